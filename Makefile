@@ -1,0 +1,22 @@
+# The two commands of the house: `make demo` and `make test`. Everything they need they install into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test env lint fast clean
+
+demo: env
+	$(BIN)/tideover demo
+
+test: env
+	bash scripts/check.sh
+
+lint: env
+	bash scripts/check.sh lint
+
+env: .venv/.ready
+
+.venv/.ready: requirements.lock pyproject.toml scripts/env.sh
+	bash scripts/env.sh $(PYTHON)
+
+clean:
+	rm -rf .venv .cache var build dist

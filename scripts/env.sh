@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Make .venv from the locked requirements and install the package in place.
+set -euo pipefail
+python=${1:-python3}
+cd "$(dirname "$0")/.."
+"$python" - <<'PY' || { echo "Tideover needs Python 3.11 or newer (PYTHON=/path/to/python3.11 make env)."; exit 1; }
+import sys
+raise SystemExit(sys.version_info < (3, 11))
+PY
+if [ ! -x .venv/bin/python ]; then
+  "$python" -m venv .venv || { echo "python -m venv failed: on Debian run: apt-get install python3-venv"; exit 1; }
+fi
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+touch .venv/.ready

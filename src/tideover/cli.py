@@ -1,0 +1,41 @@
+"""The command line: `tideover COMMAND`. Each feature registers its commands; nothing heavy is imported before one runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+COMMAND_MODULES = ("tideover.conform.commands",)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="tideover",
+        description="A lender's whole path around overdue loans: exact, kind, inside the law.",
+        epilog="Data lives in $TIDEOVER_HOME (default ./var); the database in $TIDEOVER_DATABASE (default SQLite there).",
+    )
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMAND_MODULES:
+        importlib.import_module(name).add_parser(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; exit codes: 0 done, 1 done with differences or rejects, 2 bad input, 130 interrupted."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tideover.web.settings")
+    args = parser().parse_args(argv)
+    try:
+        return int(args.func(args))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

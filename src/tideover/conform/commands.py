@@ -1,0 +1,97 @@
+"""`tideover conform FILE…`: replay cases and report every cell that differs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+
+class ConformInputError(Exception):
+    """A file that holds no cases: which, where, and what is wrong."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register `conform`."""
+    p = commands.add_parser(
+        "conform",
+        help="replay cases from another system; report every cent of difference",
+        description="Replay cases (JSON lists; format in docs/conform.md) and compare every asserted cell exactly. "
+        "Exit code 0: all equal; 1: differences; 2: a file that cannot be read.",
+    )
+    p.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    p.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    p.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Handle `conform`."""
+    try:
+        report = run(args.files)
+    except ConformInputError as error:
+        print(f"conform: {error}", file=sys.stderr)
+        return 2
+    if args.json:
+        print(json.dumps(report, ensure_ascii=False))
+    else:
+        _print(report)
+    return 1 if report["differences"] else 0
+
+
+def run(paths: list[Path]) -> dict[str, Any]:
+    """Compare every case of the files; the object that DESIGN names for `conform`. Raises ConformInputError."""
+    from tideover.conform.cn import run_case
+    from tideover.conform.report import CaseResult
+
+    results: list[CaseResult] = []
+    for path in paths:
+        for index, case in enumerate(_cases(path)):
+            if "kind" not in case or "terms" not in case or "expect" not in case:
+                kind = case.get("kind", "fineract scenario" if "product" in case else "no kind")
+                results.append(CaseResult(str(case.get("id", index)), not_compared=f"kind {kind}"))
+                continue
+            try:
+                results.append(run_case(case))
+            except (KeyError, ValueError, ArithmeticError) as error:
+                name = case.get("id", f"number {index + 1}")
+                raise ConformInputError(f"{path}, case {name}: {type(error).__name__}: {error}") from error
+    return _report(results)
+
+
+def _cases(path: Path) -> list[dict[str, Any]]:
+    try:
+        cases = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConformInputError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConformInputError(f"{path}: not UTF-8 at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise ConformInputError(f"{path}, line {error.lineno}, column {error.colno}: {error.msg}") from error
+    if not isinstance(cases, list) or not all(isinstance(c, dict) for c in cases):
+        raise ConformInputError(f"{path}: expected a JSON list of cases")
+    return cases
+
+
+def _report(results: list[Any]) -> dict[str, Any]:
+    compared = [r for r in results if r.not_compared is None]
+    failed = [d for r in compared for d in r.differences]
+    return {
+        "cases": len(results),
+        "compared": len(compared),
+        "passed": sum(not r.differences for r in compared),
+        "cells": sum(r.compared_cells for r in compared),
+        "differences": len(failed),
+        "not_compared": dict(Counter(r.not_compared for r in results if r.not_compared)),
+        "failed": [{"id": d.id, "cell": d.cell, "expected": d.expected, "got": d.got} for d in failed],
+    }
+
+
+def _print(report: dict[str, Any]) -> None:
+    for f in report["failed"]:
+        print(f"{f['id']}  {f['cell']}: expected {f['expected']}, got {f['got']}")
+    for reason, count in report["not_compared"].items():
+        print(f"not compared: {count} of {reason}")
+    print(f"{report['passed']} of {report['compared']} cases whole, {report['cells']} cells, {report['differences']} differences")

@@ -1,0 +1,61 @@
+"""Who signs in, and the log of what they did."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    """Every role of the house (docs/roles.md); what each may do is in core/access.py."""
+
+    BORROWER = "borrower", _("Borrower")
+    UNDERWRITER = "underwriter", _("Underwriter")
+    COLLECTOR = "collector", _("Account adviser")
+    TEAM_LEAD = "team_lead", _("Team lead")
+    COUNSELLOR = "counsellor", _("Counsellor")
+    CUSTOMER_MANAGER = "customer_manager", _("Customer manager")
+    BRANCH_HEAD = "branch_head", _("Branch head")
+    PAYMENTS = "payments", _("Payments operations")
+    FINANCE = "finance", _("Finance")
+    LEGAL = "legal", _("Legal officer")
+    BUREAU = "bureau", _("Bureau officer")
+    COMPLAINTS = "complaints", _("Complaints officer")
+    RISK = "risk", _("Risk manager")
+    COMPLIANCE = "compliance", _("Compliance officer")
+    AUDITOR = "auditor", _("Auditor")
+    ENGINEER = "engineer", _("Engineer")
+
+
+class User(AbstractUser):
+    """A sign-in. `role` decides the home page and, with the staff row's entity and branch, what is visible."""
+
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.BORROWER)
+    language = models.CharField(max_length=10, default="zh-hans")
+    theme = models.CharField(max_length=10, default="auto", choices=[("auto", "auto"), ("light", "light"), ("dark", "dark")])
+    large_type = models.BooleanField(default=False)
+
+
+class ApiToken(models.Model):
+    """A bearer token for REST; only its SHA-256 is stored."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    token_hash = models.BinaryField(max_length=32, unique=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+
+class ActionLog(models.Model):
+    """One act of one person: every write and every read of a person's file. Append-only, hash-chained (core/action_log.py)."""
+
+    at = models.DateTimeField(db_index=True)
+    actor = models.CharField(max_length=150)
+    action = models.CharField(max_length=60)
+    object_type = models.CharField(max_length=40, blank=True)
+    object_id = models.CharField(max_length=64, blank=True, db_index=True)
+    detail = models.JSONField(default=dict)
+    prev_hash = models.BinaryField(max_length=32)
+    hash = models.BinaryField(max_length=32)

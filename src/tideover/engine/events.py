@@ -1,0 +1,118 @@
+"""What happened to a loan, as replay reads it: plain records, ordered by value date and then by `seq`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from tideover.engine.terms import NO_DAY, Component
+
+
+class EventKind(IntEnum):
+    """Kinds of event. Values are stored: add, never renumber."""
+
+    PAYMENT = 1
+    PREPAYMENT = 2
+    REPAY_PART = 3
+    PAYOFF = 4
+    REVERSAL = 5
+    RATE_CHANGE = 6
+    CHARGE = 7
+    WAIVER = 8
+    DEFER = 9
+    EXTENSION = 10
+    REAMORTISE = 11
+    RESTRUCTURE = 12
+    ACCELERATION = 13
+    WRITE_OFF = 14
+    GUARANTOR_PAYMENT = 15
+    PAY_GUARANTOR = 16
+    DEBIT = 17
+    PAUSE = 18
+    DISBURSEMENT = 19
+    CREDIT_REFUND = 20
+    CHARGEBACK = 21
+    SETTLEMENT = 22
+    INSOLVENCY = 23
+    JUDGMENT = 24
+    ADJUSTMENT = 25
+
+
+class PrepayMode(IntEnum):
+    KEEP_TERM = 0
+    SHORTEN = 1
+
+
+class RowPolicy(IntEnum):
+    KEEP_PRINCIPAL = 0
+    REAMORTISE = 1
+
+
+class DeferInterest(IntEnum):
+    """Where the interest of the waiting time goes."""
+
+    FIRST_ROW = 0
+    SPREAD = 1
+    WAIVED = 2
+
+
+class DebitStatus(IntEnum):
+    SENT = 0
+    UNKNOWN = 1
+    SUCCESS = 2
+    FAILED = 3
+
+
+class PauseWhat(IntEnum):
+    """What a pause stops, as bits."""
+
+    INTEREST = 1
+    PENALTY = 2
+    DPD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event on one loan.
+
+    on: value date (int day). recorded_at: int day, or any integer that orders knowledge (the journal hands in microseconds
+    consistently for every event and for `known_at`). amount_minor: money, -1 where a waiver means "all". Only the fields
+    that a kind names are read:
+      PAYMENT amount · PREPAYMENT amount, prepay_mode · REPAY_PART amount (principal) · PAYOFF - · REVERSAL of_seq ·
+      RATE_CHANGE rate_ppm, later_rows · CHARGE component, amount, until (due day) · WAIVER component, amount ·
+      DEFER rows, defer_interest · EXTENSION until (new maturity), rate_ppm (-1 same), from_day (rate from) ·
+      REAMORTISE rows (instalments), from_day (first due), components (capitalised) · RESTRUCTURE class_min ·
+      ACCELERATION - · WRITE_OFF - · GUARANTOR_PAYMENT shares · PAY_GUARANTOR amount, components (order) ·
+      DEBIT debit_id, debit_status, amount · PAUSE from_day, until, pause_what · DISBURSEMENT amount (a later tranche) ·
+      CREDIT_REFUND amount · CHARGEBACK of_seq, amount · SETTLEMENT amount (rest is waived) · INSOLVENCY - ·
+      JUDGMENT amount, rate_ppm · ADJUSTMENT of_seq, amount (replaces the amount of that event).
+    """
+
+    seq: int
+    on: int
+    kind: EventKind
+    recorded_at: int = NO_DAY
+    amount_minor: int = 0
+    component: Component = Component.PRINCIPAL
+    components: tuple[Component, ...] = ()
+    shares: tuple[tuple[Component, int, int], ...] = ()
+    of_seq: int = -1
+    rate_ppm: int = -1
+    later_rows: RowPolicy = RowPolicy.REAMORTISE
+    prepay_mode: PrepayMode = PrepayMode.KEEP_TERM
+    defer_interest: DeferInterest = DeferInterest.FIRST_ROW
+    rows: int = 0
+    from_day: int = NO_DAY
+    until: int = NO_DAY
+    pause_what: int = 0
+    class_min: str = ""
+    debit_id: str = ""
+    debit_status: DebitStatus = DebitStatus.SENT
+
+
+@dataclass(frozen=True, slots=True)
+class EventRejected(Exception):
+    """An event that cannot be applied: which, and why, in one sentence."""
+
+    seq: int
+    reason: str = field(default="")

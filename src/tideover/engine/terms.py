@@ -1,0 +1,356 @@
+"""What one loan agreed: the terms that replay needs and nothing else.
+
+Every convention is a value. Enumerations are small integers so that one loan (`Terms`) and many (arrays of the same
+fields) mean the same. Money: int64 minor units. Rates: integer parts per million a year. Dates: int32 days since
+1970-01-01 (`day()` and `date_of()` convert). Source of each default: docs/method/terms.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from enum import IntEnum
+
+EPOCH = date(1970, 1, 1)
+NO_DAY = -(2**31)
+"""The value of a date field that is not used."""
+PRINCIPAL_MINOR_MAX = 10**13
+RATE_PPM_MAX = 10_000_000
+ROW_COUNT_MAX = 1200
+
+
+def day(value: date | str) -> int:
+    """Days since 1970-01-01 of a date or ISO string."""
+    d = date.fromisoformat(value) if isinstance(value, str) else value
+    return (d - EPOCH).days
+
+
+def date_of(value: int) -> date:
+    """The date of a count of days since 1970-01-01."""
+    return EPOCH + timedelta(days=value)
+
+
+class Component(IntEnum):
+    """Fixed slots of a claim, in the order in which arrays store them."""
+
+    PRINCIPAL = 0
+    INTEREST = 1
+    PENALTY = 2
+    COMPOUND = 3
+    FEE = 4
+    THIRD_PARTY_FEE = 5
+    RECOVERY_COST = 6
+
+
+COMPONENT_COUNT = len(Component)
+
+
+class Method(IntEnum):
+    ANNUITY = 0
+    EQUAL_PRINCIPAL = 1
+    INTEREST_ONLY = 2
+    BULLET = 3
+    FLAT = 4
+    CUSTOM = 5
+
+
+class Unit(IntEnum):
+    DAY = 0
+    WEEK = 1
+    MONTH = 2
+    QUARTER = 3
+    YEAR = 4
+
+
+class DayCount(IntEnum):
+    """How interest inside a period counts time. PERIODS: every/12 for a whole row, `part_period` for a broken one."""
+
+    PERIODS = 0
+    ACT_360 = 1
+    ACT_365F = 2
+    THIRTY_360 = 3
+    ACT_ACT_ISDA = 4
+    ACT_364 = 5
+    ACT_36525 = 6
+    THIRTY_E_360 = 7
+
+
+class PartPeriod(IntEnum):
+    ACT_360 = 0
+    PROPORTION = 1
+
+
+class FirstPeriod(IntEnum):
+    DAYS = 0
+    MONTHS_PLUS_DAYS = 1
+
+
+class OddFirst(IntEnum):
+    WITHIN_INSTALMENT = 0
+    EXTRA_INTEREST = 1
+
+
+class BusinessDay(IntEnum):
+    UNADJUSTED = 0
+    FOLLOWING = 1
+    MODIFIED_FOLLOWING = 2
+    PRECEDING = 3
+    MODIFIED_PRECEDING = 4
+
+
+class Shift(IntEnum):
+    """NOMINAL: the date written in the contract; SHIFTED: the business day it moved to."""
+
+    NOMINAL = 0
+    SHIFTED = 1
+
+
+class InterestBasis(IntEnum):
+    SCHEDULED = 0
+    OUTSTANDING = 1
+
+
+class Rounding(IntEnum):
+    HALF_UP = 0
+    HALF_EVEN = 1
+    UP = 2
+    DOWN = 3
+
+
+class RoundWhere(IntEnum):
+    PER_ROW = 0
+    PER_DAY = 1
+
+
+class Accruals(IntEnum):
+    """CUMULATIVE: a claim is round(exact total) - paid - waived; SEGMENT: each payment rounds what ran so far."""
+
+    CUMULATIVE = 0
+    SEGMENT = 1
+
+
+class Residue(IntEnum):
+    LAST = 0
+    FIRST = 1
+
+
+class PenaltyBase(IntEnum):
+    PRINCIPAL = 0
+    PRINCIPAL_INTEREST = 1
+
+
+class CompoundRate(IntEnum):
+    CONTRACT = 0
+    PENALTY = 1
+
+
+class JoinsBase(IntEnum):
+    NEVER = 0
+    EACH_ROW_DUE_DATE = 1
+
+
+class AllocateBy(IntEnum):
+    INSTALMENT = 0
+    COMPONENT = 1
+
+
+class Surplus(IntEnum):
+    HOLD = 0
+    NEXT = 1
+    SHORTEN = 2
+    KEEP_TERM = 3
+
+
+class PrepaymentInterest(IntEnum):
+    AT_DUE = 0
+    SETTLE_ALL = 1
+
+
+class MaterialityPer(IntEnum):
+    LOAN = 0
+    INSTALMENT = 1
+
+
+ORDER_CIVIL_CODE = (
+    Component.RECOVERY_COST,
+    Component.FEE,
+    Component.THIRD_PARTY_FEE,
+    Component.COMPOUND,
+    Component.PENALTY,
+    Component.INTEREST,
+    Component.PRINCIPAL,
+)
+"""Civil Code art. 561: costs, then interest in all its forms, then principal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Working days of one place. Days are int days since 1970-01-01. weekend: weekdays, Monday = 0."""
+
+    name: str = "none"
+    weekend: frozenset[int] = frozenset()
+    holidays: frozenset[int] = frozenset()
+    workdays: frozenset[int] = frozenset()
+
+    def is_business_day(self, on: int) -> bool:
+        """Whether `on` (int day) is a working day: make-up workdays first, then holidays, then the weekend."""
+        if on in self.workdays:
+            return True
+        return on not in self.holidays and (on + 3) % 7 not in self.weekend
+
+
+@dataclass(frozen=True, slots=True)
+class PenaltyTerms:
+    """Penalty interest 罚息 and compound interest 复利. Rate: `ratio_num/ratio_den` of the contract rate, or `rate_ppm` if >= 0.
+
+    Source: 银发〔2003〕251号 art. 3; 人民币利率管理规定 (1999) art. 20.
+    """
+
+    ratio_num: int = 3
+    ratio_den: int = 2
+    rate_ppm: int = -1
+    base: PenaltyBase = PenaltyBase.PRINCIPAL
+    day_count: DayCount = DayCount.ACT_360
+    grace_days: int = 0
+    grace_from: Shift = Shift.SHIFTED
+    restart_on_grace_end: bool = False
+    compound_on_interest: bool = True
+    compound_on_compound: bool = False
+    compound_joins_base: JoinsBase = JoinsBase.NEVER
+    compound_rate_before_maturity: CompoundRate = CompoundRate.CONTRACT
+    compound_rate_after_maturity: CompoundRate = CompoundRate.PENALTY
+    compound_day_count: DayCount = DayCount.ACT_360
+    cap_minor: int = -1
+    """Largest sum of penalty and compound claimed on the loan; -1: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DpdTerms:
+    """How days past due are counted. Materiality: an arrears sum at or below either bound does not count."""
+
+    counts_principal: bool = True
+    counts_interest: bool = True
+    materiality_abs_minor: int = 0
+    materiality_rel_ppm: int = 0
+    materiality_per: MaterialityPer = MaterialityPer.LOAN
+    grace_days: int = 0
+    restart_on_grace_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubsidyTerms:
+    """Fiscal subsidy 贴息: the part of interest the treasury bears. Source: 财金〔2025〕80号."""
+
+    points_ppm: int
+    max_share_num: int
+    max_share_den: int
+    cap_per_year_minor: int
+    from_day: int
+    to_day: int
+    eligible_principal_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class CustomRow:
+    """One row of a custom plan: due day and principal (minor); interest_minor -1 means by the day count."""
+
+    due_on: int
+    principal_minor: int
+    interest_minor: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """One loan's terms. Required: principal_minor, disbursed_on, method; the rest defaults to a plain Chinese bank loan.
+
+    `due_day` 0: the day of `first_due_on`. `maturity_on` NO_DAY: the last regular date. `instalments` 0: until maturity.
+    Raises ValueError from `problems()` via `checked()` when a term is impossible.
+    """
+
+    principal_minor: int
+    disbursed_on: int
+    method: Method
+    annual_rate_ppm: int = 0
+    currency: str = "CNY"
+    exponent: int = 2
+    day_count: DayCount = DayCount.PERIODS
+    part_period: PartPeriod = PartPeriod.ACT_360
+    first_period: FirstPeriod = FirstPeriod.DAYS
+    odd_first: OddFirst = OddFirst.WITHIN_INSTALMENT
+    instalments: int = 0
+    every: int = 1
+    unit: Unit = Unit.MONTH
+    first_due_on: int = NO_DAY
+    due_day: int = 0
+    maturity_on: int = NO_DAY
+    settlement_day: int = 0
+    settlement_day_counted: bool = False
+    debit_day: int = 0
+    business_day: BusinessDay = BusinessDay.UNADJUSTED
+    accrual_dates: Shift = Shift.NOMINAL
+    late_from: Shift = Shift.SHIFTED
+    calendar: Calendar = field(default_factory=Calendar)
+    interest_basis: InterestBasis = InterestBasis.SCHEDULED
+    rounding: Rounding = Rounding.HALF_UP
+    rounding_unit_minor: int = 1
+    round_where: RoundWhere = RoundWhere.PER_ROW
+    accruals: Accruals = Accruals.CUMULATIVE
+    instalment_multiple_minor: int = 1
+    fixed_instalment_minor: int = 0
+    balloon_minor: int = 0
+    grace_principal_rows: int = 0
+    grace_interest_rows: int = 0
+    interest_free_rows: int = 0
+    residue: Residue = Residue.LAST
+    penalty: PenaltyTerms | None = field(default_factory=PenaltyTerms)
+    allocation_order: tuple[Component, ...] = ORDER_CIVIL_CODE
+    allocation_by: AllocateBy = AllocateBy.INSTALMENT
+    allocation_over_dpd: int = -1
+    allocation_over_order: tuple[Component, ...] = ()
+    allocation_over_by: AllocateBy = AllocateBy.COMPONENT
+    surplus: Surplus = Surplus.HOLD
+    prepayment_interest: PrepaymentInterest = PrepaymentInterest.AT_DUE
+    dpd: DpdTerms = field(default_factory=DpdTerms)
+    subsidy: SubsidyTerms | None = None
+    custom_rows: tuple[CustomRow, ...] = ()
+
+    def problems(self) -> list[str]:
+        """What makes these terms impossible: one sentence each, naming the term; empty when they are sound."""
+        out: list[str] = []
+        if not 0 < self.principal_minor <= PRINCIPAL_MINOR_MAX:
+            out.append(f"principal_minor {self.principal_minor} must lie in 1..{PRINCIPAL_MINOR_MAX}")
+        if not 0 <= self.annual_rate_ppm <= RATE_PPM_MAX:
+            out.append(f"annual_rate_ppm {self.annual_rate_ppm} must lie in 0..{RATE_PPM_MAX}")
+        if self.every < 1:
+            out.append(f"every {self.every} must be at least 1")
+        if not 0 <= self.instalments <= ROW_COUNT_MAX:
+            out.append(f"instalments {self.instalments} must lie in 0..{ROW_COUNT_MAX}")
+        if not 0 <= self.due_day <= 31:
+            out.append(f"due_day {self.due_day} must lie in 0..31")
+        if self.method in (Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT):
+            if self.instalments < 1:
+                out.append(f"instalments must be at least 1 for method {self.method.name.lower()}")
+            if self.first_due_on == NO_DAY:
+                out.append(f"first_due_on is missing for method {self.method.name.lower()}")
+        if self.method in (Method.INTEREST_ONLY, Method.BULLET) and self.maturity_on == NO_DAY:
+            out.append(f"maturity_on is missing for method {self.method.name.lower()}")
+        if self.first_due_on not in (NO_DAY,) and self.first_due_on <= self.disbursed_on:
+            out.append("first_due_on must be after disbursed_on")
+        if self.maturity_on != NO_DAY and self.maturity_on <= self.disbursed_on:
+            out.append("maturity_on must be after disbursed_on")
+        if self.method == Method.CUSTOM and sum(r.principal_minor for r in self.custom_rows) != self.principal_minor:
+            out.append("custom_rows must add up to principal_minor")
+        if len(set(self.allocation_order)) != len(self.allocation_order):
+            out.append("allocation_order names a component twice")
+        return out
+
+    def checked(self) -> Terms:
+        """These terms, or ValueError listing every problem."""
+        found = self.problems()
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+    def with_(self, **changes: object) -> Terms:
+        """A copy with some terms changed."""
+        return replace(self, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,14 @@
+"""The lender's records, by subject: organisation, parties, contracts, the journal, money in, and rows that all features read."""
+
+from tideover.lending.models.contract import Collateral, Contract, Facility, LoanParty, Product
+from tideover.lending.models.journal import BookClock, LoanEvent, StandingRow
+from tideover.lending.models.money import Debit, ImportBatch, Receipt, ReceiptPart
+from tideover.lending.models.organisation import Branch, LegalEntity, Staff, Team
+from tideover.lending.models.party import Party
+from tideover.lending.models.plain import Claim, Complaint, Consent, ContactRecord, Dispute, HelpRequest, Hold, Promise
+
+__all__ = [
+    "BookClock", "Branch", "Claim", "Collateral", "Complaint", "Consent", "ContactRecord", "Contract", "Debit", "Dispute",
+    "Facility", "HelpRequest", "Hold", "ImportBatch", "LegalEntity", "LoanEvent", "LoanParty", "Party", "Product", "Promise",
+    "Receipt", "ReceiptPart", "Staff", "StandingRow", "Team",
+]  # fmt: skip
