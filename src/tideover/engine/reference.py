@@ -1,4 +1,4 @@
-"""Replay, slowly: one loan, day by day, in exact integers and fractions.
+"""Replay, slowly: one loan, in exact integers and fractions, from each day on which something changes to the next.
 
 The readable twin of the compiled kernel; both are held to the conformance cases. One day runs in this order: interest
 periods that end fix their interest; rows fall due; held surplus is used; events in order of `seq`; then the day accrues.
@@ -46,6 +46,8 @@ from tideover.engine.terms import (
     date_of,
 )
 
+DAILY_COUNTS = frozenset({DayCount.THIRTY_360, DayCount.THIRTY_E_360})
+"""Day counts whose days do not add up to their span: lateness under them is taken day by day."""
 MONEY_IN = frozenset(
     {
         EventKind.PAYMENT, EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.PAYOFF, EventKind.DEBIT,
@@ -119,13 +121,30 @@ class Replay:
         """Live every day from disbursement to `as_of`, the events of `as_of` included."""
         pending = sorted(events, key=lambda e: (e.on, e.seq))
         at = 0
-        for today in range(self.terms.disbursed_on, as_of + 1):
+        today = self.terms.disbursed_on
+        while True:
             self._fall_due(today)
             while at < len(pending) and pending[at].on <= today:
                 self._apply(pending[at], today)
                 at += 1
-            if today < as_of:
-                self._accrue(today)
+            if today >= as_of:
+                return
+            until = min(as_of, self._next_change(today), pending[at].on if at < len(pending) else as_of)
+            self._accrue(today, until)
+            today = until
+
+    def _next_change(self, today: int) -> int:
+        """The next day on which anything but the passing of time can change a claim: spans between are alike."""
+        penalty = self.terms.penalty
+        if penalty is not None and DAILY_COUNTS & {penalty.day_count, penalty.compound_day_count}:
+            return today + 1
+        days = [self.maturity, self.stopped, *(start for start, _ in self.rates)]
+        days += [d for a, b, _ in self.pauses for d in (a, b)]
+        for row in self.rows:
+            days += [row.plan.end, row.plan.due_on, row.plan.late_from]
+            if penalty is not None and row.plan.due_on <= today + penalty.grace_days + 1:
+                days += [self._grace_last(row), self._grace_last(row) + 1, self._grace_end(row)]
+        return min((d for d in days if d > today), default=2**31)
 
     def _fall_due(self, today: int) -> None:
         falling = [r for r in self.rows if not r.due and not r.plan.closed and r.plan.due_on == today]
@@ -146,7 +165,8 @@ class Replay:
         for row in self.rows:
             self._note_paid(row, today)
 
-    def _accrue(self, today: int) -> None:
+    def _accrue(self, today: int, until: int) -> None:
+        """Lateness of the days from `today` to the day before `until`, in which nothing else happens."""
         penalty = self.terms.penalty
         if penalty is None:
             return
@@ -160,10 +180,10 @@ class Replay:
                 self._activate(row, today)
                 continue
             if not stopped and not paused:
-                self._accrue_row(row, today)
+                self._accrue_row(row, today, until)
             self._activate(row, today)
 
-    def _accrue_row(self, row: Ledger, today: int) -> None:
+    def _accrue_row(self, row: Ledger, today: int, until: int) -> None:
         penalty = self.terms.penalty
         assert penalty is not None
         rate = self._penalty_rate(today)
@@ -171,13 +191,13 @@ class Replay:
         base = row.open(Component.PRINCIPAL)
         if penalty.base == PenaltyBase.PRINCIPAL_INTEREST:
             base += interest
-        row.run[0] += base * rate * year_share(penalty.day_count, today, today + 1)
+        row.run[0] += base * rate * year_share(penalty.day_count, today, until)
         if penalty.compound_on_interest:
             joined = min(row.joined, self.claim(row, Component.COMPOUND)) if row.joined else 0
             after = today >= self.maturity
             which = penalty.compound_rate_after_maturity if after else penalty.compound_rate_before_maturity
             compound_rate = rate if which == CompoundRate.PENALTY else Fraction(self.rate_at(today), PPM)
-            days = year_share(penalty.compound_day_count, today, today + 1)
+            days = year_share(penalty.compound_day_count, today, until)
             row.run[1] += (interest + joined) * compound_rate * days
 
     def _activate(self, row: Ledger, today: int) -> None:

@@ -1,0 +1,52 @@
+"""Who did what: an append-only log, hash-chained, of every write and every read of a person's file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from django.db import connection, transaction
+
+from tideover.core.business_time import now
+from tideover.core.models import ActionLog
+
+GENESIS = bytes(32)
+
+
+def entry_hash(prev: bytes, at_iso: str, actor: str, action: str, object_type: str, object_id: str, detail: Any) -> bytes:
+    """SHA-256 over the previous hash and the entry as canonical JSON (version 1)."""
+    body = json.dumps([1, at_iso, actor, action, object_type, object_id, detail], ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(prev + body.encode()).digest()
+
+
+def log(actor: str, action: str, object_type: str = "", object_id: str = "", detail: dict[str, Any] | None = None) -> ActionLog:
+    """Append one entry; the newest entry is read under a lock so that the chain never forks."""
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(7001)")
+        last = ActionLog.objects.order_by("-id").values_list("hash", flat=True).first()
+        prev, at = bytes(last) if last else GENESIS, now()
+        digest = entry_hash(prev, at.isoformat(), actor, action, object_type, object_id, detail or {})
+        return ActionLog.objects.create(
+            at=at,
+            actor=actor,
+            action=action,
+            object_type=object_type,
+            object_id=object_id,
+            detail=detail or {},
+            prev_hash=prev,
+            hash=digest,
+        )
+
+
+def first_break() -> int | None:
+    """The id of the first entry that does not follow from the one before it; None when the chain is whole."""
+    prev = GENESIS
+    for e in ActionLog.objects.order_by("id").iterator(chunk_size=2000):
+        expected = entry_hash(prev, e.at.isoformat(), e.actor, e.action, e.object_type, e.object_id, e.detail)
+        if bytes(e.prev_hash) != prev or bytes(e.hash) != expected:
+            return int(e.pk)
+        prev = bytes(e.hash)
+    return None

@@ -1,0 +1,26 @@
+"""The one place that turns instants into the lender's business dates."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.utils import timezone
+
+
+def now() -> datetime:
+    """This instant (UTC, aware): the only reading of the wall clock outside commands."""
+    return timezone.now()
+
+
+def business_date(at: datetime | None = None) -> date:
+    """The lender's business date of an instant (now when None)."""
+    return (at or now()).astimezone(ZoneInfo(settings.BUSINESS_TIME_ZONE)).date()
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970-01-01 UTC: how the engine orders knowledge."""
+    epoch = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
+    delta = at - epoch
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds

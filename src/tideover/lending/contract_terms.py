@@ -1,0 +1,77 @@
+"""Engine terms of a contract: the product version's conventions, the contract's own columns, its rare overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import date
+from enum import IntEnum
+from typing import Any, get_type_hints
+
+from tideover.engine import terms as T
+from tideover.engine.terms import NO_DAY, Component, CustomRow, Terms, day
+from tideover.lending.models import Contract
+
+TERM_TYPES = get_type_hints(Terms)
+PENALTY_TYPES = get_type_hints(T.PenaltyTerms)
+DPD_TYPES = get_type_hints(T.DpdTerms)
+
+
+def day_or_none(on: date | None) -> int:
+    """Engine day of a date; NO_DAY for none."""
+    return NO_DAY if on is None else day(on)
+
+
+def terms_for(contract: Contract) -> Terms:
+    """The terms of one contract (`contract.product` is read)."""
+    columns = {
+        "principal_minor": contract.principal_minor,
+        "annual_rate_ppm": contract.annual_rate_ppm,
+        "currency": contract.currency,
+        "disbursed_on": day(contract.disbursed_on),
+        "instalments": contract.instalments,
+        "first_due_on": day_or_none(contract.first_due_on),
+        "due_day": contract.due_day,
+        "maturity_on": day_or_none(contract.maturity_on),
+    }
+    return terms_from(contract.product.conventions, columns, contract.overrides)
+
+
+def terms_from(conventions: Mapping[str, Any], columns: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Terms:
+    """Terms from names and plain values. Raises ValueError naming an unknown term or an impossible value."""
+    given = {**conventions, **(overrides or {})}
+    values: dict[str, Any] = {name: _value(name, raw) for name, raw in given.items()}
+    return Terms(**{**values, **columns}).checked()
+
+
+def _value(name: str, raw: Any) -> Any:
+    if name not in TERM_TYPES:
+        raise ValueError(f"unknown term {name}; terms are {', '.join(f.name for f in fields(Terms))}")
+    kind = TERM_TYPES[name]
+    if name == "penalty":
+        return None if raw is None else T.PenaltyTerms(**{k: _enum(PENALTY_TYPES, k, v) for k, v in raw.items()})
+    if name == "dpd":
+        return T.DpdTerms(**{k: _enum(DPD_TYPES, k, v) for k, v in raw.items()})
+    if name in ("allocation_order", "allocation_over_order"):
+        return tuple(Component[c.upper()] for c in raw)
+    if name == "custom_rows":
+        return tuple(CustomRow(day(r["due_on"]), r["principal_minor"], r.get("interest_minor", -1)) for r in raw)
+    if name == "calendar":
+        return T.Calendar(
+            raw["name"], frozenset(raw["weekend"]), frozenset(map(day, raw["holidays"])), frozenset(map(day, raw["workdays"]))
+        )
+    if isinstance(kind, type) and issubclass(kind, IntEnum):
+        return _enum(TERM_TYPES, name, raw)
+    return raw
+
+
+def _enum(types: Mapping[str, Any], name: str, raw: Any) -> Any:
+    kind = types.get(name)
+    if kind is None:
+        raise ValueError(f"unknown term {name}")
+    if isinstance(kind, type) and issubclass(kind, IntEnum):
+        try:
+            return kind[str(raw).upper()]
+        except KeyError:
+            raise ValueError(f"{name} cannot be {raw!r}; it is one of {', '.join(m.name.lower() for m in kind)}") from None
+    return raw

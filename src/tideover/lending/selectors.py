@@ -1,0 +1,114 @@
+"""Reading the book: who sees which loans, and the standing of a loan on any day, as known at any time."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from tideover.core.business_time import micros
+from tideover.core.models import Role, User
+from tideover.core.problems import NotFound, Problem
+from tideover.engine.classify import classify
+from tideover.engine.events import Event
+from tideover.engine.replay import replay
+from tideover.engine.standing import Depth, Standing
+from tideover.engine.terms import NO_DAY, date_of, day
+from tideover.lending.contract_terms import terms_for
+from tideover.lending.journal import engine_events
+from tideover.lending.models import Contract, Party, Staff
+
+BUCKETS = ((0, "current"), (30, "d1_30"), (60, "d31_60"), (90, "d61_90"), (180, "d91_180"))
+BUCKET_ORDER = ("current", "d1_30", "d31_60", "d61_90", "d91_180", "d180p", "written_off", "closed")
+
+
+def bucket_of(days_past_due: int) -> str:
+    """The delinquency bucket of a live loan."""
+    return next((code for upper, code in BUCKETS if days_past_due <= upper), "d180p")
+
+
+def post_of(user: User, on: date) -> Staff | None:
+    """The staff member's post on a date."""
+    posts = user.posts.filter(valid_from__lte=on).filter(Q(valid_to=None) | Q(valid_to__gt=on))
+    return posts.select_related("entity", "branch").order_by("-valid_from").first()
+
+
+def contracts_visible(user: User, on: date) -> QuerySet[Contract]:
+    """The loans that a person may see: borrowers their own, staff those of their post's scope."""
+    loans = Contract.objects.all()
+    if user.role == Role.BORROWER:
+        return loans.filter(borrower__user=user)
+    post = post_of(user, on)
+    if post is None:
+        return loans.none()
+    if user.role == Role.CUSTOMER_MANAGER:
+        return loans.filter(manager=post)
+    if post.branch_id:
+        return loans.filter(branch=post.branch_id)
+    if post.entity_id:
+        return loans.filter(entity=post.entity_id)
+    return loans
+
+
+def contract_get(user: User, number: str, on: date) -> Contract:
+    """One visible loan by number. Raises NotFound for others, so that numbers cannot be probed."""
+    found = contracts_visible(user, on).select_related("product", "borrower", "branch", "entity", "manager").filter(number=number)
+    contract = found.first()
+    if contract is None:
+        raise NotFound(Problem("no_such_loan", f"there is no loan {number} in your scope", "number"))
+    return contract
+
+
+def parties_visible(user: User, on: date) -> QuerySet[Party]:
+    """Parties with a visible loan."""
+    return Party.objects.filter(pk__in=contracts_visible(user, on).values("borrower"))
+
+
+def loan_standing(
+    contract: Contract,
+    as_of: date,
+    known_at: datetime | None = None,
+    *,
+    what_if: list[Event] | None = None,
+    depth: Depth = Depth.TRACE,
+) -> Standing:
+    """The standing on a day, from what was recorded by `known_at` (everything when None), plus hypothetical events."""
+    events = engine_events(contract.events.order_by("seq")) + (what_if or [])
+    known = None if known_at is None else micros(known_at)
+    return replay(terms_for(contract), events, max(day(as_of), day(contract.disbursed_on)), known, depth)
+
+
+def loan_status(standing: Standing) -> str:
+    """active, overdue, paid_off or written_off."""
+    if standing.payoff_minor <= 0 and not any(r.outstanding_minor for r in standing.rows):
+        return "paid_off"
+    if standing.is_written_off:
+        return "written_off"
+    return "overdue" if standing.days_past_due > 0 else "active"
+
+
+def standing_fields(standing: Standing) -> dict[str, Any]:
+    """Columns of the standing cache for a standing (StandingRow without its contract)."""
+    status = loan_status(standing)
+    bucket = {"paid_off": "closed", "written_off": "written_off"}.get(status, bucket_of(standing.days_past_due))
+    return {
+        "as_of": date_of(standing.as_of),
+        "loan_status": status,
+        "five_category": "normal" if status == "paid_off" else classify(standing.days_past_due, class_min=standing.class_min),
+        "bucket": bucket,
+        "days_past_due": standing.days_past_due,
+        "principal_minor": standing.principal_minor,
+        "interest_minor": standing.interest_minor,
+        "accrued_minor": standing.accrued_minor,
+        "penalty_minor": standing.penalty_minor,
+        "compound_minor": standing.compound_minor,
+        "fee_minor": standing.fee_minor + standing.third_party_fee_minor,
+        "recovery_cost_minor": standing.recovery_cost_minor,
+        "surplus_minor": standing.surplus_minor,
+        "payoff_minor": standing.payoff_minor,
+        "overdue_minor": standing.total_overdue_minor,
+        "oldest_due_on": None if standing.oldest_due_on == NO_DAY else date_of(standing.oldest_due_on),
+        "next_due_on": None if standing.next_due_on == NO_DAY else date_of(standing.next_due_on),
+        "next_due_minor": standing.next_due_minor,
+    }

@@ -1,0 +1,93 @@
+"""`tideover demo` and `tideover serve`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import time
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register both commands."""
+    demo = commands.add_parser(
+        "demo",
+        help="a lender with borrowers at every stage, then the site",
+        description="Build the demo lender once (24 simulated months; the same seed gives the same book), then serve it.",
+    )
+    demo.add_argument("--loans", type=int, default=3000, help="how many loans (default 3000)")
+    demo.add_argument("--seed", type=int, default=1, help="seed of the simulation (default 1)")
+    demo.add_argument("--no-serve", action="store_true", help="build only")
+    demo.set_defaults(func=run_demo)
+    serve = commands.add_parser("serve", help="the site", description="Serve the site on the existing database.")
+    serve.set_defaults(func=run_serve)
+    for p in (demo, serve):
+        p.add_argument("--host", default="127.0.0.1")
+        p.add_argument("--port", type=int, default=8000)
+
+
+def run_demo(args: argparse.Namespace) -> int:
+    """Handle `demo`."""
+    if args.loans < 10 or args.loans > 1_000_000:
+        print("demo: --loans must lie between 10 and 1000000", file=sys.stderr)
+        return 2
+    if not args.no_serve and not _free(args.host, args.port):
+        return 2
+    import django
+
+    os.makedirs(os.environ.get("TIDEOVER_HOME", "var"), exist_ok=True)
+    django.setup()
+    from django.core.management import call_command
+
+    from tideover.core.business_time import business_date
+    from tideover.core.models import ActionLog
+    from tideover.lending.models import Contract
+    from tideover.simulate.book import build
+
+    call_command("migrate", verbosity=0)
+    if not ActionLog.objects.filter(action="demo.build").exists():
+        if Contract.objects.exists():
+            print("demo: this database already holds loans; set TIDEOVER_HOME to an empty folder", file=sys.stderr)
+            return 2
+        started = time.perf_counter()
+        build(args.loans, business_date(), args.seed, quiet=not sys.stderr.isatty())
+        print(f"built {Contract.objects.count()} loans in {time.perf_counter() - started:.0f} s")
+    _sign_ins(args.host, args.port)
+    return 0 if args.no_serve else _serve(args.host, args.port)
+
+
+def run_serve(args: argparse.Namespace) -> int:
+    """Handle `serve`."""
+    if not _free(args.host, args.port):
+        return 2
+    return _serve(args.host, args.port)
+
+
+def _free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            print(f"{host}:{port} cannot be used ({error.strerror}); choose another with --port", file=sys.stderr)
+            return False
+    return True
+
+
+def _sign_ins(host: str, port: int) -> None:
+    from tideover.core.models import User
+    from tideover.simulate.book import DEMO_PASSWORD
+
+    print(f"\nhttp://{host}:{port}/   password for everyone: {DEMO_PASSWORD}\n")
+    for user in User.objects.order_by("id"):
+        print(f"  {user.username:<18} {user.role}")
+    print(flush=True)
+
+
+def _serve(host: str, port: int) -> int:
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    Granian("tideover.web.wsgi:application", address=host, port=port, interface=Interfaces.WSGI, workers=1).serve()
+    return 0
