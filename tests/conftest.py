@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TIDEOVER_HOME", tempfile.mkdtemp(prefix="tideover-test-"))
-Path(os.environ["TIDEOVER_HOME"]).mkdir(parents=True, exist_ok=True)
+(Path(os.environ["TIDEOVER_HOME"]) / "static").mkdir(parents=True, exist_ok=True)
 
 import pytest
 

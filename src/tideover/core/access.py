@@ -24,7 +24,6 @@ PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look"})
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "home": EVERYONE,
-    "settings": EVERYONE,
     "book": READS_LOANS,
     "loan-list": READS_LOANS,
     "loan": READS_LOANS,
@@ -38,7 +37,6 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:loan-schedule": READS_LOANS,
     "api:loan-events": READS_LOANS,
     "api:loan-event-create": WRITES_EVENTS,
-    "api:loan-create": frozenset({Role.UNDERWRITER, Role.BRANCH_HEAD}),
     "api:loan-what-if": READS_LOANS,
     "api:receipts-create": BOOKS_MONEY,
     "api:receipt-reverse": BOOKS_MONEY,

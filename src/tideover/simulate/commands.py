@@ -36,7 +36,7 @@ def run_demo(args: argparse.Namespace) -> int:
         return 2
     import django
 
-    os.makedirs(os.environ.get("TIDEOVER_HOME", "var"), exist_ok=True)
+    os.makedirs(os.path.join(os.environ.get("TIDEOVER_HOME", "var"), "static"), exist_ok=True)
     django.setup()
     from django.core.management import call_command
 

@@ -1,0 +1,262 @@
+"""Pages of the book: homes, lists, a loan on any day, a person's file. Reads only; every read of a person's file is logged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from tideover.core.access import can, require
+from tideover.core.action_log import log
+from tideover.core.business_time import business_date
+from tideover.core.crypto import search_hash
+from tideover.core.models import ActionLog, Role, User
+from tideover.core.problems import NotFound
+from tideover.engine.events import Event, EventKind, EventRejected
+from tideover.engine.standing import Standing
+from tideover.engine.terms import NO_DAY, Component, date_of, day
+from tideover.lending.forms import amount_read, date_read
+from tideover.lending.models import Contract, StandingRow
+from tideover.lending.panels import book_figures, exception_rows, shown
+from tideover.lending.selectors import BUCKET_ORDER, contract_get, contracts_visible, loan_standing, parties_visible
+
+PAGE_SIZE = 50
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _loan_or_404(request: HttpRequest, number: str) -> Contract:
+    try:
+        return contract_get(_user(request), number, business_date())
+    except NotFound as error:
+        raise Http404(str(error)) from error
+
+
+@require("home")
+def home(request: HttpRequest) -> HttpResponse:
+    """The role's home: a borrower's loans, or what needs a member of staff today."""
+    user = _user(request)
+    if user.role == Role.BORROWER:
+        return _borrower_home(request, user)
+    today = business_date()
+    return render(request, "lending/home.html", {"rows": exception_rows(user, today), "today": today})
+
+
+@dataclass(frozen=True, slots=True)
+class MyLoan:
+    """One loan as its borrower reads it."""
+
+    contract: Contract
+    standing: Standing
+    pips: list[str]
+
+    @property
+    def due_minor(self) -> int:
+        s = self.standing
+        due = sum(r.outstanding_minor for r in s.rows if r.due_on <= s.as_of)
+        return due + s.penalty_minor + s.compound_minor + s.fee_minor + s.third_party_fee_minor + s.recovery_cost_minor
+
+    @property
+    def late_minor(self) -> int:
+        return self.standing.penalty_minor + self.standing.compound_minor
+
+    @property
+    def settled(self) -> bool:
+        return self.standing.payoff_minor <= 0
+
+    @property
+    def paid_rows(self) -> int:
+        return sum(r.paid_on != NO_DAY for r in self.standing.rows)
+
+
+def _pips(s: Standing) -> list[str]:
+    return ["y" if r.paid_on != NO_DAY else "l" if r.due_on < s.as_of else "" for r in s.rows]
+
+
+def _my_loans(user: User) -> list[MyLoan]:
+    today = business_date()
+    out = []
+    for contract in contracts_visible(user, today).select_related("product").order_by("disbursed_on"):
+        s = loan_standing(contract, today)
+        out.append(MyLoan(contract, s, _pips(s)))
+    return sorted(out, key=lambda m: (m.settled, -m.standing.shown_days_past_due))
+
+
+def _borrower_home(request: HttpRequest, user: User) -> HttpResponse:
+    party = getattr(user, "party", None)
+    return render(request, "lending/borrower_home.html", {"loans": _my_loans(user), "party": party})
+
+
+@require("my-schedule")
+def my_schedule(request: HttpRequest, number: str) -> HttpResponse:
+    """The borrower's plan of repayments."""
+    contract = _loan_or_404(request, number)
+    standing = loan_standing(contract, business_date())
+    return render(request, "lending/my_schedule.html", {"contract": contract, "standing": standing})
+
+
+@require("my-receipts")
+def my_receipts(request: HttpRequest) -> HttpResponse:
+    """What the borrower paid, and where each cent went."""
+    lines = []
+    for m in _my_loans(_user(request)):
+        lines += [(m.contract, line, _parts(line)) for line in m.standing.trace if _parts(line)]
+    return render(request, "lending/my_receipts.html", {"lines": sorted(lines, key=lambda x: -x[1].on)})
+
+
+def _parts(line: Any) -> list[tuple[str, int]]:
+    parts = [(c.name.lower(), line.amounts_minor[c]) for c in Component if line.amounts_minor[c]]
+    return [*parts, ("held", line.held_minor)] if line.held_minor else parts
+
+
+@require("book")
+def book(request: HttpRequest) -> HttpResponse:
+    """The day's figures by bucket."""
+    return render(request, "lending/book.html", {"figures": book_figures(_user(request), business_date())})
+
+
+@require("loan-list")
+def loan_list(request: HttpRequest) -> HttpResponse:
+    """Loans by bucket, exception or search; 50 a page, by key. Personal search terms come by POST, never in the address."""
+    user, today = _user(request), business_date()
+    rows = StandingRow.objects.filter(contract__in=contracts_visible(user, today))
+    bucket, show, q = (request.GET.get(k, "").strip() for k in ("bucket", "show", "q"))
+    if bucket in BUCKET_ORDER:
+        rows = rows.filter(bucket=bucket)
+    rows = shown(rows, show, today)
+    if q:
+        rows = rows.filter(Q(contract__number=q) | Q(contract__borrower__reference=q))
+    personal = request.POST.get("personal", "").strip() if request.method == "POST" else ""
+    if personal:
+        h = search_hash(personal)
+        rows = rows.filter(
+            Q(contract__borrower__phone_hash=h) | Q(contract__borrower__id_hash=h) | Q(contract__borrower__name_hash=h)
+        )
+        log(user.username, "person.search", "party", "", {"found": rows.count()})
+    after = request.GET.get("after", "")
+    if after.isdigit():
+        rows = rows.filter(contract_id__gt=int(after))
+    page = list(rows.select_related("contract__borrower", "contract__branch").order_by("contract_id")[: PAGE_SIZE + 1])
+    more = page[PAGE_SIZE - 1].contract_id if len(page) > PAGE_SIZE else None
+    context = {"rows": page[:PAGE_SIZE], "more": more, "bucket": bucket, "show": show, "q": q, "buckets": BUCKET_ORDER}
+    return render(request, "lending/loan_list.html", context)
+
+
+def _end_of(on: date) -> datetime:
+    zone = ZoneInfo(settings.BUSINESS_TIME_ZONE)
+    return datetime.combine(on + timedelta(days=1), time(), zone).astimezone(UTC) - timedelta(microseconds=1)
+
+
+def _asked_day(request: HttpRequest, contract: Contract) -> date:
+    try:
+        asked = date_read(request.GET["as_of"]) if request.GET.get("as_of") else business_date()
+    except ValueError:
+        asked = business_date()
+    return min(max(asked, contract.disbursed_on), contract.disbursed_on + timedelta(days=40 * 365))
+
+
+@require("loan")
+def loan(request: HttpRequest, number: str) -> HttpResponse:
+    """One loan on any day, as known then or as known now."""
+    contract = _loan_or_404(request, number)
+    user, today = _user(request), business_date()
+    as_of = _asked_day(request, contract)
+    known = request.GET.get("known") == "then"
+    standing = loan_standing(contract, as_of, _end_of(as_of) if known else None)
+    if request.GET.get("as_of") is None:
+        log(user.username, "loan.read", "loan", contract.number)
+    events = list(contract.events.order_by("effective_on", "seq"))
+    stops = sorted({e.effective_on for e in events} | {date_of(r.due_on) for r in standing.rows} | {contract.disbursed_on})
+    last = max(today, stops[-1])
+    context = {
+        "contract": contract,
+        "standing": standing,
+        "as_of": as_of,
+        "today": today,
+        "known": known,
+        "journal": [_journal_line(e, standing) for e in events],
+        "parties": contract.parties.select_related("party"),
+        "previous": max((d for d in stops if d < as_of), default=None),
+        "next": min((d for d in stops if d > as_of), default=None),
+        "span": (last - contract.disbursed_on).days,
+        "at": (as_of - contract.disbursed_on).days,
+    }
+    name = "lending/loan.html#ledger" if request.headers.get("HX-Request") else "lending/loan.html"
+    return render(request, name, context)
+
+
+def _journal_line(event: Any, standing: Standing) -> dict[str, Any]:
+    line = next((t for t in standing.trace if t.seq == event.seq), None)
+    return {
+        "event": event,
+        "kind": EventKind(event.kind).name.lower(),
+        "parts": _parts(line) if line else [],
+        "future": day(event.effective_on) > standing.as_of,
+    }
+
+
+@require("loan-what-if")
+def loan_what_if(request: HttpRequest, number: str) -> HttpResponse:
+    """What a payment or a pay-off on a day would do: the same replay with one more event; nothing is written."""
+    contract = _loan_or_404(request, number)
+    context: dict[str, Any] = {"contract": contract, "given": request.GET, "error": "", "after": None}
+    try:
+        on = date_read(request.GET.get("on", ""))
+        kind = EventKind.PAYOFF if request.GET.get("kind") == "payoff" else EventKind.PAYMENT
+        amount = amount_read(request.GET.get("amount", "")) if kind == EventKind.PAYMENT else 0
+        if on < contract.disbursed_on:
+            raise ValueError("date")
+        event = Event(seq=10**9, on=day(on), kind=kind, amount_minor=amount)
+        before = loan_standing(contract, on)
+        after = loan_standing(contract, on, what_if=[event])
+        line = next((t for t in after.trace if t.seq == event.seq), None)
+        context |= {"before": before, "after": after, "parts": _parts(line) if line else [], "on": on}
+    except EventRejected as error:
+        context["error"] = error.reason
+    except ValueError as error:
+        wrong_date = str(error) == "date"
+        context["error"] = _("Enter a date, for example 2026-12-05") if wrong_date else _("Enter an amount, for example 1200.00")
+    return render(request, "lending/what_if.html", context, status=422 if context["error"] else 200)
+
+
+@require("person")
+def person(request: HttpRequest, reference: str) -> HttpResponse:
+    """A person's file: masked; a role that may asks to see it in full, which is logged."""
+    user, today = _user(request), business_date()
+    party = parties_visible(user, today).filter(reference=reference).first()
+    if party is None:
+        raise Http404(reference)
+    reveal = request.method == "POST"
+    if reveal and not can(user, "reveal-personal"):
+        raise PermissionDenied("reveal-personal")
+    log(user.username, "person.reveal" if reveal else "person.read", "party", party.reference)
+    loans = StandingRow.objects.filter(contract__in=contracts_visible(user, today), contract__borrower=party)
+    context = {
+        "party": party,
+        "reveal": reveal,
+        "may_reveal": can(user, "reveal-personal"),
+        "loans": loans.select_related("contract"),
+    }
+    return render(request, "lending/person.html", context)
+
+
+@require("action-log")
+def action_log(request: HttpRequest) -> HttpResponse:
+    """The newest entries of the action log; older ones by key."""
+    rows = ActionLog.objects.order_by("-id")
+    before = request.GET.get("before", "")
+    if before.isdigit():
+        rows = rows.filter(pk__lt=int(before))
+    page = list(rows[:PAGE_SIZE])
+    return render(request, "lending/action_log.html", {"rows": page, "more": page[-1].pk if len(page) == PAGE_SIZE else None})

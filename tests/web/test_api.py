@@ -1,0 +1,102 @@
+"""REST: idempotency, problems, scope, unknown fields, any day and any knowledge."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from django.test import Client
+
+from tests.factories import House
+from tideover.core.business_time import now
+from tideover.core.models import ApiToken
+
+PAY = {"kind": "payment", "effective_on": "2026-02-20", "amount": "4060.00"}
+
+
+def client(house: House, role: str = "payments") -> Client:
+    ApiToken.objects.create(user=house.staff[role], name="t", token_hash=hashlib.sha256(role.encode()).digest(), created_at=now())
+    return Client(headers={"authorization": f"Bearer {role}"})
+
+
+def post(c: Client, address: str, body: object, key: str = "k"):
+    return c.post(f"/api/v1{address}", body, content_type="application/json", headers={"Idempotency-Key": key})
+
+
+def test_a_payment_twice_is_one_event(house: House) -> None:
+    c = client(house)
+    first, second = post(c, "/loans/T-1/events", PAY).json(), post(c, "/loans/T-1/events", PAY).json()
+    assert first["event"] == second["event"] and house.loan.events.count() == 1
+    assert first["standing"]["principal"] == "8000.00"
+
+
+def test_same_key_other_body_is_422(house: House) -> None:
+    c = client(house)
+    post(c, "/loans/T-1/events", PAY)
+    response = post(c, "/loans/T-1/events", {**PAY, "amount": "1.00"})
+    assert response.status_code == 422 and response["Content-Type"] == "application/problem+json"
+    assert response.json()["errors"][0]["code"] == "idempotency_conflict"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({**PAY, "colour": "red"}, "colour"),
+        ({**PAY, "amount": "1.001"}, "amount"),
+        ({**PAY, "effective_on": "20/02/2026"}, "effective_on"),
+        ({**PAY, "kind": "gift"}, "kind"),
+        ({**PAY, "extra": {"colour": 1}}, "extra"),
+    ],
+)
+def test_bad_input_names_its_field_and_changes_nothing(house: House, body: dict, field: str) -> None:
+    response = post(client(house), "/loans/T-1/events", body)
+    assert response.status_code == 422
+    assert any(field in e["field"] for e in response.json()["errors"])
+    assert house.loan.events.count() == 0
+
+
+def test_any_day_and_as_known(house: House) -> None:
+    c = client(house)
+    post(c, "/loans/T-1/events", PAY)
+    now_known = c.get("/api/v1/loans/T-1?as_of=2026-03-05").json()["standing"]
+    then = c.get("/api/v1/loans/T-1", {"as_of": "2026-03-05", "known_at": "2026-03-05T16:00:00+00:00"}).json()["standing"]
+    assert (now_known["days_past_due"], then["days_past_due"]) == (0, 13)
+
+
+def test_roles_scope_and_strangers(house: House) -> None:
+    assert Client().get("/api/v1/loans").status_code == 401
+    assert post(client(house, "auditor"), "/loans/T-1/events", PAY).status_code == 403
+    assert client(house, "branch_head").get("/api/v1/loans/T-3").status_code == 404
+
+
+def test_cursor_pages_hold_every_loan_once(house: House) -> None:
+    c, seen, cursor = client(house, "risk"), [], 0
+    while cursor is not None:
+        page = c.get("/api/v1/loans", {"limit": 2, "cursor": cursor}).json()
+        seen += [i["loan_id"] for i in page["items"]]
+        cursor = page["next_cursor"]
+    assert seen == ["T-1", "T-2", "T-3"]
+
+
+def test_batch_reports_each_payment(house: House) -> None:
+    good = {"loan": "T-1", "amount": "10.00", "effective_on": "2026-02-20", "idempotency_key": "a"}
+    answer = post(client(house), "/payments/batch", {"payments": [good, {**good, "loan": "T-9", "idempotency_key": "b"}]}).json()
+    assert answer["accepted"] == 1 and answer["results"][1]["errors"][0]["code"] == "no_such_loan"
+
+
+def test_receipt_and_its_reversal(house: House) -> None:
+    c = client(house)
+    body = {"party": "P-0001", "entity": "BANK", "amount": "9000.00", "received_on": "2026-02-25", "channel": "transfer"}
+    receipt = post(c, "/receipts", body).json()
+    assert sum(float(p["amount"]) for p in receipt["parts"]) + float(receipt["unapplied"]) == 9000
+    undone = post(c, f"/receipts/{receipt['number']}/reverse", {}, "undo").json()
+    assert undone["reversed_at"] is not None
+
+
+def test_what_if_writes_nothing(house: House) -> None:
+    answer = post(client(house, "risk"), "/loans/T-1/what-if", {"on": "2026-02-20", "amount": "4060.00"}).json()
+    assert answer["standing"]["principal"] == "8000.00" and house.loan.events.count() == 0
+
+
+def test_openapi_is_served(house: House) -> None:
+    assert "/api/v1/loans/{number}" in client(house).get("/api/v1/openapi.json").json()["paths"]
