@@ -366,9 +366,22 @@ class Replay:
         """Rows whose period has not ended."""
         return [r for r in self.rows if not r.due and not r.plan.closed and r.plan.end > today]
 
+    def _replannable(self, today: int) -> list[Ledger]:
+        """Rows whose period has not ended, ready for a new plan: what was paid on them in advance is held again.
+
+        A new plan changes what those rows ask for; the money held pays them as they fall due.
+        """
+        undue = self._undue(today)
+        for row in undue:
+            early = row.paid[Component.PRINCIPAL] + row.paid[Component.INTEREST]
+            row.paid[Component.PRINCIPAL] = row.paid[Component.INTEREST] = 0
+            self.surplus += early
+            self.paid_total -= early
+        return undue
+
     def _prepay(self, amount: int, mode: PrepayMode, today: int, line: TraceLine) -> int:
         """Money beyond what is due goes to principal; returns what is more than the whole loan."""
-        undue = self._undue(today)
+        undue = self._replannable(today)
         if not undue:
             return amount
         current = undue[0].plan
@@ -471,7 +484,7 @@ class Replay:
 
     def _on_repay_part(self, event: Event, today: int) -> None:
         """利随本清: principal with its own interest since the row began; the rest of the row never carried it."""
-        undue = self._undue(today)
+        undue = self._replannable(today)
         line = self._line(event)
         if not undue:
             raise EventRejected(event.seq, "nothing is left that is not yet due")
@@ -538,7 +551,7 @@ class Replay:
 
     def _on_rate_change(self, event: Event, today: int) -> None:
         self.rates = sorted([*(r for r in self.rates if r[0] != today), (today, event.rate_ppm)])
-        undue = self._undue(today)
+        undue = self._replannable(today)
         if not undue:
             return
         current = undue[0].plan
@@ -578,7 +591,7 @@ class Replay:
             line.amounts_minor[c] += part
 
     def _on_defer(self, event: Event, today: int) -> None:
-        undue = self._undue(today)
+        undue = self._replannable(today)
         if not undue or event.rows < 1:
             return
         k, first = event.rows, undue[0].plan
@@ -659,7 +672,7 @@ class Replay:
         return [*out, maturity]
 
     def _on_reamortise(self, event: Event, today: int) -> None:
-        undue = self._undue(today)
+        undue = self._replannable(today)
         balance = sum(r.open(Component.PRINCIPAL) for r in undue)
         accrued_until = undue[0].plan.start if undue else today
         line = self._line(event)
@@ -677,13 +690,11 @@ class Replay:
                 line.amounts_minor[component] += part
         for row in self.rows:
             self._note_paid(row, today)
-        early = [sum(r.paid[c] for r in undue) for c in (0, 1)]
         for row in undue:
             self.rows.remove(row)
-        start = accrued_until if today > accrued_until else today
-        self._new_plan(event, start, balance, early)
+        self._new_plan(event, accrued_until, balance)
 
-    def _new_plan(self, event: Event, start: int, balance: int, early: list[int]) -> None:
+    def _new_plan(self, event: Event, start: int, balance: int) -> None:
         terms = self.terms
         first = event.from_day
         nominal = [self._shifted(first, k) for k in range(event.rows)]
@@ -694,8 +705,6 @@ class Replay:
         regular = terms if terms.method in (Method.ANNUITY, Method.EQUAL_PRINCIPAL) else terms.with_(method=Method.ANNUITY)
         self.level = fill(rows, regular, balance, rate)
         self.rows += [Ledger(r) for r in rows]
-        if any(early):
-            self.rows[-len(rows)].paid[0], self.rows[-len(rows)].paid[1] = early
         self._interest_refresh()
         self._after_rows_changed()
 
@@ -752,6 +761,7 @@ class Replay:
         start = event.from_day if event.from_day != NO_DAY else today
         self.pauses.append((start, event.until, event.pause_what))
         if event.pause_what & PauseWhat.INTEREST:
+            self._replannable(today)
             for row in self.rows:
                 if not row.plan.closed and row.plan.fixed_interest < 0:
                     row.plan.paused = [*row.plan.paused, (start, event.until)]
@@ -759,7 +769,7 @@ class Replay:
 
     def _on_disbursement(self, event: Event, today: int) -> None:
         """A later tranche: the undue rows are planned again on the larger balance."""
-        undue = self._undue(today)
+        undue = self._replannable(today)
         if not undue:
             raise EventRejected(event.seq, "no row is left to carry a later tranche")
         balance = sum(r.open(Component.PRINCIPAL) for r in undue) + event.amount_minor

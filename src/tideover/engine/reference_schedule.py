@@ -142,7 +142,7 @@ class PlanRow:
 
 
 def _unpaused(row: PlanRow, start: int, end: int) -> list[tuple[int, int]]:
-    spans = [(start, end)]
+    spans = [(start, end)] if start < end else []
     for stop, go in row.paused:
         spans = [
             part
