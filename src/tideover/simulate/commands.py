@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import time
+from datetime import timedelta
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,6 +43,7 @@ def run_demo(args: argparse.Namespace) -> int:
 
     from tideover.core.business_time import business_date
     from tideover.core.models import ActionLog
+    from tideover.daily.close import close_through
     from tideover.lending.models import Contract
     from tideover.simulate.book import build
 
@@ -52,6 +54,8 @@ def run_demo(args: argparse.Namespace) -> int:
             return 2
         started = time.perf_counter()
         build(args.loans, business_date(), args.seed, quiet=not sys.stderr.isatty())
+        for _ in close_through(business_date() - timedelta(days=1), business_date(), today=business_date()):
+            pass
         print(f"built {Contract.objects.count()} loans in {time.perf_counter() - started:.0f} s")
     _sign_ins(args.host, args.port)
     return 0 if args.no_serve else _serve(args.host, args.port)
