@@ -8,7 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-COMMAND_MODULES = ("tideover.simulate.commands", "tideover.daily.commands", "tideover.conform.commands")
+COMMAND_MODULES = (
+    "tideover.simulate.commands",
+    "tideover.daily.commands",
+    "tideover.lending.commands",
+    "tideover.conform.commands",
+)
 
 
 def parser() -> argparse.ArgumentParser:
