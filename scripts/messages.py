@@ -15,7 +15,8 @@ OUT = ROOT / "src/tideover/web/locale/zh_Hans/LC_MESSAGES"
 TABLE = ROOT / "scripts/messages_zh.tsv"
 TRANSLATE = re.compile(r"""{%\s*translate\s+(?:"([^"]+)"|'([^']+)')""")
 BLOCK = re.compile(r"{%\s*blocktranslate(.*?)%}(.*?){%\s*endblocktranslate\s*%}", re.S)
-PYTHON = re.compile(r"""(?:\b_\(|_row\(|NAMES_|label=)\s*"([^"]+)\"""")
+PYTHON = re.compile(r"""(?:\b_\(|_kind\(|label=)\s*"([^"]+)\"""")
+PAIRS = re.compile(r"""\("[\w-]+", "([A-Z][^"]+)\"""")
 
 
 def found() -> dict[str, str]:
@@ -31,9 +32,11 @@ def found() -> dict[str, str]:
     for name in ("lending/views.py", "lending/panels.py", "core/models.py"):
         for text in PYTHON.findall((ROOT / "src/tideover" / name).read_text(encoding="utf-8")):
             out[text] = ""
-    rail = (ROOT / "src/tideover/web/context.py").read_text(encoding="utf-8").split("RAIL = ")[1].split("\n")[0]
+    for name in ("web/context.py", "web/views.py"):
+        for text in PAIRS.findall((ROOT / "src/tideover" / name).read_text(encoding="utf-8")):
+            out[text] = ""
     names = (ROOT / "src/tideover/web/templatetags/tideover.py").read_text(encoding="utf-8").split("NAMES = {")[1]
-    for text in (*re.findall(r'": "([^"]+)"', names), *re.findall(r'", "([^"]+)"\)', rail)):
+    for text in re.findall(r'": "([^"]+)"', names):
         out[text] = ""
     return out
 

@@ -31,6 +31,8 @@ ADDRESSES = {
     "my-schedule": "/my/schedule/T-1",
     "my-receipts": "/my/receipts",
     "action-log": "/action-log",
+    "settings": "/settings",
+    "book-csv": "/book.csv",
 }
 BANNED_ZH = ("催收", "欠款人", "老赖", "失信", "恶意", "罚", "立即结清", "最后通知")
 BANNED_EN = ("default", "delinquent", "debtor", "collections", "final notice", "!")

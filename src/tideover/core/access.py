@@ -24,7 +24,9 @@ PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look"})
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "home": EVERYONE,
+    "settings": EVERYONE,
     "book": READS_LOANS,
+    "book-csv": READS_LOANS,
     "loan-list": READS_LOANS,
     "loan": READS_LOANS,
     "loan-what-if": READS_LOANS,

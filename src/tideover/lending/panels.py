@@ -1,90 +1,241 @@
-"""Figures that pages show: exception rows of a role home, and the book by bucket."""
+"""Figures that pages show: the exception rows of a role home, and the book by bucket."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Min, Q, Sum
+from django.conf import settings
+from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.urls import reverse
 
-from tideover.core.models import User
+from tideover.core.models import Role, User
 from tideover.engine.classify import BAD_CLASSES
-from tideover.lending.models import Debit, HelpRequest, Promise, Receipt, StandingRow
+from tideover.engine.events import EventKind
+from tideover.lending.models import (
+    Complaint,
+    Contract,
+    Debit,
+    Dispute,
+    HelpRequest,
+    Hold,
+    ImportBatch,
+    LoanEvent,
+    Promise,
+    Receipt,
+    StandingRow,
+)
 from tideover.lending.selectors import BUCKET_ORDER, contracts_visible
+
+CORRECTIONS = (EventKind.REVERSAL, EventKind.ADJUSTMENT, EventKind.CHARGEBACK)
+SOON_DAYS, NEW_DAYS, CORRECTION_DAYS = 7, 7, 7
+OPEN_DEBITS = ("unknown", "in_flight")
 
 
 @dataclass(frozen=True, slots=True)
 class ExceptionRow:
-    """One line of a role home: what, how many, the oldest, how much, where to work it (empty: nowhere yet)."""
+    """One line of a role home: what, how many, the oldest, how much, who answers, by when, where to work it (empty: nowhere)."""
 
     label: str
     count: int
     oldest: date | None
     amount_minor: int | None
+    owner: str
+    act_by: date | None
+    late: bool
     address: str
 
 
-def exception_rows(user: User, as_of: date) -> list[ExceptionRow]:
-    """What needs somebody today, in the user's scope."""
+@dataclass(frozen=True, slots=True)
+class Exceptions:
+    """A kind of exception: its rows in a scope, and the same condition on the loan list (`None`: no loans behind it).
+
+    `days`: the house's own target from `oldest` to an answer; it is not a rule of law.
+    """
+
+    label: str
+    owner: Role
+    days: int
+    rows: Callable[[QuerySet[Contract], date], QuerySet[Any]]
+    oldest: str
+    amount: str | None
+    loans: Callable[[date], Q] | None
+
+
+def _standings(condition: Callable[[date], Q]) -> Callable[[QuerySet[Contract], date], QuerySet[Any]]:
+    return lambda visible, on: StandingRow.objects.filter(condition(on), _inside(visible))
+
+
+def _inside(visible: QuerySet[Contract]) -> Q:
+    """The scope as a condition; for the whole house only that there is a loan, which saves a look-up a row."""
+    return Q(contract__in=visible) if visible.query.has_filters() else Q(contract__isnull=False)
+
+
+def _start_of(on: date) -> datetime:
+    return datetime.combine(on, time(), ZoneInfo(settings.BUSINESS_TIME_ZONE))
+
+
+def _new(on: date) -> Q:
+    return Q(days_past_due__range=(1, NEW_DAYS))
+
+
+def _soon(on: date) -> Q:
+    return Q(next_due_on__range=(on, on + timedelta(days=SOON_DAYS)))
+
+
+def _late(on: date) -> Q:
+    return Q(bucket__in=("d1_30", "d31_60", "d61_90"))
+
+
+def _bad(on: date) -> Q:
+    return Q(bucket__in=("d91_180", "d180p"))
+
+
+def _written_off(on: date) -> Q:
+    return Q(bucket="written_off")
+
+
+def _kind(label: str, owner: Role, days: int, condition: Callable[[date], Q], oldest: str, amount: str) -> Exceptions:
+    return Exceptions(label, owner, days, _standings(condition), oldest, amount, condition)
+
+
+EXCEPTIONS: dict[str, Exceptions] = {
+    "help": Exceptions(
+        label="Help requests without an answer", owner=Role.COUNSELLOR, days=2,
+        rows=lambda visible, on: HelpRequest.objects.filter(_inside(visible), closed_at=None),
+        oldest="opened_at", amount=None,
+        loans=lambda on: Q(contract__helprequests__isnull=False, contract__helprequests__closed_at=None),
+    ),
+    "missed": Exceptions(
+        label="Arrangements past their day, loan still late", owner=Role.COLLECTOR, days=1,
+        rows=lambda visible, on: Promise.objects.filter(
+            _inside(visible), withdrawn_at=None, due_on__lt=on, contract__standing__days_past_due__gt=0
+        ),
+        oldest="due_on", amount="amount_minor",
+        loans=lambda on: Q(
+            contract__promises__withdrawn_at=None, contract__promises__due_on__lt=on, days_past_due__gt=0
+        ),
+    ),
+    "promise": Exceptions(
+        label="Arrangements due today", owner=Role.COLLECTOR, days=0,
+        rows=lambda visible, on: Promise.objects.filter(_inside(visible), withdrawn_at=None, due_on=on),
+        oldest="due_on", amount="amount_minor",
+        loans=lambda on: Q(contract__promises__withdrawn_at=None, contract__promises__due_on=on),
+    ),
+    "new": _kind("Newly late (up to 7 days)", Role.CUSTOMER_MANAGER, NEW_DAYS, _new, "oldest_due_on", "overdue_minor"),
+    "soon": _kind("Due within 7 days", Role.CUSTOMER_MANAGER, 0, _soon, "next_due_on", "next_due_minor"),
+    "late": _kind("1 to 90 days late", Role.COLLECTOR, 90, _late, "oldest_due_on", "overdue_minor"),
+    "bad": _kind("Over 90 days late", Role.LEGAL, 180, _bad, "oldest_due_on", "overdue_minor"),
+    "written_off": _kind("Written off, claim still open", Role.LEGAL, 365, _written_off, "oldest_due_on", "overdue_minor"),
+    "debit": Exceptions(
+        label="Debits with an unknown result", owner=Role.PAYMENTS, days=1,
+        rows=lambda visible, on: Debit.objects.filter(_inside(visible), state__in=OPEN_DEBITS),
+        oldest="sent_at", amount="amount_minor",
+        loans=lambda on: Q(contract__debits__state__in=OPEN_DEBITS),
+    ),
+    "held": Exceptions(
+        label="Receipts with money not yet placed", owner=Role.PAYMENTS, days=3,
+        rows=lambda visible, on: Receipt.objects.filter(
+            unapplied_minor__gt=0, reversed_at=None, party__in=visible.values("borrower")
+        ),
+        oldest="received_on", amount="unapplied_minor",
+        loans=lambda on: Q(contract__borrower__receipts__unapplied_minor__gt=0, contract__borrower__receipts__reversed_at=None),
+    ),
+    "corrected": Exceptions(
+        label="Corrections booked in the last 7 days", owner=Role.FINANCE, days=CORRECTION_DAYS,
+        rows=lambda visible, on: LoanEvent.objects.filter(
+            _inside(visible), kind__in=CORRECTIONS, recorded_at__gte=_start_of(on - timedelta(days=CORRECTION_DAYS))
+        ),
+        oldest="recorded_at", amount=None,
+        loans=lambda on: Q(
+            contract__events__kind__in=CORRECTIONS,
+            contract__events__recorded_at__gte=_start_of(on - timedelta(days=CORRECTION_DAYS)),
+        ),
+    ),
+    "complaint": Exceptions(
+        label="Open complaints", owner=Role.COMPLAINTS, days=15,
+        rows=lambda visible, on: Complaint.objects.filter(_inside(visible), closed_on=None),
+        oldest="opened_on", amount=None,
+        loans=lambda on: Q(contract__complaints__isnull=False, contract__complaints__closed_on=None),
+    ),
+    "dispute": Exceptions(
+        label="Open disputes", owner=Role.COMPLAINTS, days=20,
+        rows=lambda visible, on: Dispute.objects.filter(_inside(visible), closed_on=None),
+        oldest="opened_on", amount=None,
+        loans=lambda on: Q(contract__disputes__isnull=False, contract__disputes__closed_on=None),
+    ),
+    "hold": Exceptions(
+        label="Holds whose review day has come", owner=Role.TEAM_LEAD, days=0,
+        rows=lambda visible, on: Hold.objects.filter(_inside(visible), lifted_at=None, review_on__lte=on),
+        oldest="review_on", amount=None,
+        loans=lambda on: Q(contract__holds__lifted_at=None, contract__holds__review_on__lte=on),
+    ),
+    "import": Exceptions(
+        label="Files that did not come in whole", owner=Role.ENGINEER, days=1,
+        rows=lambda visible, on: ImportBatch.objects.exclude(state="done"),
+        oldest="started_at", amount=None, loans=None,
+    ),
+}  # fmt: skip
+HOMES: dict[Role, tuple[str, ...]] = {
+    Role.UNDERWRITER: ("new", "late", "bad", "help"),
+    Role.COLLECTOR: ("missed", "promise", "new", "late", "help", "hold"),
+    Role.TEAM_LEAD: ("missed", "promise", "new", "late", "hold", "complaint"),
+    Role.COUNSELLOR: ("help", "hold", "missed", "new", "late", "dispute"),
+    Role.CUSTOMER_MANAGER: ("soon", "new", "missed", "promise", "late", "help"),
+    Role.BRANCH_HEAD: ("help", "missed", "new", "late", "bad", "complaint", "soon"),
+    Role.PAYMENTS: ("debit", "held", "corrected", "import", "soon"),
+    Role.FINANCE: ("held", "corrected", "debit", "bad", "written_off"),
+    Role.LEGAL: ("bad", "written_off", "dispute", "help", "hold"),
+    Role.BUREAU: ("corrected", "dispute", "new", "bad"),
+    Role.COMPLAINTS: ("complaint", "dispute", "help", "hold"),
+    Role.RISK: ("new", "late", "bad", "missed", "soon", "written_off"),
+    Role.COMPLIANCE: ("complaint", "hold", "dispute", "corrected", "help"),
+    Role.AUDITOR: ("corrected", "held", "debit", "complaint"),
+    Role.ENGINEER: ("import",),
+}
+"""Which exceptions each role of staff reads first, in this order."""
+
+
+def exception_rows(user: User, as_of: date, *, linked: bool) -> list[ExceptionRow]:
+    """What needs somebody today, in the user's scope. `linked`: whether the user may open the loan list."""
     visible = contracts_visible(user, as_of)
-    rows = StandingRow.objects.filter(contract__in=visible)
-    loans = reverse("loan-list")
-    new = rows.filter(days_past_due__range=(1, 7))
-    bad = rows.filter(bucket__in=("d91_180", "d180p"))
-    soon = rows.filter(next_due_on__range=(as_of, as_of + timedelta(days=7)))
-    promises = Promise.objects.filter(contract__in=visible, withdrawn_at=None, due_on__lte=as_of)
-    helps = HelpRequest.objects.filter(contract__in=visible, closed_at=None)
-    debits = Debit.objects.filter(contract__in=visible, state__in=("unknown", "in_flight"))
-    held = Receipt.objects.filter(unapplied_minor__gt=0, reversed_at=None, party__contracts__in=visible).distinct()
-    return [
-        _row("Help requests without an answer", helps, "opened_at", None, f"{loans}?show=help"),
-        _row("Promises due by today", promises, "due_on", "amount_minor", f"{loans}?show=promise"),
-        _row(
-            "Newly late (up to 7 days)",
-            new,
-            "oldest_due_on",
-            "overdue_minor",
-            f"{loans}?show=new",
-        ),
-        _row("Due within 7 days", soon, "next_due_on", "next_due_minor", f"{loans}?show=soon"),
-        _row(
-            "Over 90 days late",
-            bad,
-            "oldest_due_on",
-            "overdue_minor",
-            f"{loans}?show=bad",
-        ),
-        _row("Debits with an unknown result", debits, "sent_at", "amount_minor", f"{loans}?show=debit"),
-        _row("Receipts with money not yet placed", held, "received_on", "unapplied_minor", ""),
-    ]
+    return [_row(key, visible, as_of, linked) for key in HOMES.get(Role(user.role), ())]
 
 
-def _row(label: str, rows: Any, oldest: str, amount: str | None, address: str) -> ExceptionRow:
-    wanted = {"n": Count("pk"), "first": Min(oldest), **({"total": Sum(amount)} if amount else {})}
-    found = rows.aggregate(**wanted)
+def _row(key: str, visible: QuerySet[Contract], as_of: date, linked: bool) -> ExceptionRow:
+    kind = EXCEPTIONS[key]
+    wanted = {"n": Count("pk"), "first": Min(kind.oldest), **({"total": Sum(kind.amount)} if kind.amount else {})}
+    found = kind.rows(visible, as_of).aggregate(**wanted)
     first = found["first"]
-    on = first.date() if hasattr(first, "date") else first
-    return ExceptionRow(label, found["n"], on, found.get("total"), address if found["n"] else "")
+    on = first.astimezone(ZoneInfo(settings.BUSINESS_TIME_ZONE)).date() if isinstance(first, datetime) else first
+    act_by = None if on is None else on + timedelta(days=kind.days)
+    address = f"{reverse('loan-list')}?show={key}" if found["n"] and linked and kind.loans else ""
+    late = act_by is not None and act_by < as_of
+    return ExceptionRow(kind.label, found["n"], on, found.get("total"), str(kind.owner.label), act_by, late, address)
 
 
-def shown(rows: Any, show: str, as_of: date) -> Any:
-    """The standings that an exception row counts."""
-    filters = {
-        "help": Q(contract__helprequests__closed_at=None, contract__helprequests__isnull=False),
-        "promise": Q(contract__promises__withdrawn_at=None, contract__promises__due_on__lte=as_of),
-        "new": Q(days_past_due__range=(1, 7)),
-        "soon": Q(next_due_on__range=(as_of, as_of + timedelta(days=7))),
-        "bad": Q(bucket__in=("d91_180", "d180p")),
-        "debit": Q(contract__debits__state__in=("unknown", "in_flight")),
-    }
-    return rows.filter(filters[show]).distinct() if show in filters else rows
+def shown(rows: QuerySet[StandingRow], show: str, as_of: date) -> QuerySet[StandingRow]:
+    """The standings that an exception row counts; all of them for an unknown name."""
+    kind = EXCEPTIONS.get(show)
+    if kind is None or kind.loans is None:
+        return rows
+    return rows.filter(pk__in=StandingRow.objects.filter(kind.loans(as_of)).values("pk"))
+
+
+def shown_label(show: str) -> str:
+    """The sentence of an exception row; empty for an unknown name."""
+    return EXCEPTIONS[show].label if show in EXCEPTIONS else ""
 
 
 @dataclass(frozen=True, slots=True)
 class BookFigures:
-    """The book in figures: rows by bucket, totals, and the bad-debt ratio's two amounts (minor units)."""
+    """The book in figures: rows by bucket, totals, and the bad-debt ratio's amount (minor units).
+
+    `as_of`: the oldest business day among the figures; None for an empty book.
+    """
 
     buckets: list[dict[str, Any]]
     loans: int
@@ -97,25 +248,25 @@ class BookFigures:
 
 def book_figures(user: User, as_of: date) -> BookFigures:
     """The visible book by bucket. Balance is unpaid principal; written-off loans are outside of balance and bad debt."""
-    rows = StandingRow.objects.filter(contract__in=contracts_visible(user, as_of))
-    grouped = {
-        r["bucket"]: r
-        for r in rows.values("bucket").annotate(n=Count("pk"), principal=Sum("principal_minor"), overdue=Sum("overdue_minor"))
-    }
-    buckets = [grouped.get(code, {"bucket": code, "n": 0, "principal": 0, "overdue": 0}) for code in BUCKET_ORDER]
+    rows = StandingRow.objects.filter(_inside(contracts_visible(user, as_of)))
+    found = rows.values("bucket").annotate(
+        n=Count("pk"),
+        principal=Sum("principal_minor"),
+        overdue=Sum("overdue_minor"),
+        bad=Sum("principal_minor", filter=Q(five_category__in=BAD_CLASSES), default=0),
+        first=Min("as_of"),
+    )
+    grouped = {r["bucket"]: r for r in found}
+    none = {"n": 0, "principal": 0, "overdue": 0, "bad": 0, "first": None}
+    buckets = [grouped.get(code, {"bucket": code, **none}) for code in BUCKET_ORDER]
     live = [b for b in buckets if b["bucket"] not in ("closed", "written_off")]
     late = [b for b in live if b["bucket"] != "current"]
-    bad = (
-        rows.filter(five_category__in=BAD_CLASSES)
-        .exclude(bucket__in=("closed", "written_off"))
-        .aggregate(s=Sum("principal_minor"))
-    )
     return BookFigures(
-        buckets,
-        sum(b["n"] for b in live),
-        sum(b["principal"] for b in live),
-        sum(b["n"] for b in late),
-        sum(b["overdue"] for b in late),
-        bad["s"] or 0,
-        rows.aggregate(d=Min("as_of"))["d"],
+        buckets=buckets,
+        loans=sum(b["n"] for b in live),
+        balance_minor=sum(b["principal"] for b in live),
+        overdue_loans=sum(b["n"] for b in late),
+        overdue_minor=sum(b["overdue"] for b in late),
+        bad_minor=sum(b["bad"] for b in live),
+        as_of=min((b["first"] for b in buckets if b["first"]), default=None),
     )

@@ -8,7 +8,6 @@ from tideover.lending import views
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("book", views.book, name="book"),
     path("loans", views.loan_list, name="loan-list"),
     path("loans/<str:number>", views.loan, name="loan"),
     path("loans/<str:number>/what-if", views.loan_what_if, name="loan-what-if"),

@@ -43,7 +43,7 @@ def run_demo(args: argparse.Namespace) -> int:
 
     from tideover.core.business_time import business_date
     from tideover.core.models import ActionLog
-    from tideover.daily.close import close_through
+    from tideover.daily.close import close_day, close_through
     from tideover.lending.models import Contract
     from tideover.simulate.book import build
 
@@ -54,7 +54,9 @@ def run_demo(args: argparse.Namespace) -> int:
             return 2
         started = time.perf_counter()
         build(args.loans, business_date(), args.seed, quiet=not sys.stderr.isatty())
-        for _ in close_through(business_date() - timedelta(days=1), business_date(), today=business_date()):
+        today = business_date()
+        close_day(today.replace(day=1) - timedelta(days=1), today=today)
+        for _ in close_through(today - timedelta(days=1), today, today=today):
             pass
         print(f"built {Contract.objects.count()} loans in {time.perf_counter() - started:.0f} s")
     _sign_ins(args.host, args.port)

@@ -8,13 +8,20 @@ from django.http import HttpRequest
 
 from tideover.core.access import can
 
-RAIL = (("home", "My desk"), ("book", "The book"), ("loan-list", "Loans"), ("action-log", "Action log"))
+RAIL = (
+    ("home", "My desk", "house"),
+    ("book", "The book", "book-open"),
+    ("loan-list", "Loans", "list"),
+    ("action-log", "Action log", "shield-check"),
+    ("settings", "Settings", "settings"),
+)
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Template context of the shells."""
     user = getattr(request, "user", None)
     look = request.session.get("look", {}) if hasattr(request, "session") else {}
-    rail = [(name, label) for name, label in RAIL if user is not None and can(user, name)]
+    rail = [item for item in RAIL if user is not None and can(user, item[0])]
     match = getattr(request, "resolver_match", None)
-    return {"look": look, "rail": rail, "route": match.url_name if match else ""}
+    may_find = user is not None and can(user, "loan-list")
+    return {"look": look, "rail": rail, "may_find": may_find, "route": match.url_name if match else ""}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from tideover.web import views
+from tideover.web import book, views
 from tideover.web.api import api
 
 urlpatterns = [
-    path("sign-in", LoginView.as_view(template_name="web/sign_in.html", redirect_authenticated_user=True), name="sign-in"),
+    path("sign-in", views.SignIn.as_view(), name="sign-in"),
     path("sign-out", LogoutView.as_view(), name="sign-out"),
     path("language", views.set_language, name="set-language"),
     path("look", views.set_look, name="set-look"),
+    path("settings", views.settings_page, name="settings"),
+    path("book", book.page, name="book"),
+    path("book.csv", book.csv_file, name="book-csv"),
     path("api/v1/", api.urls),
     path("", include("tideover.lending.urls")),
 ]

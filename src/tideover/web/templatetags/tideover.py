@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
 
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from tideover.core.business_time import business_date
 from tideover.engine.terms import NO_DAY, date_of
 
 register = template.Library()
-ICONS = {
-    "brand": "".join(f'<path d="M2 {y}q2.5 2 5 0t5 0 5 0 5 0"/>' for y in (12, 19, 5)),
-    "right": '<path d="m9 18 6-6-6-6"/>',
-}
+ICONS = Path(__file__).resolve().parents[1] / "icons"
+BRAND = "".join(f'<path d="M2 {y}q2.5 2 5 0t5 0 5 0 5 0"/>' for y in (12, 19, 5))
 WEEKDAYS_ZH = "一二三四五六日"
+MONTHS_EN = (
+    "January", "February", "March", "April", "May", "June", "July",
+    "August", "September", "October", "November", "December",
+)  # fmt: skip
+DIGITS = "零壹贰叁肆伍陆柒捌玖"
 
 
 @register.filter
@@ -42,6 +48,20 @@ def share(part: int, whole: int) -> str:
 
 
 @register.filter
+def plain_money(minor: int | None) -> str:
+    """1,273.63 of 127363, for tables with the unit in the header; a dash for none."""
+    return money(minor).replace("¥", "")
+
+
+@register.filter
+def percent(part: float) -> str:
+    """37.5% of 0.375; what is more than nothing never reads as nothing, nor less than all as all."""
+    if 0 < part < 0.0005:
+        return "<0.1%"
+    return ">99.9%" if 0.9995 <= part < 1 else f"{100 * part:.1f}%"
+
+
+@register.filter
 def engine_date(value: int | date | None) -> str:
     """ISO date of an engine day or a date; a dash for none."""
     if value is None or value == NO_DAY:
@@ -51,13 +71,41 @@ def engine_date(value: int | date | None) -> str:
 
 @register.filter
 def kind_date(value: int | date | None) -> str:
-    """The borrower's date: 12月12日（周六） / 12 December."""
+    """The borrower's date: 12月12日（周六） / 12 December; with the year when it is not the current one."""
     if value is None or value == NO_DAY:
         return "–"
     d = value if isinstance(value, date) else date_of(value)
+    other = d.year != business_date().year
     if _zh():
-        return f"{d.month}月{d.day}日（周{WEEKDAYS_ZH[d.weekday()]}）"
-    return f"{d.day} {d:%B}"
+        return f"{f'{d.year}年' if other else ''}{d.month}月{d.day}日（周{WEEKDAYS_ZH[d.weekday()]}）"
+    return f"{d.day} {MONTHS_EN[d.month - 1]}{f' {d.year}' if other else ''}"
+
+
+@register.filter
+def rmb_capital(minor: int) -> str:
+    """An amount in the capital numerals of Chinese receipts: 127363 → 壹仟贰佰柒拾叁元陆角叁分."""
+    yuan, cents = divmod(abs(int(minor)), 100)
+    head = _capital(yuan) + "元" if yuan else ""
+    jiao, fen = divmod(cents, 10)
+    if not cents:
+        return (head or "零元") + "整"
+    middle = f"{DIGITS[jiao]}角" if jiao else ("零" if head else "")
+    return head + middle + (f"{DIGITS[fen]}分" if fen else "整")
+
+
+def _capital(n: int) -> str:
+    """Capital numerals of a whole number below 10**12: four digits a group (万, 亿), one 零 for any run of zeros inside."""
+    out, gap = "", False
+    for power in range(len(str(n)) - 1, -1, -1):
+        digit = n // 10**power % 10
+        if digit:
+            out += ("零" if gap and out else "") + DIGITS[digit] + ("", "拾", "佰", "仟")[power % 4]
+            gap = False
+        else:
+            gap = True
+        if power % 4 == 0 and power and n // 10**power % 10_000:
+            out += "万" if power == 4 else "亿"
+    return out
 
 
 @register.filter
@@ -66,10 +114,27 @@ def named(code: str) -> str:
     return _(NAMES.get(code, code))
 
 
+@register.filter
+def tag_class(bucket: str) -> str:
+    """The tag's colour class of a bucket; the word always stands beside it."""
+    if bucket in ("current", "closed"):
+        return "tag--ok"
+    return "" if bucket == "written_off" else "tag--over"
+
+
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """An inlined icon; always beside words."""
-    return mark_safe(f'<svg class="ic" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{ICONS[name]}</svg>')
+    return mark_safe(f'<svg class="ic" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{_shapes(name)}</svg>')
+
+
+@lru_cache(maxsize=64)
+def _shapes(name: str) -> str:
+    """The inside of a vendored Lucide icon; unknown names raise FileNotFoundError."""
+    if name == "brand":
+        return BRAND
+    text = (ICONS / f"{name}.svg").read_text(encoding="utf-8")
+    return " ".join(text.partition(">")[2].rpartition("</svg>")[0].split())
 
 
 def _zh() -> bool:
@@ -114,4 +179,20 @@ NAMES = {
     "extension": "extension",
     "reamortise": "new plan",
     "debit": "debit",
+    "opened": "new loan",
+    "became_overdue": "became late",
+    "rolled": "moved on",
+    "cured": "got better",
+    "corrected": "corrected",
+    "borrower": "Borrower",
+    "co_borrower": "co-borrower",
+    "guarantor_general": "guarantor",
+    "guarantor_joint": "joint guarantor",
+    "guarantee_company": "guarantee company",
+    "insurer": "insurer",
+    "co_lender": "co-lender",
+    "controller": "controller",
+    "heir": "heir",
+    "administrator": "administrator",
+    "proxy": "proxy",
 }

@@ -1,0 +1,71 @@
+"""Print the path of a Chromium for the browser tests; exit 1 when there is none and none can be had.
+
+Order: TIDEOVER_CHROMIUM; the system's own; the npm package @sparticuz/chromium, unpacked once under .cache/chromium (no root
+needed); the one that `playwright install chromium` left.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CACHE = ROOT / ".cache" / "chromium"
+SYSTEM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PACKAGE = "@sparticuz/chromium@153.0.0"
+UNPACK = 'import c from "@sparticuz/chromium"; process.stdout.write(await c.executablePath());'
+
+
+def system() -> str | None:
+    """A Chromium on the path."""
+    return next((found for name in SYSTEM if (found := shutil.which(name))), None)
+
+
+def from_npm() -> str | None:
+    """The npm package's binary, moved from the temporary folder where it unpacks itself to .cache/chromium."""
+    kept = CACHE / "chromium"
+    if kept.exists():
+        return str(kept)
+    if not (shutil.which("npm") and shutil.which("node")):
+        return None
+    CACHE.mkdir(parents=True, exist_ok=True)
+    run = {"cwd": CACHE, "capture_output": True, "text": True, "check": False}
+    if subprocess.run(["npm", "install", "--no-save", "--no-audit", "--no-fund", "--prefix", ".", PACKAGE], **run).returncode:
+        return None
+    (CACHE / "unpack.mjs").write_text(UNPACK, encoding="utf-8")
+    done = subprocess.run(["node", "unpack.mjs"], **run, env={**os.environ, "TMPDIR": str(CACHE), "AWS_EXECUTION_ENV": ""})
+    path = Path(done.stdout.strip() or "missing")
+    if done.returncode or not path.exists():
+        return None
+    if path != kept:
+        shutil.move(path, kept)
+    kept.chmod(0o755)
+    return str(kept)
+
+
+def from_playwright() -> str | None:
+    """The browser that playwright installed."""
+    try:
+        from playwright.sync_api import sync_playwright
+
+        with sync_playwright() as p:
+            path = p.chromium.executable_path
+    except Exception:  # any failure means the same: not this one
+        return None
+    return path if path and Path(path).exists() else None
+
+
+def find() -> str | None:
+    """The first Chromium that exists."""
+    return os.environ.get("TIDEOVER_CHROMIUM") or system() or from_npm() or from_playwright()
+
+
+if __name__ == "__main__":
+    found = find()
+    if found is None:
+        print("no Chromium: apt-get install chromium, or playwright install chromium", file=sys.stderr)
+        raise SystemExit(1)
+    print(found)
