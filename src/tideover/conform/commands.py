@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+PUBLISHED = ("apr", "daycount", "irr")
+"""Adapters of published tables; each names the kinds it compares."""
 
 
 class ConformInputError(Exception):
@@ -19,7 +24,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     p = commands.add_parser(
         "conform",
         help="replay cases from another system; report every cent of difference",
-        description="Replay cases (JSON lists; format in docs/conform.md) and compare every asserted cell exactly. "
+        description="Replay cases (JSON lists) and compare every asserted cell: money exactly, published "
+        "rates within their own tolerance. "
         "Exit code 0: all equal; 1: differences; 2: a file that cannot be read.",
     )
     p.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -43,22 +49,33 @@ def main(args: argparse.Namespace) -> int:
 
 def run(paths: list[Path]) -> dict[str, Any]:
     """Compare every case of the files; the object that DESIGN names for `conform`. Raises ConformInputError."""
-    from tideover.conform.cn import run_case
     from tideover.conform.report import CaseResult
 
     results: list[CaseResult] = []
     for path in paths:
         for index, case in enumerate(_cases(path)):
-            if "kind" not in case or "terms" not in case or "expect" not in case:
+            name = str(case.get("id", f"number {index + 1}"))
+            compare = _adapter(case)
+            if compare is None:
                 kind = case.get("kind", "fineract scenario" if "product" in case else "no kind")
-                results.append(CaseResult(str(case.get("id", index)), not_compared=f"kind {kind}"))
+                results.append(CaseResult(name, not_compared=f"kind {kind}"))
                 continue
             try:
-                results.append(run_case(case))
-            except (KeyError, ValueError, ArithmeticError) as error:
-                name = case.get("id", f"number {index + 1}")
+                results.append(compare(case))
+            except (KeyError, TypeError, ValueError, ArithmeticError) as error:
                 raise ConformInputError(f"{path}, case {name}: {type(error).__name__}: {error}") from error
     return _report(results)
+
+
+def _adapter(case: dict[str, Any]) -> Callable[[dict[str, Any]], Any] | None:
+    """What compares this case, found by its content and never by its file's name; None when its kind is not offered."""
+    if "kind" in case and "terms" in case and "expect" in case:
+        return importlib.import_module("tideover.conform.cn").run_case
+    for name in PUBLISHED:
+        module = importlib.import_module(f"tideover.conform.{name}")
+        if case.get("kind") in module.KINDS:
+            return module.run_case
+    return None
 
 
 def _cases(path: Path) -> list[dict[str, Any]]:

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 SIX_PLACES = Decimal("0.000001")
+UNIT_RATE_MAX = 10.0
+"""Highest rate a unit period that is looked for: 1000 %."""
+UnitFlow = tuple[int, float, float]
+"""Whole unit periods, odd fraction of one, amount (money to the borrower is positive)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +84,23 @@ def periodic_rate(amounts: Sequence[tuple[int, Decimal]]) -> Decimal:
             return nxt
         i = nxt
     return i
+
+
+def actuarial_apr(flows: Sequence[UnitFlow], unit_periods_per_year: float) -> float:
+    """Nominal yearly rate (ratio, not percent) by the actuarial method.
+
+    Whole unit periods discount by (1 + i)^t, an odd fraction f by simple interest 1 + f x i. Advances come before payments,
+    so that the value of the loan rises with the rate. Analytic, so a float. Source: Regulation Z, 12 CFR 1026 Appendix J (b).
+    Raises ValueError when no rate from 0 to 1000 % a unit period makes payments equal advances.
+    """
+
+    def value(i: float) -> float:
+        return sum(a * (1 + i) ** -t / (1 + f * i) for t, f, a in flows)
+
+    low, high = 0.0, UNIT_RATE_MAX
+    if value(low) > 0 or value(high) < 0:
+        raise ValueError("no rate from 0 to 1000 % a unit period makes the payments equal the advances")
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if value(middle) < 0 else (low, middle)
+    return low * unit_periods_per_year
