@@ -28,6 +28,8 @@ class World:
     """People who, once three instalments behind, stop for good."""
     early_share: float = 0.004
     """Chance a due date that someone with savings pays the loan off early."""
+    late_cost_ppm_a_day: int = 650
+    """What people add for each day late when they catch up: they pay what they are shown, rounded up to whole yuan."""
 
 
 @dataclass(slots=True)
@@ -70,10 +72,11 @@ def life(world: World, person: Person, due: Sequence[tuple[int, int]], until: in
     as soon as there is money. No payment falls after `until`.
     """
     out: list[Payment] = []
-    arrears, stopped = 0, False
+    arrears, since, stopped = 0, 0, False
     for k, (on, amount) in enumerate(due):
         if on > until:
             break
+        since = since if arrears else on
         arrears += amount
         _month(world, person, k, rng)
         if stopped or (person.gives_up and arrears > 3 * amount):
@@ -90,7 +93,9 @@ def life(world: World, person: Person, due: Sequence[tuple[int, int]], until: in
         if paid == arrears and k > 3 and able > 12 * amount and rng.random() < world.early_share * 10:
             out.append(Payment(day, paid, closes=True))
             break
-        out.append(Payment(day, paid))
+        cost = _late_cost(world, arrears, day - since) if paid == arrears else 0
+        person.savings_minor -= cost
+        out.append(Payment(day, paid + cost))
         arrears -= paid
     return out
 
@@ -104,6 +109,13 @@ def _month(world: World, person: Person, k: int, rng: np.random.Generator) -> No
     season = 1 + person.season * float(np.sin(2 * np.pi * k / 12))
     income = person.income_minor * level * season * float(rng.normal(1, 0.05))
     person.savings_minor = int(max(0, person.savings_minor + income - person.income_minor * world.living_share))
+
+
+def _late_cost(world: World, arrears_minor: int, days: int) -> int:
+    """Whole yuan (in minor units) that cover the lateness of arrears caught up after `days`; 0 in time."""
+    if days <= 0:
+        return 0
+    return -(-arrears_minor * days * world.late_cost_ppm_a_day // 100_000_000) * 100
 
 
 def _in_part(able: int, amount: int, rng: np.random.Generator) -> int:
