@@ -22,14 +22,14 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a served demo with 60 loans."""
+    """The address of a served demo with 200 loans, of which some are late."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     home = tmp_path_factory.mktemp("site")
     env = {**os.environ, "TIDEOVER_HOME": str(home), "TIDEOVER_DATABASE": ""}
     command = [sys.executable, "-m", "tideover.cli"]
-    subprocess.run([*command, "demo", "--loans", "60", "--no-serve"], env=env, check=True, capture_output=True)
+    subprocess.run([*command, "demo", "--loans", "200", "--no-serve"], env=env, check=True, capture_output=True)
     with subprocess.Popen(
         [*command, "serve", "--port", port], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as server:

@@ -1,3 +1,5 @@
+"""The lending app: after every migrate the append-only triggers are put back."""
+
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 

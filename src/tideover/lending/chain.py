@@ -1,10 +1,24 @@
-"""The per-loan hash chain: SHA-256 over a fixed, versioned byte layout.
+"""The per-loan hash chain: SHA-256 over a fixed, versioned byte layout. Other programs can verify a journal from this page.
 
-Version 1, big-endian, in this order:
-  1 byte version (1) · 32 bytes previous hash (zeros for the first event) · 8 bytes contract id · 4 bytes seq · 2 bytes kind ·
-  4 bytes effective_on (days since 1970-01-01) · 8 bytes recorded_at (microseconds since 1970-01-01 UTC) · 8 bytes amount_minor ·
-  4 bytes length and UTF-8 of `extra` as canonical JSON (empty when null) · 2 bytes length and UTF-8 of the idempotency key ·
-  2 bytes length and UTF-8 of the actor.
+Layout version 1, big-endian, two's complement, without padding:
+
+    offset  bytes  what
+    0       1      version: 1
+    1       32     hash of the previous event of the loan; 32 zero bytes for its first event
+    33      8      contract id (int64)
+    41      4      seq (int32): 1 for the first event of the loan, then without gaps
+    45      2      kind (int16, engine.events.EventKind)
+    47      4      effective_on (int32, days since 1970-01-01)
+    51      8      recorded_at (int64, microseconds since 1970-01-01T00:00Z)
+    59      8      amount_minor (int64)
+    67      4      n = length of `extra` (uint32)
+    71      n      `extra`: JSON, keys sorted, no spaces, UTF-8; empty when there is none
+    71+n    2      k = length of the idempotency key (uint16)
+    73+n    k      idempotency key, UTF-8
+    73+n+k  2      a = length of the actor (uint16)
+    75+n+k  a      actor, UTF-8
+
+A new layout gets a new version byte; old events keep theirs.
 """
 
 from __future__ import annotations
@@ -12,13 +26,29 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 GENESIS = bytes(32)
 HEAD = struct.Struct(">B32sqihiqqI")
+LENGTH = struct.Struct(">H")
 
 
-def canonical(extra: dict[str, Any] | None) -> bytes:
+class Link(NamedTuple):
+    """One event as the chain sees it. `extra`: bytes of `canonical()`."""
+
+    contract_id: int
+    seq: int
+    kind: int
+    effective_day: int
+    recorded_us: int
+    amount_minor: int
+    extra: bytes
+    key: str
+    actor: str
+
+
+def canonical(extra: Mapping[str, Any] | None) -> bytes:
     """Canonical JSON (sorted keys, no spaces, UTF-8); empty bytes for none."""
     return json.dumps(extra, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() if extra else b""
 
@@ -38,7 +68,22 @@ def event_hash(
     """The hash of one event in layout version 1; `extra` as `canonical()` gives it."""
     k, a = key.encode(), actor.encode()
     head = HEAD.pack(1, prev, contract_id, seq, kind, effective_day, recorded_us, amount_minor, len(extra))
-    return hashlib.sha256(b"".join((head, extra, struct.pack(">H", len(k)), k, struct.pack(">H", len(a)), a))).digest()
+    return hashlib.sha256(b"".join((head, extra, LENGTH.pack(len(k)), k, LENGTH.pack(len(a)), a))).digest()
+
+
+def chain_hashes(links: Iterable[Link], tips: Mapping[int, bytes] | None = None) -> Iterator[tuple[bytes, bytes]]:
+    """(previous hash, hash) of each event of many loans. Events of a loan follow one another in order of `seq`.
+
+    tips: hash of the last stored event by contract id; a loan without one starts from GENESIS.
+    """
+    known, contract_id, prev = tips or {}, -1, GENESIS
+    for link in links:
+        if link[0] != contract_id:
+            contract_id = link[0]
+            prev = known.get(contract_id) or GENESIS
+        digest = event_hash(prev, *link)
+        yield prev, digest
+        prev = digest
 
 
 def body_hash(kind: int, effective_day: int, amount_minor: int, extra: bytes, contract_id: int) -> bytes:

@@ -1,6 +1,8 @@
 """The cut-off (DESIGN §2): writers stamp `recorded_at` under a shared lock; a close takes the lock exclusively for an instant.
 
-On SQLite every writing transaction is already exclusive (BEGIN IMMEDIATE); on PostgreSQL an advisory lock serves.
+Without it a transaction that stamps first and commits after the close has read would appear below a cut-off already used. On
+PostgreSQL an advisory lock, held to the end of the transaction, serves; on SQLite every writing transaction is exclusive from
+its first statement (BEGIN IMMEDIATE), so there is nothing to take.
 """
 
 from __future__ import annotations
@@ -16,20 +18,33 @@ LOCK_ID = 7002
 TICK = timedelta(microseconds=1)
 
 
-def stamp() -> datetime:
-    """The `recorded_at` of an event about to be written; call inside the writing transaction, before anything is read.
-
-    Later than every cut-off taken so far, also when the wall clock goes backwards.
-    """
+def writing() -> None:
+    """Join the writers until this transaction ends. Call it before any row is locked, so that locks have one order."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [LOCK_ID])
-    at, cut = now(), BookClock.objects.filter(pk=1).values_list("cut_off", flat=True).first()
-    return at if cut is None or at > cut else cut + TICK
+
+
+def cut_off() -> datetime | None:
+    """The last cut-off taken; None before the first close."""
+    return BookClock.objects.filter(pk=1).values_list("cut_off", flat=True).first()
+
+
+def stamp(after: datetime | None = None) -> datetime:
+    """The `recorded_at` of what is about to be written: above every cut-off taken so far and never before `after`.
+
+    Call it inside the writing transaction and under the row lock of what is written, so that stamps of one loan follow its
+    `seq`. Both promises hold also when the wall clock goes backwards.
+    """
+    writing()
+    at, cut = now(), cut_off()
+    if cut is not None and at <= cut:
+        at = cut + TICK
+    return at if after is None else max(at, after)
 
 
 def cut_off_take() -> datetime:
-    """Fix a new cut-off: every event stamped by now is at or below it, every later one above it."""
+    """Fix a new cut-off: everything stamped by this machine's clock is at or below it, every later stamp above it."""
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""`tideover doctor`."""
+"""`tideover doctor` and `tideover import`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import argparse
 import json
 from dataclasses import asdict
 
+from tideover.lending import commands_import
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Register `doctor`."""
+    """Register `doctor` and `import`."""
+    commands_import.add_parser(commands)
     p = commands.add_parser(
         "doctor",
         help="check journal chains, triggers, standing = replay",

@@ -8,6 +8,7 @@ from datetime import date
 from enum import IntEnum
 from typing import Any, get_type_hints
 
+from tideover.core.problems import Problem
 from tideover.engine import terms as T
 from tideover.engine.terms import NO_DAY, Component, CustomRow, Terms, day
 from tideover.lending.models import Contract
@@ -22,9 +23,9 @@ def day_or_none(on: date | None) -> int:
     return NO_DAY if on is None else day(on)
 
 
-def terms_for(contract: Contract) -> Terms:
-    """The terms of one contract (`contract.product` is read)."""
-    columns = {
+def contract_columns(contract: Contract) -> dict[str, Any]:
+    """The engine terms that a contract keeps in columns of its own."""
+    return {
         "principal_minor": contract.principal_minor,
         "annual_rate_ppm": contract.annual_rate_ppm,
         "currency": contract.currency,
@@ -34,14 +35,33 @@ def terms_for(contract: Contract) -> Terms:
         "due_day": contract.due_day,
         "maturity_on": day_or_none(contract.maturity_on),
     }
-    return terms_from(contract.product.conventions, columns, contract.overrides)
+
+
+def terms_for(contract: Contract) -> Terms:
+    """The terms of one contract (`contract.product` is read)."""
+    return terms_from(contract.product.conventions, contract_columns(contract), contract.overrides)
+
+
+def terms_problems(contract: Contract) -> list[Problem]:
+    """Everything that makes a contract's terms impossible; `field` names the term. Empty when they are sound."""
+    try:
+        terms = terms_build(contract.product.conventions, contract_columns(contract), contract.overrides)
+        found = terms.problems()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return [Problem("impossible_terms", str(error), "overrides")]
+    return [Problem("impossible_terms", p, p.split()[0]) for p in found]
 
 
 def terms_from(conventions: Mapping[str, Any], columns: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Terms:
     """Terms from names and plain values. Raises ValueError naming an unknown term or an impossible value."""
+    return terms_build(conventions, columns, overrides).checked()
+
+
+def terms_build(conventions: Mapping[str, Any], columns: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Terms:
+    """Terms as given, not yet checked. Raises ValueError for a name or an enumeration value that does not exist."""
     given = {**conventions, **(overrides or {})}
     values: dict[str, Any] = {name: _value(name, raw) for name, raw in given.items()}
-    return Terms(**{**values, **columns}).checked()
+    return Terms(**{**values, **columns})
 
 
 def _value(name: str, raw: Any) -> Any:

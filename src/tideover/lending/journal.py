@@ -5,32 +5,34 @@ One event is appended under its contract row's lock (rows locked in ascending id
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from tideover.core.business_time import micros
-from tideover.core.problems import IdempotencyConflict, Problem, refuse
-from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, EventRejected, PrepayMode, RowPolicy
+from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
+from tideover.engine.events import Event, EventKind, EventRejected
 from tideover.engine.reference import effective
 from tideover.engine.replay import replay
-from tideover.engine.terms import Component, day
-from tideover.lending.chain import GENESIS, body_hash, canonical, event_hash
-from tideover.lending.clock import stamp
+from tideover.engine.terms import day
+from tideover.lending import clock
+from tideover.lending.chain import GENESIS, Link, body_hash, canonical, chain_hashes
 from tideover.lending.contract_terms import terms_for
 from tideover.lending.models import Contract, LoanEvent, ReceiptPart
+from tideover.lending.rules.events import engine_event_of, event_problems
 
-MONEY_KINDS = frozenset({EventKind.PAYMENT, EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.CHARGE, EventKind.SETTLEMENT})
-NAMED = {
-    "prepay_mode": PrepayMode,
-    "later_rows": RowPolicy,
-    "defer_interest": DeferInterest,
-    "debit_status": DebitStatus,
-    "component": Component,
-}
+KEY_LENGTH_MAX = 80
+YEARS_MAX = 60
+"""An event lies at most this many years after the loan began: beyond it is a slip of the keyboard."""
+AGAINST = frozenset({EventKind.REVERSAL, EventKind.CHARGEBACK, EventKind.ADJUSTMENT})
+"""Kinds that speak of an earlier event, `of_seq`."""
+HAS_AMOUNT = frozenset(
+    {EventKind.PAYMENT, EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.DEBIT, EventKind.CHARGE, EventKind.SETTLEMENT}
+)
+"""Kinds whose money can be taken back or corrected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +56,6 @@ def engine_event(row: LoanEvent) -> Event:
     )
 
 
-def engine_event_of(
-    seq: int, kind: EventKind, on: date, amount_minor: int, extra: dict[str, Any] | None, *, recorded_us: int
-) -> Event:
-    """An engine event from plain values. Raises ValueError naming an unknown field or value of `extra`."""
-    values: dict[str, Any] = {}
-    for name, raw in (extra or {}).items():
-        if name in NAMED:
-            try:
-                values[name] = NAMED[name][str(raw).upper()]
-            except KeyError:
-                raise ValueError(f"{name} cannot be {raw!r}") from None
-        elif name in ("from_day", "until"):
-            values[name] = day(raw)
-        elif name == "components":
-            values[name] = tuple(Component[c.upper()] for c in raw)
-        elif name == "shares":
-            values[name] = tuple((Component[c.upper()], int(n), int(d)) for c, n, d in raw)
-        elif name in ("of_seq", "rate_ppm", "rows", "pause_what"):
-            values[name] = int(raw)
-        elif name in ("class_min", "debit_id"):
-            values[name] = str(raw)
-        elif name not in ("note",):
-            raise ValueError(f"unknown field {name}")
-    return Event(seq=seq, on=day(on), kind=kind, recorded_at=recorded_us, amount_minor=amount_minor, **values)
-
-
 def engine_events(rows: Iterable[LoanEvent]) -> list[Event]:
     """Stored events as the engine reads them."""
     return [engine_event(r) for r in rows]
@@ -100,102 +76,139 @@ def event_append(
 
     Raises IdempotencyConflict (same key, another body) and Refused when the event cannot happen to this loan; nothing changes.
     """
-    raw = canonical(extra)
-    body = body_hash(kind, day(effective_on), amount_minor, raw, contract.pk)
-    with transaction.atomic():
-        recorded_at = stamp()
-        locked = Contract.objects.select_for_update().select_related("product").get(pk=contract.pk)
-        before = LoanEvent.objects.filter(idempotency_key=idempotency_key).first()
-        if before is not None:
-            if bytes(before.body_hash) != body or before.contract_id != contract.pk:
-                message = f"key {idempotency_key} was used for another request; use a new key"
-                raise IdempotencyConflict(Problem("idempotency_conflict", message, "idempotency_key"))
-            return before
-        new = NewEvent(kind, effective_on, recorded_at, amount_minor, idempotency_key, actor, extra, receipt_part)
-        _check(locked, new)
-        [row] = _chained(locked, [new])
-        row.save(force_insert=True)
-        locked.save(update_fields=["event_count", "chain_hash"])
-        contract.event_count, contract.chain_hash = locked.event_count, locked.chain_hash
-        return row
+    problems = [*_key_problems(idempotency_key), *event_problems(kind, amount_minor, extra)]
+    if problems:
+        raise Refused(*problems)
+    body = body_hash(kind, day(effective_on), amount_minor, canonical(extra), contract.pk)
+    try:
+        with transaction.atomic():
+            clock.writing()
+            # Only the contract's own row: locking the joined product would queue all loans of a product behind one another.
+            rows = Contract.objects.select_for_update(of=("self",), no_key=True).select_related("product")
+            locked = rows.get(pk=contract.pk)
+            before = LoanEvent.objects.filter(idempotency_key=idempotency_key).first()
+            if before is not None:
+                if bytes(before.body_hash) != body or before.contract_id != contract.pk:
+                    raise _key_conflict(idempotency_key)
+                return before
+            stored = list(locked.events.order_by("seq"))
+            recorded_at = clock.stamp(after=stored[-1].recorded_at if stored else None)
+            new = NewEvent(kind, effective_on, recorded_at, amount_minor, idempotency_key, actor, extra, receipt_part)
+            _check(locked, engine_events(stored), new)
+            [row] = _chained(locked, [new])
+            row.save(force_insert=True)
+            locked.save(update_fields=["event_count", "chain_hash"])
+    except IntegrityError as error:
+        # Another loan's writer used the key between our look and our insert; the row lock covers one loan only.
+        if LoanEvent.objects.filter(idempotency_key=idempotency_key).exists():
+            raise _key_conflict(idempotency_key) from error
+        raise
+    contract.event_count, contract.chain_hash = locked.event_count, locked.chain_hash
+    return row
 
 
-def _check(contract: Contract, new: NewEvent) -> None:
-    """Refuse what cannot happen, by replaying the loan with it."""
+def _key_conflict(key: str) -> IdempotencyConflict:
+    message = f"key {key} was used for another request; use a new key"
+    return IdempotencyConflict(Problem("idempotency_conflict", message, "idempotency_key"))
+
+
+def _key_problems(key: str) -> list[Problem]:
+    if 1 <= len(key) <= KEY_LENGTH_MAX and key.isprintable():
+        return []
+    message = f"an idempotency key has 1 to {KEY_LENGTH_MAX} printable characters"
+    return [Problem("bad_idempotency_key", message, "idempotency_key")]
+
+
+def _check(contract: Contract, stored: Sequence[Event], new: NewEvent) -> None:
+    """Refuse what cannot happen to this loan, by replaying it with the event."""
     if new.effective_on < contract.disbursed_on:
         raise refuse("before_disbursement", f"the loan was disbursed on {contract.disbursed_on}", "effective_on")
-    if new.kind in MONEY_KINDS and new.amount_minor <= 0:
-        raise refuse("amount_not_positive", "the amount must be more than zero", "amount")
+    if new.effective_on.year > contract.disbursed_on.year + YEARS_MAX:
+        raise refuse("too_late", f"the date lies more than {YEARS_MAX} years after the loan began", "effective_on")
+    event = engine_event_of(
+        contract.event_count + 1, new.kind, new.effective_on, new.amount_minor, new.extra, recorded_us=micros(new.recorded_at)
+    )
+    if event.kind in AGAINST:
+        _check_earlier(event, stored)
     try:
-        event = engine_event_of(
-            contract.event_count + 1, new.kind, new.effective_on, new.amount_minor, new.extra, recorded_us=micros(new.recorded_at)
-        )
-    except (ValueError, KeyError) as error:
-        raise refuse("bad_event", str(error), "extra") from error
-    stored = engine_events(contract.events.order_by("seq"))
-    if event.kind in (EventKind.REVERSAL, EventKind.CHARGEBACK, EventKind.ADJUSTMENT):
-        if event.of_seq not in {e.seq for e in stored}:
-            raise refuse("unknown_event", f"this loan has no event {event.of_seq}", "of_seq")
-        live = {e.seq for e in effective(stored, None)} | {e.seq for e in stored if e.kind == EventKind.REVERSAL}
-        if event.of_seq not in live:
-            raise refuse("already_reversed", f"event {event.of_seq} is reversed already", "of_seq")
-    try:
-        replay(terms_for(contract), [*stored, event], max(day(new.effective_on), *(e.on for e in stored), 0))
+        replay(terms_for(contract), [*stored, event], max(event.on, *(e.on for e in stored), 0))
     except EventRejected as error:
         raise refuse("event_rejected", error.reason) from error
 
 
+def _check_earlier(event: Event, stored: Sequence[Event]) -> None:
+    """Refuse to reverse, correct or take back what is not there, is reversed, or has no money."""
+    earlier = next((e for e in stored if e.seq == event.of_seq), None)
+    if earlier is None:
+        raise refuse("unknown_event", f"this loan has no event {event.of_seq}", "of_seq")
+    live = {e.seq for e in effective(stored, None)} | {e.seq for e in stored if e.kind == EventKind.REVERSAL}
+    if event.of_seq not in live:
+        raise refuse("already_reversed", f"event {event.of_seq} is reversed already", "of_seq")
+    if event.kind == EventKind.REVERSAL:
+        return
+    if earlier.kind not in HAS_AMOUNT:
+        raise refuse("no_money", f"event {event.of_seq} is a {earlier.kind.name.lower()} and has no amount", "of_seq")
+    if event.kind == EventKind.CHARGEBACK and event.amount_minor > earlier.amount_minor:
+        raise refuse("more_than_paid", f"event {event.of_seq} was {earlier.amount_minor} minor units", "amount")
+
+
+def is_live(contract: Contract, seq: int) -> bool:
+    """Whether an event of a loan counts: it exists and is not reversed."""
+    return seq in {e.seq for e in effective(engine_events(contract.events.order_by("seq")), None)}
+
+
 def _chained(contract: Contract, news: Sequence[NewEvent]) -> list[LoanEvent]:
-    prev, seq = bytes(contract.chain_hash) or GENESIS, contract.event_count
-    out = []
-    for n in news:
-        seq += 1
-        raw = canonical(n.extra)
-        digest = event_hash(
-            prev,
-            contract.pk,
-            seq,
-            n.kind,
-            day(n.effective_on),
-            micros(n.recorded_at),
-            n.amount_minor,
-            raw,
-            n.idempotency_key,
-            n.actor,
+    """Rows for `news` after the contract's tip, which moves to the last of them (in memory)."""
+    first = contract.event_count + 1
+    links = [
+        Link(
+            contract.pk, first + i, n.kind, day(n.effective_on), micros(n.recorded_at), n.amount_minor, canonical(n.extra),
+            n.idempotency_key, n.actor,
         )
-        out.append(
-            LoanEvent(
-                contract=contract,
-                seq=seq,
-                kind=n.kind,
-                effective_on=n.effective_on,
-                recorded_at=n.recorded_at,
-                amount_minor=n.amount_minor,
-                extra=n.extra,
-                idempotency_key=n.idempotency_key,
-                body_hash=body_hash(n.kind, day(n.effective_on), n.amount_minor, raw, contract.pk),
-                actor=n.actor,
-                receipt_part=n.receipt_part,
-                prev_hash=prev,
-                hash=digest,
-            )
+        for i, n in enumerate(news)
+    ]  # fmt: skip
+    hashes = chain_hashes(links, {contract.pk: bytes(contract.chain_hash)})
+    out = [
+        LoanEvent(
+            contract=contract,
+            seq=link.seq,
+            kind=n.kind,
+            effective_on=n.effective_on,
+            recorded_at=n.recorded_at,
+            amount_minor=n.amount_minor,
+            extra=n.extra,
+            idempotency_key=n.idempotency_key,
+            body_hash=body_hash(n.kind, link.effective_day, n.amount_minor, link.extra, contract.pk),
+            actor=n.actor,
+            receipt_part=n.receipt_part,
+            prev_hash=prev,
+            hash=digest,
         )
-        prev = digest
-    contract.event_count, contract.chain_hash = seq, prev
+        for n, link, (prev, digest) in zip(news, links, hashes, strict=True)
+    ]
+    if out:
+        contract.event_count, contract.chain_hash = out[-1].seq, out[-1].hash
     return out
 
 
 def events_bulk_append(batches: Sequence[tuple[Contract, Sequence[NewEvent]]]) -> int:
     """Append the histories of many loans in one transaction; returns the number of events. Contracts are locked by id.
 
-    The caller has validated the events; keys must be new.
+    The caller has validated the events; keys must be new. `recorded_at` is history's own, but never at or below a cut-off
+    that knew the loan: the tape of a closed day would no longer be what replay says was known then. Raises Refused.
     """
     ordered = sorted(batches, key=lambda b: b[0].pk)
     with transaction.atomic():
-        locked = {c.pk: c for c in Contract.objects.select_for_update().filter(pk__in=[c.pk for c, _ in ordered]).order_by("pk")}
+        clock.writing()
+        cut = clock.cut_off()
+        mine = Contract.objects.select_for_update(no_key=True).filter(pk__in=[c.pk for c, _ in ordered]).order_by("pk")
+        locked = {c.pk: c for c in mine}
         rows: list[LoanEvent] = []
         for contract, news in ordered:
-            rows += _chained(locked[contract.pk], news)
+            held = locked[contract.pk]
+            if cut is not None and held.created_at <= cut and any(n.recorded_at <= cut for n in news):
+                raise refuse("below_cut_off", f"{held.number}: days up to {cut.isoformat()} are closed", "recorded_at")
+            rows += _chained(held, news)
         LoanEvent.objects.bulk_create(rows, batch_size=2000)
         Contract.objects.bulk_update(locked.values(), ["event_count", "chain_hash"], batch_size=500)
     return len(rows)
@@ -203,15 +216,41 @@ def events_bulk_append(batches: Sequence[tuple[Contract, Sequence[NewEvent]]]) -
 
 def chain_break(contract: Contract) -> int | None:
     """The seq of the first event of a loan that does not follow from the one before; None when its chain is whole."""
-    prev, seq = GENESIS, 0
-    for e in contract.events.order_by("seq"):
-        seq += 1
-        digest = event_hash(
-            prev, contract.pk, seq, e.kind, day(e.effective_on), micros(e.recorded_at), e.amount_minor,
-            canonical(e.extra), e.idempotency_key, e.actor,
-        )  # fmt: skip
-        if e.seq != seq or bytes(e.prev_hash) != prev or bytes(e.hash) != digest:
-            return int(e.seq)
-        prev = digest
-    whole = seq == contract.event_count and (bytes(contract.chain_hash) or GENESIS) == prev
-    return None if whole else seq + 1
+    return next((seq for _, seq in chain_breaks(contract.pk, contract.pk)), None)
+
+
+COLUMNS = (
+    "contract_id", "seq", "kind", "effective_on", "recorded_at", "amount_minor", "extra", "idempotency_key", "actor",
+    "prev_hash", "hash",
+)  # fmt: skip
+
+
+def chain_breaks(first_id: int, last_id: int) -> Iterator[tuple[str, int]]:
+    """(loan number, seq of the first broken event) of each loan with first_id <= id <= last_id whose chain is not whole.
+
+    A loan whose contract row does not hold the journal's tip (events lost from the end) is named with the seq that is missing.
+    """
+    loans = Contract.objects.filter(pk__range=(first_id, last_id)).order_by("pk")
+    tips = {
+        pk: (number, count, bytes(tip))
+        for pk, number, count, tip in loans.values_list("pk", "number", "event_count", "chain_hash")
+    }
+    seen: dict[int, tuple[int, bytes]] = {}
+    broken: dict[int, int] = {}
+    events = LoanEvent.objects.filter(contract_id__gte=first_id, contract_id__lte=last_id).order_by("contract_id", "seq")
+    rows = events.values_list(*COLUMNS).iterator(chunk_size=10_000)
+    for cid, seq, kind, on, at, amount, extra, key, actor, prev, digest in rows:
+        if cid in broken:
+            continue
+        count, tip = seen.get(cid, (0, GENESIS))
+        link = Link(cid, seq, kind, day(on), micros(at), amount, canonical(extra), key, actor)
+        [(_, expected)] = chain_hashes([link], {cid: tip})
+        if seq != count + 1 or bytes(prev) != tip or bytes(digest) != expected:
+            broken[cid] = seq
+        seen[cid] = (seq, expected)
+    for cid, (number, count, tip) in tips.items():
+        last, digest = seen.get(cid, (0, GENESIS))
+        if cid in broken:
+            yield number, broken[cid]
+        elif last != count or digest != (tip or GENESIS):
+            yield number, last + 1

@@ -8,17 +8,22 @@ from typing import Any
 
 import yaml
 
-from tideover.core.problems import refuse
+from tideover.core.problems import Problem, Refused, refuse
+from tideover.engine.replay import schedule
 from tideover.lending.contract_terms import terms_from
 from tideover.lending.models import Product
 
 CATALOGUE = Path(__file__).parent / "catalogue"
-REQUIRED = ("code", "version", "name_zh", "name_en", "valid_from", "conventions", "example")
-OPTIONAL = ("limits", "valid_to")
+REQUIRED: dict[str, type] = {
+    "code": str, "version": int, "name_zh": str, "name_en": str, "valid_from": date, "conventions": dict, "example": dict,
+}  # fmt: skip
+OPTIONAL: dict[str, type] = {"limits": dict, "valid_to": date}
+WORDS = {str: "text", int: "whole number", date: "date like 2026-01-31", dict: "table of keys and values"}
+LIMITS = ("principal_min_minor", "principal_max_minor", "annual_rate_max_ppm", "instalments_max")
 
 
 def product_check(text: str, source: str = "product") -> dict[str, Any]:
-    """The parsed product. Raises Refused naming the file and key: unknown or missing keys, impossible terms.
+    """The parsed product. Raises Refused with every problem, each naming the file and the key.
 
     `example`: the columns of one plausible contract, so that the conventions are proved to give a schedule.
     """
@@ -28,17 +33,35 @@ def product_check(text: str, source: str = "product") -> dict[str, Any]:
         raise refuse("bad_yaml", f"{source}: {error}") from error
     if not isinstance(data, dict):
         raise refuse("bad_yaml", f"{source}: expected keys and values")
-    for key in data:
-        if key not in (*REQUIRED, *OPTIONAL):
-            raise refuse("unknown_key", f"{source}: unknown key {key}", str(key))
-    for key in REQUIRED:
-        if key not in data:
-            raise refuse("missing_key", f"{source}: {key} is missing", key)
-    try:
-        terms_from(data["conventions"], data["example"])
-    except (ValueError, TypeError) as error:
-        raise refuse("bad_terms", f"{source}: conventions: {error}", "conventions") from error
+    problems = [Problem("unknown_key", f"{source}: unknown key {k}", str(k)) for k in data if k not in {**REQUIRED, **OPTIONAL}]
+    problems += [Problem("missing_key", f"{source}: {k} is missing", k) for k in REQUIRED if k not in data]
+    for key, kind in {**REQUIRED, **OPTIONAL}.items():
+        if key in data and (not isinstance(data[key], kind) or isinstance(data[key], bool)):
+            problems.append(Problem("wrong_type", f"{source}: {key} must be a {WORDS[kind]}, not {data[key]!r}", key))
+    if problems:
+        raise Refused(*problems)
+    problems = _meaning(data, source)
+    if problems:
+        raise Refused(*problems)
     return data
+
+
+def _meaning(data: dict[str, Any], source: str) -> list[Problem]:
+    out = []
+    if data["version"] < 1:
+        out.append(Problem("bad_version", f"{source}: version must be at least 1", "version"))
+    if data.get("valid_to") is not None and data["valid_to"] <= data["valid_from"]:
+        out.append(Problem("bad_dates", f"{source}: valid_to must be after valid_from", "valid_to"))
+    for key, value in data.get("limits", {}).items():
+        if key not in LIMITS:
+            out.append(Problem("unknown_key", f"{source}: unknown limit {key}; limits are {', '.join(LIMITS)}", f"limits.{key}"))
+        elif isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            out.append(Problem("wrong_type", f"{source}: limits.{key} must be a whole number, not {value!r}", f"limits.{key}"))
+    try:
+        schedule(terms_from(data["conventions"], data["example"]))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        out.append(Problem("bad_terms", f"{source}: conventions: {error}", "conventions"))
+    return out
 
 
 def product_load(text: str, source: str = "product") -> Product:
@@ -58,8 +81,8 @@ def product_load(text: str, source: str = "product") -> Product:
         conventions=data["conventions"],
         limits=data.get("limits", {}),
         source_yaml=text,
-        valid_from=date.fromisoformat(str(data["valid_from"])),
-        valid_to=date.fromisoformat(str(data["valid_to"])) if data.get("valid_to") else None,
+        valid_from=data["valid_from"],
+        valid_to=data.get("valid_to"),
     )
 
 

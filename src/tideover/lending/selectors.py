@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Sum
 
 from tideover.core.business_time import micros
 from tideover.core.models import Role, User
@@ -17,7 +17,7 @@ from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.contract_terms import terms_for
 from tideover.lending.journal import engine_events
-from tideover.lending.models import Contract, Party, Staff
+from tideover.lending.models import Contract, Facility, Party, Staff, StandingRow
 
 BUCKETS = ((0, "current"), (30, "d1_30"), (60, "d31_60"), (90, "d61_90"), (180, "d91_180"))
 BUCKET_ORDER = ("current", "d1_30", "d31_60", "d61_90", "d91_180", "d180p", "written_off", "closed")
@@ -63,6 +63,12 @@ def contract_get(user: User, number: str, on: date) -> Contract:
 def parties_visible(user: User, on: date) -> QuerySet[Party]:
     """Parties with a visible loan."""
     return Party.objects.filter(pk__in=contracts_visible(user, on).values("borrower"))
+
+
+def facility_available(facility: Facility) -> int:
+    """What can still be drawn: limit less unpaid principal of the drawdowns (minor), 0 when frozen; never negative."""
+    drawn = StandingRow.objects.filter(contract__facility=facility).aggregate(sum=Sum("principal_minor"))["sum"] or 0
+    return 0 if facility.frozen else max(0, facility.limit_minor - drawn)
 
 
 def loan_standing(

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import secrets
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
-from tideover.core.problems import IdempotencyConflict, Problem, refuse
+from tideover.core.ids import handle_new
+from tideover.core.models import User
+from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
 from tideover.engine.apportion import Debt, apportion
 from tideover.engine.events import EventKind
 from tideover.engine.standing import Standing
-from tideover.engine.terms import Component, day
-from tideover.lending.clock import stamp
-from tideover.lending.contract_terms import terms_for
-from tideover.lending.journal import event_append
+from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, Component, day
+from tideover.lending import clock
+from tideover.lending.contract_terms import terms_problems
+from tideover.lending.journal import KEY_LENGTH_MAX, event_append, is_live
 from tideover.lending.models import (
     Branch,
     Contract,
     Facility,
+    LegalEntity,
     LoanEvent,
     LoanParty,
     Party,
@@ -33,9 +39,78 @@ from tideover.lending.models import (
     Staff,
     StandingRow,
 )
-from tideover.lending.selectors import loan_standing, standing_fields
+from tideover.lending.models.party import PartyKind
+from tideover.lending.selectors import facility_available, loan_standing, standing_fields
 
+LOAN_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,30}")
+AMOUNT = re.compile(r"\d{1,13}(\.\d{1,2})?")
+OWN_KEYS = "tideover:"
+"""Idempotency keys of events that the house itself derives (the parts of a receipt) begin with this; nobody else's may."""
 SECURITY_RANK = {"": 0, "guarantee": 1, "mortgage": 2}
+
+
+def party_register(
+    *,
+    kind: str,
+    name: str,
+    id_number: str,
+    phone: str,
+    branch: Branch,
+    actor: str,
+    address: str = "",
+    region: str = "",
+    industry: str = "",
+    birth_year: int | None = None,
+    language: str = "zh-hans",
+    user: User | None = None,
+) -> Party:
+    """Register a person or an enterprise under a new random handle.
+
+    Raises Refused, naming every field: unknown kind, empty name or number, or somebody with this number is registered.
+    """
+    problems = []
+    if kind not in PartyKind.values:
+        problems.append(Problem("unknown_kind", f"kind {kind} is not one of {', '.join(PartyKind.values)}", "kind"))
+    for field, value in (("name", name), ("id_number", id_number)):
+        if not value.strip():
+            problems.append(Problem("missing", f"{field} is empty", field))
+    if problems:
+        raise Refused(*problems)
+    party = Party(
+        reference=handle_new("P"), kind=kind, name=name.strip(), id_number=id_number.strip(), phone=phone.strip(),
+        address=address.strip(), region=region, industry=industry, birth_year=birth_year, language=language, branch=branch,
+        user=user, created_at=now(),
+    )  # fmt: skip
+    party.hash_fields()
+    with transaction.atomic():
+        # The branch's row serialises registrations there, so that two clerks do not register one person twice at once.
+        Branch.objects.select_for_update(no_key=True).get(pk=branch.pk)
+        if Party.objects.filter(id_hash=party.id_hash).exists():
+            raise refuse("already_registered", "somebody with this number is registered already", "id_number")
+        party.save()
+        log(actor, "party.register", "party", party.reference)
+    return party
+
+
+def facility_open(
+    *, number: str, party: Party, entity: LegalEntity, limit_minor: int, opened_on: date, expires_on: date, actor: str
+) -> Facility:
+    """Grant a revolving limit 随借随还. Raises Refused: number taken, limit not positive, ends before it begins."""
+    problems = []
+    if not 0 < limit_minor <= PRINCIPAL_MINOR_MAX:
+        problems.append(Problem("bad_limit", f"the limit must lie in 1..{PRINCIPAL_MINOR_MAX} minor units", "limit"))
+    if expires_on <= opened_on:
+        problems.append(Problem("bad_dates", "the facility must end after it begins", "expires_on"))
+    if Facility.objects.filter(number=number).exists():
+        problems.append(Problem("number_taken", f"facility {number} exists already", "number"))
+    if problems:
+        raise Refused(*problems)
+    with transaction.atomic():
+        facility = Facility.objects.create(
+            number=number, party=party, entity=entity, limit_minor=limit_minor, opened_on=opened_on, expires_on=expires_on
+        )
+        log(actor, "facility.open", "facility", number)
+    return facility
 
 
 def contract_open(
@@ -58,13 +133,13 @@ def contract_open(
     channel: str = "",
     purpose: str = "",
     overrides: Mapping[str, Any] | None = None,
+    as_of: date | None = None,
 ) -> Contract:
-    """Open a loan under a product version. Raises Refused: number taken, limit passed, impossible terms."""
-    if Contract.objects.filter(number=number).exists():
-        raise refuse("number_taken", f"loan {number} exists already", "number")
-    ceiling = product.limits.get("principal_max_minor")
-    if ceiling is not None and principal_minor > ceiling:
-        raise refuse("over_product_limit", f"{product.code} lends at most {ceiling / 100:.2f}", "principal")
+    """Open a loan under a product version. `as_of`: the business day of the first standing (today when None).
+
+    Raises Refused with every problem, each naming its field: number taken, product not on offer on the day of signing, over
+    a limit of the product or the facility, impossible terms.
+    """
     contract = Contract(
         number=number,
         entity=branch.entity,
@@ -86,16 +161,72 @@ def contract_open(
         overrides=dict(overrides or {}),
         created_at=now(),
     )
-    try:
-        terms_for(contract)
-    except ValueError as error:
-        raise refuse("impossible_terms", str(error), "terms") from error
     with transaction.atomic():
-        contract.save()
+        problems = [*_number_problems(number), *_offer_problems(contract), *terms_problems(contract)]
+        if facility is not None:
+            problems += _facility_problems(contract, Facility.objects.select_for_update(no_key=True).get(pk=facility.pk))
+        if problems:
+            raise Refused(*problems)
+        try:
+            with transaction.atomic():
+                contract.save()
+        except IntegrityError as error:
+            raise Refused(_taken(number)) from error
         LoanParty.objects.create(contract=contract, party=borrower, role="borrower", valid_from=signed_on)
-        standing_refresh(contract, as_of=max(business_date(), disbursed_on))
+        standing_refresh(contract, as_of=max(as_of or business_date(), disbursed_on))
         log(actor, "loan.open", "loan", number)
     return contract
+
+
+def _taken(number: str) -> Problem:
+    return Problem("number_taken", f"loan {number} exists already", "number")
+
+
+def _number_problems(number: str) -> list[Problem]:
+    if not LOAN_NUMBER.fullmatch(number):
+        return [Problem("bad_number", "a loan number has 1 to 30 letters, digits, hyphens, dots or underscores", "number")]
+    return [_taken(number)] if Contract.objects.filter(number=number).exists() else []
+
+
+def _offer_problems(c: Contract) -> list[Problem]:
+    """What the product, its dates and the lender's own organisation do not allow."""
+    out, product, limits = [], c.product, c.product.limits
+    if c.disbursed_on < c.signed_on:
+        out.append(Problem("bad_dates", "money cannot leave before the contract is signed", "disbursed_on"))
+    if c.signed_on < product.valid_from or (product.valid_to is not None and c.signed_on >= product.valid_to):
+        message = f"{product.code} version {product.version} is not on offer on {c.signed_on}"
+        out.append(Problem("product_not_on_offer", message, "product"))
+    if c.principal_minor > limits.get("principal_max_minor", PRINCIPAL_MINOR_MAX):
+        message = f"{product.code} lends at most {limits['principal_max_minor']} minor units"
+        out.append(Problem("over_product_limit", message, "principal"))
+    if c.principal_minor < limits.get("principal_min_minor", 0):
+        message = f"{product.code} lends at least {limits['principal_min_minor']} minor units"
+        out.append(Problem("under_product_limit", message, "principal"))
+    if c.annual_rate_ppm > limits.get("annual_rate_max_ppm", RATE_PPM_MAX):
+        message = f"{product.code} costs at most {limits['annual_rate_max_ppm']} parts per million a year"
+        out.append(Problem("over_product_rate", message, "annual_rate_ppm"))
+    if c.instalments > limits.get("instalments_max", c.instalments):
+        message = f"{product.code} has at most {limits['instalments_max']} instalments"
+        out.append(Problem("over_product_term", message, "instalments"))
+    if c.manager is not None and c.manager.entity_id not in (None, c.entity.pk):
+        out.append(Problem("other_entity", "the customer manager belongs to another legal entity", "manager"))
+    return out
+
+
+def _facility_problems(c: Contract, facility: Facility) -> list[Problem]:
+    """Why a drawdown cannot be made; call under the facility row's lock."""
+    out = []
+    if facility.party_id != c.borrower.pk or facility.entity_id != c.entity.pk:
+        out.append(Problem("not_their_facility", f"facility {facility.number} belongs to somebody else", "facility"))
+    if facility.frozen:
+        out.append(Problem("facility_frozen", f"facility {facility.number} is frozen", "facility"))
+    if not facility.opened_on <= c.disbursed_on < facility.expires_on:
+        message = f"facility {facility.number} runs from {facility.opened_on} to the day before {facility.expires_on}"
+        out.append(Problem("facility_not_open", message, "disbursed_on"))
+    available = facility_available(facility)
+    if c.principal_minor > available:
+        out.append(Problem("over_facility_limit", f"{available} minor units of the limit are available", "principal"))
+    return out
 
 
 def event_record(
@@ -107,9 +238,16 @@ def event_record(
     actor: str,
     amount_minor: int = 0,
     extra: Mapping[str, Any] | None = None,
+    as_of: date | None = None,
 ) -> LoanEvent:
-    """Append one event and rewrite the standing cache in the same transaction."""
+    """Append one event and rewrite the standing cache (as of `as_of`, today when None) in the same transaction.
+
+    The same key and body again return the first event and write nothing.
+    """
+    if idempotency_key.startswith(OWN_KEYS):
+        raise refuse("reserved_key", f"keys that begin with {OWN_KEYS} are the lender's own", "idempotency_key")
     with transaction.atomic():
+        count = contract.event_count
         event = event_append(
             contract,
             kind=kind,
@@ -119,9 +257,25 @@ def event_record(
             idempotency_key=idempotency_key,
             actor=actor,
         )
-        standing_refresh(contract, as_of=business_date())
-        log(actor, f"event.{kind.name.lower()}", "loan", contract.number, {"seq": event.seq})
+        if event.seq > count:
+            standing_refresh(contract, as_of=as_of or business_date())
+            log(actor, f"event.{kind.name.lower()}", "loan", contract.number, {"seq": event.seq})
     return event
+
+
+def payment_record(
+    contract: Contract, *, amount_minor: int, received_on: date, idempotency_key: str, actor: str, as_of: date | None = None
+) -> LoanEvent:
+    """Money for one loan: `event_record` of a payment."""
+    return event_record(
+        contract,
+        kind=EventKind.PAYMENT,
+        effective_on=received_on,
+        amount_minor=amount_minor,
+        idempotency_key=idempotency_key,
+        actor=actor,
+        as_of=as_of,
+    )
 
 
 def standing_refresh(contract: Contract, *, as_of: date) -> Standing:
@@ -135,29 +289,54 @@ def _request_hash(*parts: object) -> bytes:
     return hashlib.sha256(json.dumps([str(p) for p in parts]).encode()).digest()
 
 
-def _debts_of(party: Party, entity_id: int, on: date) -> list[tuple[Contract, Debt]]:
-    out = []
-    loans = (
-        Contract.objects.filter(borrower=party, entity=entity_id, disbursed_on__lte=on).select_related("product").order_by("pk")
-    )
-    for contract in loans:
-        s = loan_standing(contract, on)
-        claims = {
-            Component.PRINCIPAL: sum(r.outstanding_minor for r in s.rows if r.due_on <= day(on)) - s.interest_minor,
-            Component.INTEREST: s.interest_minor,
-            Component.PENALTY: s.penalty_minor,
-            Component.COMPOUND: s.compound_minor,
-            Component.FEE: s.fee_minor,
-            Component.THIRD_PARTY_FEE: s.third_party_fee_minor,
-            Component.RECOVERY_COST: s.recovery_cost_minor,
-        }
-        due_on = s.oldest_due_on if s.days_past_due else s.next_due_on
-        rank = SECURITY_RANK["mortgage"] if contract.collateral.exists() else SECURITY_RANK[""]
-        if contract.parties.filter(role__startswith="guarant").exists():
-            rank = max(rank, SECURITY_RANK["guarantee"])
-        if any(claims.values()):
-            out.append((contract, Debt(contract.number, due_on, contract.annual_rate_ppm, claims, rank)))
+def _designated(designation: Sequence[Mapping[str, object]] | None) -> dict[str, int | None]:
+    """Loan number -> wish (minor; None: as much as it asks). Raises Refused for a line that cannot be read."""
+    out: dict[str, int | None] = {}
+    for line in designation or ():
+        number, amount = str(line.get("debt", "")), line.get("amount")
+        if not number or number in out or set(line) - {"debt", "amount"}:
+            message = "each line names one loan once: {debt, amount}"
+            raise refuse("bad_designation", message, "designation")
+        if amount is not None and (not AMOUNT.fullmatch(str(amount)) or not Decimal(str(amount))):
+            raise refuse("bad_designation", f"{amount!r} is not an amount like 120.50", "designation")
+        out[number] = None if amount is None else int(Decimal(str(amount)) * 100)
     return out
+
+
+def _debts_of(party: Party, entity_id: int, on: date, wishes: Mapping[str, int | None]) -> list[tuple[Contract, Debt]]:
+    """What each loan of a borrower asks for on a day. A loan with nothing due takes money only when the payer names it."""
+    loans = Contract.objects.filter(borrower=party, entity=entity_id, disbursed_on__lte=on).select_related("product")
+    out = []
+    for contract in loans.order_by("pk"):
+        s = loan_standing(contract, on)
+        claims = _claims_due(s, on)
+        if not any(claims.values()) and contract.number in wishes and s.payoff_minor > 0:
+            wish = wishes[contract.number]
+            claims = {Component.PRINCIPAL: s.payoff_minor if wish is None else min(wish, s.payoff_minor)}
+        if any(claims.values()):
+            due_on = s.oldest_due_on if s.days_past_due else s.next_due_on
+            out.append((contract, Debt(contract.number, due_on, contract.annual_rate_ppm, claims, _security_rank(contract))))
+    return out
+
+
+def _claims_due(s: Standing, on: date) -> dict[Component, int]:
+    due = sum(r.outstanding_minor for r in s.rows if r.due_on <= day(on))
+    return {
+        Component.PRINCIPAL: due - s.interest_minor,
+        Component.INTEREST: s.interest_minor,
+        Component.PENALTY: s.penalty_minor,
+        Component.COMPOUND: s.compound_minor,
+        Component.FEE: s.fee_minor,
+        Component.THIRD_PARTY_FEE: s.third_party_fee_minor,
+        Component.RECOVERY_COST: s.recovery_cost_minor,
+    }
+
+
+def _security_rank(contract: Contract) -> int:
+    """0 for an unsecured debt: Civil Code art. 560 pays the least secured first."""
+    if contract.collateral.exists():
+        return SECURITY_RANK["mortgage"]
+    return SECURITY_RANK["guarantee" if contract.parties.filter(role__startswith="guarant").exists() else ""]
 
 
 def receipt_record(
@@ -172,84 +351,106 @@ def receipt_record(
     reference: str = "",
     payer_name: str = "",
     designation: Sequence[Mapping[str, object]] | None = None,
+    as_of: date | None = None,
 ) -> Receipt:
     """Take in money at borrower level and book its parts on the loans it belongs to (Civil Code art. 560).
 
     What no debt can take stays unapplied on the receipt. The same key with the same request returns the first receipt.
     Raises Refused (nothing changes) for a non-positive amount or a designation of a loan the payer does not have.
     """
-    if amount_minor <= 0:
-        raise refuse("amount_not_positive", "the amount must be more than zero", "amount")
-    body = _request_hash(party.pk, entity_id, amount_minor, received_on, channel, reference, designation)
-    with transaction.atomic():
-        recorded_at = stamp()
-        Party.objects.select_for_update().get(pk=party.pk)
-        before = Receipt.objects.filter(idempotency_key=idempotency_key).first()
-        if before is not None:
-            if bytes(before.body_hash) != body:
-                message = f"key {idempotency_key} was used for another request; use a new key"
-                raise IdempotencyConflict(Problem("idempotency_conflict", message, "idempotency_key"))
-            return before
-        debts = _debts_of(party, entity_id, received_on)
-        try:
-            parts = apportion(amount_minor, [d for _, d in debts], received_on=day(received_on), designation=designation)
-        except ValueError as error:
-            raise refuse("bad_designation", str(error), "designation") from error
-        receipt = Receipt.objects.create(
-            number=f"R-{Receipt.objects.count() + 1:07d}",
-            entity_id=entity_id,
-            party=party,
-            amount_minor=amount_minor,
-            unapplied_minor=parts.unapplied_minor,
-            received_on=received_on,
-            recorded_at=recorded_at,
-            payer_name=payer_name,
-            channel=channel,
-            reference=reference,
-            idempotency_key=idempotency_key,
-            body_hash=body,
-            actor=actor,
-        )
-        for contract, debt in debts:
-            _book_part(receipt, contract, sum(parts.by_debt[debt.id].values()), received_on, actor)
-        log(actor, "receipt.record", "receipt", receipt.number, {"party": party.reference})
+    if not 0 < amount_minor <= PRINCIPAL_MINOR_MAX:
+        raise refuse("amount_not_positive", f"the amount must lie in 1..{PRINCIPAL_MINOR_MAX} minor units", "amount")
+    if not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
+        raise refuse("bad_idempotency_key", f"an idempotency key has 1 to {KEY_LENGTH_MAX} characters", "idempotency_key")
+    wishes = _designated(designation)
+    body = _request_hash(party.pk, entity_id, amount_minor, received_on, channel, reference, sorted(wishes.items(), key=str))
+    try:
+        with transaction.atomic():
+            clock.writing()
+            Party.objects.select_for_update(no_key=True).get(pk=party.pk)
+            before = Receipt.objects.filter(idempotency_key=idempotency_key).first()
+            if before is not None:
+                if bytes(before.body_hash) != body:
+                    raise _key_used(idempotency_key)
+                return before
+            debts = _debts_of(party, entity_id, received_on, wishes)
+            try:
+                parts = apportion(amount_minor, [d for _, d in debts], received_on=day(received_on), designation=designation)
+            except ValueError as error:
+                raise refuse("bad_designation", str(error), "designation") from error
+            receipt = Receipt.objects.create(
+                number=f"new-{secrets.token_hex(8)}",
+                entity_id=entity_id,
+                party=party,
+                amount_minor=amount_minor,
+                unapplied_minor=parts.unapplied_minor,
+                received_on=received_on,
+                recorded_at=clock.stamp(),
+                payer_name=payer_name,
+                channel=channel,
+                reference=reference,
+                idempotency_key=idempotency_key,
+                body_hash=body,
+                actor=actor,
+            )
+            # Numbered by its row, not by a count: two receipts booked at once would count the same.
+            receipt.number = f"R-{receipt.pk:07d}"
+            receipt.save(update_fields=["number"])
+            for contract, debt in debts:
+                _book_part(receipt, contract, sum(parts.by_debt[debt.id].values()), actor, as_of or business_date())
+            log(actor, "receipt.record", "receipt", receipt.number, {"party": party.reference})
+    except IntegrityError as error:
+        if Receipt.objects.filter(idempotency_key=idempotency_key).exists():
+            raise _key_used(idempotency_key) from error
+        raise
     return receipt
 
 
-def _book_part(receipt: Receipt, contract: Contract, amount_minor: int, on: date, actor: str) -> None:
+def _key_used(key: str) -> IdempotencyConflict:
+    message = f"key {key} was used for another request; use a new key"
+    return IdempotencyConflict(Problem("idempotency_conflict", message, "idempotency_key"))
+
+
+def _book_part(receipt: Receipt, contract: Contract, amount_minor: int, actor: str, as_of: date) -> None:
     if not amount_minor:
         return
     part = ReceiptPart.objects.create(receipt=receipt, contract=contract, amount_minor=amount_minor)
     event_append(
         contract,
         kind=EventKind.PAYMENT,
-        effective_on=on,
+        effective_on=receipt.received_on,
         amount_minor=amount_minor,
-        idempotency_key=f"receipt:{receipt.number}:{contract.pk}",
+        idempotency_key=f"{OWN_KEYS}{receipt.number}:{contract.pk}",
         actor=actor,
         receipt_part=part,
     )
-    standing_refresh(contract, as_of=business_date())
+    standing_refresh(contract, as_of=as_of)
 
 
-def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, at: datetime | None = None) -> Receipt:
-    """Reverse every part of a receipt as one act; reversing it again changes nothing."""
+def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of: date | None = None) -> Receipt:
+    """Reverse every part of a receipt as one act; reversing it again, under any key, changes nothing.
+
+    A part whose payment was reversed by itself before is left as it is. `idempotency_key` goes into the action log.
+    """
     with transaction.atomic():
-        locked = Receipt.objects.select_for_update().get(pk=receipt.pk)
+        clock.writing()
+        locked = Receipt.objects.select_for_update(no_key=True).get(pk=receipt.pk)
         if locked.reversed_at is not None:
             return locked
         for part in locked.parts.select_related("contract").order_by("contract_id"):
             [event] = part.events.all()
+            if not is_live(part.contract, event.seq):
+                continue
             event_append(
                 part.contract,
                 kind=EventKind.REVERSAL,
                 effective_on=event.effective_on,
                 extra={"of_seq": event.seq},
-                idempotency_key=f"{idempotency_key}:{part.pk}",
+                idempotency_key=f"{OWN_KEYS}{locked.number}:{part.contract_id}:reversal",
                 actor=actor,
             )
-            standing_refresh(part.contract, as_of=business_date())
-        locked.reversed_at = at or now()
+            standing_refresh(part.contract, as_of=as_of or business_date())
+        locked.reversed_at = clock.stamp()
         locked.save(update_fields=["reversed_at"])
-        log(actor, "receipt.reverse", "receipt", locked.number)
+        log(actor, "receipt.reverse", "receipt", locked.number, {"key": idempotency_key})
     return locked

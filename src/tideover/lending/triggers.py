@@ -1,33 +1,48 @@
 """The database itself refuses to change the journal and the action log.
 
 UPDATE and DELETE are refused on both databases, TRUNCATE on PostgreSQL, and on SQLite also INSERT OR REPLACE (which would
-delete silently). Installed after every migrate, since SQLite drops triggers when it rebuilds a table.
+delete silently). Installed after every migrate, since SQLite drops triggers when it rebuilds a table. On PostgreSQL they fire
+ALWAYS, also for a session that calls itself a replica.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import re
 
 from django.db import connections
 
 APPEND_ONLY = {
-    "lending_loanevent": ("contract_id = NEW.contract_id AND seq = NEW.seq", "idempotency_key"),
-    "core_actionlog": None,
+    "lending_loanevent": (
+        "id = NEW.id",
+        "(contract_id = NEW.contract_id AND seq = NEW.seq)",
+        "idempotency_key = NEW.idempotency_key",
+    ),
+    "core_actionlog": ("id = NEW.id",),
+}
+"""Table: what makes a row that is already there the same as the new one (its unique keys)."""
+FUNCTION = "tideover_append_only"
+FUNCTION_BODY = " BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END "
+TIMES = {
+    "sqlite": {"update": "BEFORE UPDATE", "delete": "BEFORE DELETE", "replace": "BEFORE INSERT"},
+    "postgresql": {
+        "update": "BEFORE UPDATE ON {t} FOR EACH ROW",
+        "delete": "BEFORE DELETE ON {t} FOR EACH ROW",
+        "truncate": "BEFORE TRUNCATE ON {t} FOR EACH STATEMENT",
+    },
 }
 
 
 def expected(vendor: str) -> set[str]:
     """Names of the triggers that must exist."""
-    kinds = ("update", "delete", "truncate") if vendor == "postgresql" else ("update", "delete", "replace")
-    return {f"{table}_no_{kind}" for table in APPEND_ONLY for kind in kinds}
+    return {f"{table}_no_{kind}" for table in APPEND_ONLY for kind in TIMES[vendor]}
 
 
-def install(using: str = "default", **_: Any) -> None:
+def install(using: str = "default") -> None:
     """(Re)install every trigger whose table exists."""
     connection = connections[using]
-    tables = set(connection.introspection.table_names())
     make = _postgresql if connection.vendor == "postgresql" else _sqlite
     with connection.cursor() as cursor:
+        tables = set(connection.introspection.table_names(cursor))
         for table in APPEND_ONLY:
             if table in tables:
                 for statement in make(table):
@@ -35,48 +50,59 @@ def install(using: str = "default", **_: Any) -> None:
 
 
 def installed(using: str = "default") -> set[str]:
-    """Names of the append-only triggers found in the database."""
+    """Names of the append-only triggers that stand as installed; one that is disabled or changed is not among them."""
     connection = connections[using]
-    sql = (
-        "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
-        if connection.vendor == "postgresql"
-        else "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    )
+    read = _standing_postgresql if connection.vendor == "postgresql" else _standing_sqlite
     with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return {row[0] for row in cursor.fetchall()} & expected(connection.vendor)
+        return read(cursor)
+
+
+def _sqlite_create(table: str, kind: str) -> str:
+    when = TIMES["sqlite"][kind]
+    if kind == "replace":
+        condition = f" WHEN EXISTS (SELECT 1 FROM {table} WHERE {' OR '.join(APPEND_ONLY[table])})"
+        says = f"{table} is append-only: the row exists"
+    else:
+        condition, says = "", f"{table} is append-only"
+    return f"CREATE TRIGGER {table}_no_{kind} {when} ON {table}{condition} BEGIN SELECT RAISE(ABORT, '{says}'); END"
 
 
 def _sqlite(table: str) -> list[str]:
-    same = f"EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)"
-    if table == "lending_loanevent":
-        same = (
-            f"EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id OR (contract_id = NEW.contract_id AND seq = NEW.seq)"
-            " OR idempotency_key = NEW.idempotency_key)"
-        )
     out = []
-    for kind, when in (("update", "BEFORE UPDATE"), ("delete", "BEFORE DELETE")):
-        out += [
-            f"DROP TRIGGER IF EXISTS {table}_no_{kind}",
-            f"CREATE TRIGGER {table}_no_{kind} {when} ON {table} BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END",
-        ]
-    return [
-        *out,
-        f"DROP TRIGGER IF EXISTS {table}_no_replace",
-        f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN {same} "
-        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only: the row exists'); END",
-    ]
+    for kind in TIMES["sqlite"]:
+        out += [f"DROP TRIGGER IF EXISTS {table}_no_{kind}", _sqlite_create(table, kind)]
+    return out
+
+
+def _standing_sqlite(cursor: object) -> set[str]:
+    cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")  # type: ignore[attr-defined]
+    found = dict(cursor.fetchall())  # type: ignore[attr-defined]
+    wanted = {f"{table}_no_{kind}": _sqlite_create(table, kind) for table in APPEND_ONLY for kind in TIMES["sqlite"]}
+    return {name for name, sql in wanted.items() if found.get(name) == sql}
 
 
 def _postgresql(table: str) -> list[str]:
-    out = [
-        "CREATE OR REPLACE FUNCTION tideover_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
-    ]
-    for kind, each in (("update", "ROW"), ("delete", "ROW"), ("truncate", "STATEMENT")):
+    out = [f"CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $${FUNCTION_BODY}$$"]
+    for kind, when in TIMES["postgresql"].items():
+        name = f"{table}_no_{kind}"
         out += [
-            f"DROP TRIGGER IF EXISTS {table}_no_{kind} ON {table}",
-            f"CREATE TRIGGER {table}_no_{kind} BEFORE {kind.upper()} ON {table} "
-            f"FOR EACH {each} EXECUTE FUNCTION tideover_append_only()",
+            f"DROP TRIGGER IF EXISTS {name} ON {table}",
+            f"CREATE TRIGGER {name} {when.format(t=table)} EXECUTE FUNCTION {FUNCTION}()",
+            f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}",
         ]
     return out
+
+
+def _standing_postgresql(cursor: object) -> set[str]:
+    cursor.execute(  # type: ignore[attr-defined]
+        "SELECT t.tgname, pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
+        "WHERE NOT t.tgisinternal AND t.tgenabled = 'A' AND p.proname = %s AND p.prosrc = %s",
+        [FUNCTION, FUNCTION_BODY],
+    )
+    found = {name: re.sub(r" ON \w+\.", " ON ", sql) for name, sql in cursor.fetchall()}  # type: ignore[attr-defined]
+    times = {f"{t}_no_{k}": (t, when) for t in APPEND_ONLY for k, when in TIMES["postgresql"].items()}
+    return {
+        name
+        for name, (table, when) in times.items()
+        if name in found and when.format(t=table) in found[name] and " WHEN " not in found[name]
+    }

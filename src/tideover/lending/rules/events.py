@@ -1,0 +1,225 @@
+"""What a journal event must look like: which money and which fields each kind takes, and how they become an engine event.
+
+Pure: plain values in, problems or an engine `Event` out. Source: engine/events.py (fields by kind).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum, IntEnum
+from typing import Any
+
+from tideover.core.problems import Problem
+from tideover.engine.classify import CLASSES
+from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PrepayMode, RowPolicy
+from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, ROW_COUNT_MAX, Component, day
+
+CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,40}")
+"""Text in the journal is a code, never prose: the journal holds no personal data."""
+CHARGEABLE = (Component.FEE, Component.THIRD_PARTY_FEE, Component.RECOVERY_COST, Component.PENALTY)
+
+
+class FieldError(ValueError):
+    """A field of `extra` that cannot be read: which, and why in one sentence."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Money(Enum):
+    """What `amount_minor` must be."""
+
+    NONE = "none"
+    POSITIVE = "positive"
+    POSITIVE_OR_ALL = "positive, or -1 for all"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What one kind takes: its money, the fields of `extra` that it needs, and those that it may have."""
+
+    money: Money
+    needs: frozenset[str] = frozenset()
+    may: frozenset[str] = frozenset()
+
+
+def _shape(money: Money, needs: str = "", may: str = "") -> Shape:
+    return Shape(money, frozenset(needs.split()), frozenset((may + " note").split()))
+
+
+SHAPES: dict[EventKind, Shape] = {
+    EventKind.PAYMENT: _shape(Money.POSITIVE, may="debit_id"),
+    EventKind.PREPAYMENT: _shape(Money.POSITIVE, may="prepay_mode"),
+    EventKind.REPAY_PART: _shape(Money.POSITIVE),
+    EventKind.PAYOFF: _shape(Money.NONE),
+    EventKind.REVERSAL: _shape(Money.NONE, "of_seq"),
+    EventKind.RATE_CHANGE: _shape(Money.NONE, "rate_ppm", "later_rows"),
+    EventKind.CHARGE: _shape(Money.POSITIVE, "component", "until"),
+    EventKind.WAIVER: _shape(Money.POSITIVE_OR_ALL, "component"),
+    EventKind.DEFER: _shape(Money.NONE, "rows", "defer_interest"),
+    EventKind.EXTENSION: _shape(Money.NONE, "until", "rate_ppm from_day"),
+    EventKind.REAMORTISE: _shape(Money.NONE, "rows from_day", "components"),
+    EventKind.RESTRUCTURE: _shape(Money.NONE, "class_min"),
+    EventKind.ACCELERATION: _shape(Money.NONE),
+    EventKind.WRITE_OFF: _shape(Money.NONE),
+    EventKind.GUARANTOR_PAYMENT: _shape(Money.NONE, "shares"),
+    EventKind.PAY_GUARANTOR: _shape(Money.POSITIVE, may="components"),
+    EventKind.DEBIT: _shape(Money.POSITIVE, "debit_id debit_status"),
+    EventKind.PAUSE: _shape(Money.NONE, "until pause_what", "from_day"),
+    EventKind.DISBURSEMENT: _shape(Money.POSITIVE),
+    EventKind.CREDIT_REFUND: _shape(Money.POSITIVE),
+    EventKind.CHARGEBACK: _shape(Money.POSITIVE, "of_seq"),
+    EventKind.SETTLEMENT: _shape(Money.POSITIVE),
+    EventKind.INSOLVENCY: _shape(Money.NONE),
+    EventKind.JUDGMENT: _shape(Money.POSITIVE, may="rate_ppm"),
+    EventKind.ADJUSTMENT: _shape(Money.POSITIVE, "of_seq"),
+}
+
+
+def event_problems(kind: EventKind, amount_minor: int, extra: Mapping[str, Any] | None) -> list[Problem]:
+    """Everything that is wrong with an event by itself, before the loan is looked at; empty when it is sound."""
+    shape, given = SHAPES[kind], dict(extra or {})
+    name = kind.name.lower()
+    out = _money_problems(shape.money, name, amount_minor)
+    for field in sorted(set(given) - shape.needs - shape.may):
+        known = ", ".join(sorted(shape.needs | shape.may))
+        out.append(Problem("bad_event", f"{name} has no field {field}; it has {known}", f"extra.{field}"))
+    for field in sorted(shape.needs - set(given)):
+        out.append(Problem("missing_field", f"{name} needs {field}", f"extra.{field}"))
+    for field in sorted(set(given) & (shape.needs | shape.may)):
+        try:
+            value = READERS[field](field, given[field])
+            _meaning(kind, field, value)
+        except FieldError as error:
+            out.append(Problem("bad_event", str(error), f"extra.{error.field}"))
+    return out
+
+
+def _money_problems(money: Money, name: str, amount_minor: int) -> list[Problem]:
+    if amount_minor > PRINCIPAL_MINOR_MAX:
+        return [Problem("amount_too_large", f"the amount must be at most {PRINCIPAL_MINOR_MAX} minor units", "amount")]
+    if money is Money.NONE and amount_minor != 0:
+        return [Problem("amount_not_used", f"{name} takes no amount", "amount")]
+    if money is Money.POSITIVE and amount_minor <= 0:
+        return [Problem("amount_not_positive", "the amount must be more than zero", "amount")]
+    if money is Money.POSITIVE_OR_ALL and amount_minor <= 0 and amount_minor != -1:
+        return [Problem("amount_not_positive", "the amount must be more than zero, or -1 minor unit for all", "amount")]
+    return []
+
+
+def _meaning(kind: EventKind, field: str, value: Any) -> None:
+    """Bounds that belong to the meaning of a field rather than to its type."""
+    if field == "rate_ppm" and not 0 <= value <= RATE_PPM_MAX:
+        raise FieldError(field, f"rate_ppm {value} must lie in 0..{RATE_PPM_MAX}")
+    if field == "rows" and not 1 <= value <= ROW_COUNT_MAX:
+        raise FieldError(field, f"rows {value} must lie in 1..{ROW_COUNT_MAX}")
+    if field == "pause_what" and not 1 <= value <= 7:
+        raise FieldError(field, f"pause_what {value} must be a sum of 1 (interest), 2 (penalty) and 4 (days past due)")
+    if field == "of_seq" and value < 1:
+        raise FieldError(field, f"of_seq {value} must be at least 1")
+    if field == "class_min" and value not in CLASSES:
+        raise FieldError(field, f"class_min cannot be {value}; it is one of {', '.join(CLASSES)}")
+    if field == "component" and kind == EventKind.CHARGE and value not in CHARGEABLE:
+        raise FieldError(field, f"a charge cannot be {value.name.lower()}; it is one of {_names(CHARGEABLE)}")
+
+
+def engine_event_of(
+    seq: int, kind: EventKind, on: date, amount_minor: int, extra: Mapping[str, Any] | None, *, recorded_us: int
+) -> Event:
+    """An engine event from plain values. Raises FieldError (a ValueError) naming an unknown field or value of `extra`."""
+    if not extra:
+        return Event(seq=seq, on=day(on), kind=kind, recorded_at=recorded_us, amount_minor=amount_minor)
+    values = {}
+    for field, raw in extra.items():
+        if field not in READERS:
+            raise FieldError(field, f"unknown field {field}")
+        value = READERS[field](field, raw)
+        if field != "note":
+            values[field] = value
+    return Event(seq=seq, on=day(on), kind=kind, recorded_at=recorded_us, amount_minor=amount_minor, **values)
+
+
+def _names(members: Any) -> str:
+    return ", ".join(m.name.lower() for m in members)
+
+
+def _one_of(members: type[IntEnum]) -> Callable[[str, Any], Any]:
+    by_name = {m.name.lower(): m for m in members}
+
+    def read(field: str, raw: Any) -> Any:
+        found = by_name.get(raw.lower()) if isinstance(raw, str) else None
+        if found is None:
+            raise FieldError(field, f"{field} cannot be {raw!r}; it is one of {_names(members)}")
+        return found
+
+    return read
+
+
+def _integer(field: str, raw: Any) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int) or abs(raw) > PRINCIPAL_MINOR_MAX:
+        raise FieldError(field, f"{field} must be a whole number, not {raw!r}")
+    return raw
+
+
+def _day(field: str, raw: Any) -> int:
+    try:
+        return day(date.fromisoformat(raw))
+    except (TypeError, ValueError):
+        raise FieldError(field, f"{field} must be a date like 2026-05-01, not {raw!r}") from None
+
+
+def _code(field: str, raw: Any) -> str:
+    if not isinstance(raw, str) or not CODE.fullmatch(raw):
+        raise FieldError(field, f"{field} must be a code of at most 40 letters, digits and _.:/-")
+    return raw
+
+
+def _list(field: str, raw: Any) -> list[Any]:
+    if not isinstance(raw, list | tuple) or not 0 < len(raw) <= len(Component):
+        raise FieldError(field, f"{field} must be a list of 1 to {len(Component)} entries")
+    return list(raw)
+
+
+def _components(field: str, raw: Any) -> tuple[Component, ...]:
+    read = _one_of(Component)
+    found = tuple(read(field, c) for c in _list(field, raw))
+    if len(set(found)) != len(found):
+        raise FieldError(field, f"{field} names a component twice")
+    return found
+
+
+def _shares(field: str, raw: Any) -> tuple[tuple[Component, int, int], ...]:
+    out = []
+    for line in _list(field, raw):
+        if not isinstance(line, list | tuple) or len(line) != 3:
+            raise FieldError(field, "each share is [component, numerator, denominator]")
+        component = _one_of(Component)(field, line[0])
+        num, den = _integer(field, line[1]), _integer(field, line[2])
+        if not 0 <= num <= den or den == 0:
+            raise FieldError(field, f"the share {num}/{den} must lie in 0..1")
+        out.append((component, num, den))
+    return tuple(out)
+
+
+READERS: dict[str, Callable[[str, Any], Any]] = {
+    "prepay_mode": _one_of(PrepayMode),
+    "later_rows": _one_of(RowPolicy),
+    "defer_interest": _one_of(DeferInterest),
+    "debit_status": _one_of(DebitStatus),
+    "component": _one_of(Component),
+    "components": _components,
+    "shares": _shares,
+    "from_day": _day,
+    "until": _day,
+    "of_seq": _integer,
+    "rate_ppm": _integer,
+    "rows": _integer,
+    "pause_what": _integer,
+    "class_min": _code,
+    "debit_id": _code,
+    "note": _code,
+}
