@@ -12,4 +12,6 @@ if [ ! -x .venv/bin/python ]; then
 fi
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+# Compile the replay kernel once; its cache is named by its sources, so a later change compiles again by itself.
+.venv/bin/python -c "from tideover.engine import presets, replay; replay.schedule(presets.consumer_annuity(100, 1, 0, 2))"
 touch .venv/.ready

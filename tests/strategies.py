@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from tideover.engine import terms as T
-from tideover.engine.events import DeferInterest, Event, EventKind, PauseWhat, PrepayMode
+from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PauseWhat, PrepayMode, RowPolicy
 from tideover.engine.terms import Component, Method, Terms, day
 
 START = day("2024-01-05")
@@ -70,3 +70,121 @@ def random_loan(rng: random.Random) -> tuple[Terms, list[Event], int]:
     """Terms, events and a day to ask about."""
     terms = random_terms(rng)
     return terms, random_events(rng, terms), terms.disbursed_on + rng.randrange(0, 700)
+
+
+# --- every term and every event, for holding the kernel to the reference -------------------------------------------------
+
+
+def wide_terms(rng: random.Random) -> Terms:
+    """Terms over every convention that the kernel compiles."""
+    terms = random_terms(rng)
+    calendar = T.Calendar("t", frozenset({5, 6}), frozenset(START + rng.randrange(900) for _ in range(40)))
+    penalty = rng.choice(
+        [
+            None,
+            T.PenaltyTerms(
+                ratio_num=rng.choice([3, 13, 2]),
+                ratio_den=rng.choice([2, 10]),
+                rate_ppm=rng.choice([-1, -1, 180_000]),
+                base=rng.choice(list(T.PenaltyBase)),
+                day_count=rng.choice(list(T.DayCount)[:8]),
+                grace_days=rng.choice([0, 0, 3, 10]),
+                grace_from=rng.choice(list(T.Shift)),
+                restart_on_grace_end=rng.random() < 0.2,
+                compound_on_interest=rng.random() < 0.8,
+                compound_joins_base=rng.choice(list(T.JoinsBase)),
+                compound_rate_before_maturity=rng.choice(list(T.CompoundRate)),
+                compound_rate_after_maturity=rng.choice(list(T.CompoundRate)),
+                compound_day_count=rng.choice(list(T.DayCount)[:8]),
+            ),
+        ]
+    )
+    changes: dict[str, object] = {
+        "penalty": penalty,
+        "day_count": rng.choice(list(T.DayCount)[:8]),
+        "part_period": rng.choice(list(T.PartPeriod)),
+        "first_period": rng.choice(list(T.FirstPeriod)),
+        "odd_first": rng.choice(list(T.OddFirst)),
+        "business_day": rng.choice(list(T.BusinessDay)),
+        "calendar": calendar,
+        "accrual_dates": rng.choice(list(T.Shift)),
+        "late_from": rng.choice(list(T.Shift)),
+        "rounding": rng.choice(list(T.Rounding)),
+        "rounding_unit_minor": rng.choice([1, 1, 10]),
+        "round_where": rng.choice([T.RoundWhere.PER_ROW, T.RoundWhere.PER_ROW, T.RoundWhere.PER_DAY]),
+        "instalment_multiple_minor": rng.choice([1, 1, 100]),
+        "residue": rng.choice(list(T.Residue)),
+        "interest_free_rows": rng.choice([0, 0, 2]),
+        "grace_interest_rows": rng.choice([0, 0, 2]),
+        "grace_principal_rows": rng.choice([0, 0, 1]),
+        "allocation_over_dpd": rng.choice([-1, -1, 30]),
+        "allocation_over_order": (Component.PRINCIPAL, Component.INTEREST),
+        "dpd": T.DpdTerms(
+            counts_interest=rng.random() < 0.8,
+            materiality_abs_minor=rng.choice([0, 100]),
+            materiality_rel_ppm=rng.choice([0, 10_000]),
+            materiality_per=rng.choice(list(T.MaterialityPer)),
+            grace_days=rng.choice([0, 3]),
+            restart_on_grace_end=rng.random() < 0.3,
+        ),
+    }
+    if rng.random() < 0.15:
+        changes |= {"unit": T.Unit.WEEK, "every": 2}
+    elif rng.random() < 0.1:
+        changes |= {"unit": T.Unit.QUARTER}
+    if rng.random() < 0.15:
+        days = sorted({terms.disbursed_on + rng.randrange(20, 400) for _ in range(5)})
+        parts = [terms.principal_minor // len(days)] * len(days)
+        parts[-1] += terms.principal_minor - sum(parts)
+        rows = tuple(T.CustomRow(d, p, rng.choice([-1, 500])) for d, p in zip(days, parts, strict=True))
+        changes |= {"method": Method.CUSTOM, "custom_rows": rows, "instalments": 0, "first_due_on": T.NO_DAY}
+        changes |= {"interest_free_rows": 0, "grace_interest_rows": 0, "grace_principal_rows": 0}
+    elif terms.method == Method.INTEREST_ONLY and rng.random() < 0.5:
+        changes |= {"settlement_day": 20, "debit_day": 21, "settlement_day_counted": rng.random() < 0.5}
+    return terms.with_(**changes)
+
+
+def wide_events(rng: random.Random, terms: Terms) -> list[Event]:
+    """A history in which anything can happen, in any order of knowing."""
+    out = random_events(rng, terms)[: rng.randrange(1, 8)]
+    kinds = [k for k in EventKind if k not in (EventKind.JUDGMENT, EventKind.PAYMENT)]
+    for seq in range(len(out) + 1, len(out) + rng.randrange(1, 7)):
+        kind, on = rng.choice(kinds), terms.disbursed_on + rng.randrange(0, 600)
+        amount = rng.randrange(1, max(2, terms.principal_minor // 3))
+        more: dict[str, object] = {}
+        if kind in (EventKind.REVERSAL, EventKind.ADJUSTMENT):
+            more = {"of_seq": rng.randrange(1, seq + 1)}
+        elif kind == EventKind.RATE_CHANGE:
+            more = {"rate_ppm": rng.choice([30_000, 90_000]), "later_rows": rng.choice(list(RowPolicy))}
+        elif kind == EventKind.CHARGE:
+            more = {"component": rng.choice(list(Component)[2:]), "until": on + rng.choice([0, 20])}
+        elif kind == EventKind.WAIVER:
+            more, amount = {"component": rng.choice(list(Component)[1:])}, rng.choice([-1, amount // 20])
+        elif kind == EventKind.DEFER:
+            more = {"rows": rng.randrange(1, 3), "defer_interest": rng.choice(list(DeferInterest))}
+        elif kind == EventKind.EXTENSION:
+            more = {"until": max(on, terms.disbursed_on + 900) + rng.randrange(30, 200), "rate_ppm": rng.choice([-1, 70_000])}
+        elif kind == EventKind.REAMORTISE:
+            parts = (Component.INTEREST, Component.PENALTY, Component.FEE, Component.PRINCIPAL)
+            more = {"rows": rng.randrange(1, 12), "from_day": on + rng.randrange(5, 60), "components": parts[: rng.randrange(5)]}
+        elif kind == EventKind.RESTRUCTURE:
+            more = {"class_min": "substandard"}
+        elif kind == EventKind.GUARANTOR_PAYMENT:
+            more = {"shares": ((Component.PRINCIPAL, 7, 10), (Component.INTEREST, 1, 3), (Component.FEE, 1, 2))}
+        elif kind == EventKind.DEBIT:
+            more = {"debit_id": rng.choice("ab"), "debit_status": rng.choice(list(DebitStatus))}
+        elif kind == EventKind.PAUSE:
+            more = {"from_day": on, "until": on + rng.randrange(5, 60), "pause_what": rng.randrange(1, 8)}
+        elif kind == EventKind.CREDIT_REFUND:
+            amount = 1
+        elif kind == EventKind.CHARGEBACK:
+            more = {"of_seq": 1}
+        known = on + rng.choice([0, 0, 30])
+        out.append(Event(seq=seq, on=on, recorded_at=known, kind=kind, amount_minor=amount, **more))  # type: ignore[arg-type]
+    return out
+
+
+def wide_loan(rng: random.Random) -> tuple[Terms, list[Event], int]:
+    """Terms, events and a day to ask about, over everything the kernel compiles."""
+    terms = wide_terms(rng)
+    return terms, wide_events(rng, terms), terms.disbursed_on + rng.randrange(0, 1200)

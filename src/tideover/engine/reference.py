@@ -638,6 +638,8 @@ class Replay:
         return months_later(on, months * k, self.terms.due_day or date_of(on).day)
 
     def _on_extension(self, event: Event, today: int) -> None:
+        if not self.rows:
+            raise EventRejected(event.seq, "nothing is left to extend")
         last = [r for r in self.rows if not r.plan.closed][-1]
         old = last.plan
         rate = event.rate_ppm if event.rate_ppm >= 0 else self.rate_at(today)
@@ -732,8 +734,8 @@ class Replay:
         oldest = [r.plan.late_from for r in self.rows if r.due and r.open(Component.PRINCIPAL) + r.open(Component.INTEREST) > 0]
         self._cut_segments()
         for component, num, den in event.shares:
-            for row in self.rows:
-                due = max(0, self.claim(row, component)) if component in ROW_COMPONENTS else 0
+            for row in self.rows if component in ROW_COMPONENTS else ():
+                due = max(0, self.claim(row, component))
                 part = round_exact(Fraction(due * num, den), self.terms.rounding, self.terms.rounding_unit_minor)
                 row.gone[component] += part
                 line.amounts_minor[component] += part

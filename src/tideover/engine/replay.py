@@ -1,10 +1,11 @@
-"""Replay: the standing of a loan from its terms and events."""
+"""Replay: the standing of a loan from its terms and events. The compiled kernel answers; what it leaves, the reference."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from tideover.engine import reference
+from tideover.engine.columns import EventColumns, TermsColumns, event_columns, kernel_gap, terms_columns
 from tideover.engine.events import Event
 from tideover.engine.standing import Depth, Row, Standing
 from tideover.engine.terms import Terms
@@ -13,10 +14,25 @@ from tideover.engine.terms import Terms
 def replay(
     terms: Terms, events: Sequence[Event], as_of: int, known_at: int | None = None, depth: Depth = Depth.TRACE
 ) -> Standing:
-    """The standing on `as_of` by the events with recorded_at <= known_at (all when None)."""
+    """The standing on `as_of` (int day) by the events with recorded_at <= known_at (all when None).
+
+    Raises ValueError for impossible terms, EventRejected for an event that cannot apply.
+    """
+    from tideover.engine.batch import replay_one
+
+    terms.checked()
+    if kernel_gap(terms) is None:
+        answer = replay_one(*columns_of(terms, events), as_of, known_at)
+        if answer is not None:
+            return answer
     return reference.replay(terms, list(events), as_of, known_at)
+
+
+def columns_of(terms: Terms, events: Sequence[Event]) -> tuple[TermsColumns, EventColumns]:
+    """One loan as columns."""
+    return terms_columns([terms]), event_columns([events])
 
 
 def schedule(terms: Terms) -> list[Row]:
     """The planned rows."""
-    return reference.schedule(terms)
+    return replay(terms, [], terms.disbursed_on).rows

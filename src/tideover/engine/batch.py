@@ -1,0 +1,149 @@
+"""Standings of many loans: partitions of columns through the kernel on a thread pool, gaps through the reference."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from tideover.engine import reference
+from tideover.engine.columns import ROW_OUT, STANDING, EventColumns, TermsColumns
+from tideover.engine.events import EventRejected
+from tideover.engine.standing import Row, Standing, TraceLine
+from tideover.engine.terms import NO_DAY, BusinessDay
+
+ALL_KNOWN = 2**62
+CHUNK = 4096
+STATUS_OK, STATUS_REJECTED, STATUS_GAP = 0, 1, 2
+MINOR = (
+    "principal", "interest", "accrued", "penalty", "compound", "fee", "third_party_fee", "recovery_cost", "surplus", "payoff",
+    "total_overdue", "overdue_principal", "overdue_interest", "in_flight", "next_due", "paid_total",
+)  # fmt: skip
+PLAIN = ("days_past_due", "oldest_due_on", "shown_days_past_due", "borrower_days_past_due", "next_due_on", "row_count")
+VECTORS = ("subrogated", "written_off", "recovered")
+
+
+@dataclass(slots=True)
+class Standings:
+    """Answers of a batch. table: records of STANDING, money in minor units; status 1 where an event cannot apply
+    (`status_seq` says which). by_reference: how many loans the kernel left to the reference."""
+
+    table: np.ndarray
+    classes: list[str]
+    by_reference: int
+
+
+_local = threading.local()
+"""One scratch a thread for single loans."""
+
+
+@cache
+def _kernel() -> Any:
+    """The compiled module; imported on first use, so that what needs no kernel does not import numba."""
+    from tideover.engine import kernel
+
+    return kernel
+
+
+def replay_many(
+    terms: TermsColumns, events: EventColumns, as_of: int | np.ndarray, known_at: int | None = None, threads: int = 1
+) -> Standings:
+    """Totals of every loan on `as_of` (int day, one or one a loan) from events with recorded_at <= known_at (all when None).
+
+    Terms must be sound. Nothing is raised for an event that cannot apply: the loan's `status` says so.
+    """
+    kernel, n = _kernel(), len(terms.loans)
+    out = np.zeros(n, STANDING).view(np.recarray)
+    days = np.ascontiguousarray(np.broadcast_to(np.asarray(as_of, np.int64), n))
+    known = ALL_KNOWN if known_at is None else known_at
+    works = [kernel.work_new(terms) for _ in range(threads)]
+
+    def part(k: int) -> None:
+        for first in range(k * CHUNK, n, threads * CHUNK):
+            kernel.replay_range(
+                works[k], terms.loans, terms.conventions, terms.custom, events.offsets, events.events, events.details, first,
+                min(n, first + CHUNK), days, known, out,
+            )  # fmt: skip
+
+    if threads == 1:
+        part(0)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(part, range(threads)))
+    gaps = np.flatnonzero(out["status"] == STATUS_GAP)
+    classes = list(events.classes)
+    for i in gaps.tolist():
+        _by_reference(out[i], terms, events, i, int(days[i]), known_at, classes)
+    return Standings(out, classes, len(gaps))
+
+
+def _by_reference(
+    out: Any, terms: TermsColumns, events: EventColumns, i: int, as_of: int, known_at: int | None, classes: list[str]
+) -> None:
+    try:
+        s = reference.replay(terms.at(i), events.at(i), as_of, known_at)
+    except EventRejected as rejected:
+        out["status"], out["status_seq"] = STATUS_REJECTED, rejected.seq
+        return
+    out["status"] = STATUS_OK
+    for name in MINOR:
+        out[name] = getattr(s, f"{name}_minor")
+    for name in PLAIN:
+        out[name] = getattr(s, name)
+    for name in VECTORS:
+        out[name] = getattr(s, f"{name}_minor")
+    out["is_written_off"], out["line_count"] = s.is_written_off, len(s.trace)
+    if s.class_min not in classes:
+        classes.append(s.class_min)
+    out["class_code"] = classes.index(s.class_min)
+
+
+def standing_of(record: Any, as_of: int, classes: list[str]) -> Standing:
+    """One record of `Standings` as an object (without rows and trace)."""
+    s = Standing(as_of=as_of)
+    for name in MINOR:
+        setattr(s, f"{name}_minor", int(record[name]))
+    for name in PLAIN:
+        setattr(s, name, int(record[name]))
+    for name in VECTORS:
+        setattr(s, f"{name}_minor", [int(v) for v in record[name]])
+    s.is_written_off, s.class_min = bool(record["is_written_off"]), classes[int(record["class_code"])]
+    return s
+
+
+def replay_one(terms: TermsColumns, events: EventColumns, as_of: int, known_at: int | None) -> Standing | None:
+    """Standing with rows and trace of the first loan; None where only the reference can answer or say what is wrong."""
+    kernel = _kernel()
+    if not hasattr(_local, "work"):
+        _local.work = kernel.work_new(terms)
+    work = _local.work
+    if terms.templates[0].business_day != BusinessDay.UNADJUSTED:
+        kernel.calendars_set(work, terms)
+    out = np.zeros(1, STANDING).view(np.recarray)
+    known = ALL_KNOWN if known_at is None else known_at
+    kernel.replay_range(
+        work, terms.loans, terms.conventions, terms.custom, events.offsets, events.events, events.details, 0, 1,
+        np.array([as_of], np.int64), known, out,
+    )  # fmt: skip
+    if out[0].status != STATUS_OK:
+        return None
+    s = standing_of(out[0], as_of, events.classes)
+    rows = np.zeros(s.row_count, ROW_OUT).view(np.recarray)
+    kernel.rows_out(work, terms.conventions[int(terms.loans[0].convention)], rows)
+    ordered = sorted(rows.tolist(), key=lambda r: r[0])
+    left = sum(r[2] for r in ordered)
+    for nr, (due, late, principal, interest, _, paid_p, paid_i, open_, penalty, compound, paid_on) in enumerate(ordered, 1):
+        left -= principal
+        s.rows.append(
+            Row(nr, due, late, principal, interest, left, paid_p + paid_i, paid_p, paid_i, open_, penalty, compound, 0, paid_on)
+        )
+    for seq, on, held, _, amounts in work["lines"][0][: int(out[0].line_count)].tolist():
+        s.trace.append(TraceLine(seq, on, [int(a) for a in amounts], held))
+    return s
+
+
+assert int(NO_DAY) == -(2**31)

@@ -1,0 +1,400 @@
+"""Many loans as columns: the arrays that the kernel reads and writes, and packing of `Terms` and `Event` into them.
+
+What loans share (conventions: a product version, mostly) stands once in `conventions`; what each has of its own in `loans`.
+Money int64 minor units, rates ppm, days since 1970-01-01, absent day NO_DAY. Records of 8-byte integers, events of 32 bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PrepayMode, RowPolicy
+from tideover.engine.terms import (
+    COMPONENT_COUNT,
+    NO_DAY,
+    AllocateBy,
+    Calendar,
+    Component,
+    CustomRow,
+    DayCount,
+    Method,
+    PenaltyTerms,
+    Terms,
+    Unit,
+)
+
+C = COMPONENT_COUNT
+
+
+def _ints(*names: str) -> list[tuple[str, str]]:
+    return [(n, "i8") for n in names]
+
+
+LOAN = np.dtype(
+    _ints(
+        "principal", "rate", "disbursed_on", "first_due_on", "maturity_on", "instalments", "due_day", "convention",
+        "custom_at", "custom_count",
+    )
+)  # fmt: skip
+CONVENTION = np.dtype(
+    [
+        *_ints(
+            "method", "day_count", "part_period", "first_period", "odd_first", "months", "step_days", "settlement_day",
+            "settlement_day_counted", "debit_day", "business_day", "accrual_dates", "late_from", "calendar", "rounding",
+            "unit", "round_where", "accruals", "multiple", "fixed_instalment", "balloon", "grace_principal_rows",
+            "grace_interest_rows", "interest_free_rows", "residue", "has_penalty", "ratio_num", "ratio_den", "penalty_rate",
+            "penalty_base", "penalty_day_count", "grace_days", "grace_from", "restart_on_grace_end", "compound_on_interest",
+            "compound_joins", "compound_rate_before", "compound_rate_after", "compound_day_count", "by", "over_dpd", "over_by",
+            "surplus", "prepayment_interest", "dpd_principal", "dpd_interest", "dpd_abs", "dpd_rel", "dpd_per", "dpd_grace",
+            "dpd_restart", "gap",
+        ),
+        ("order", "i8", (C,)),
+        ("over_order", "i8", (C,)),
+    ]
+)  # fmt: skip
+"""`months`/`step_days`: length of a period, one of them 0. `gap` 1: the kernel leaves these terms to the reference."""
+EVENT = np.dtype(
+    [("recorded_at", "i8"), ("amount", "i8"), ("on", "i4"), ("seq", "i4"), ("kind", "i2"), ("component", "i2"), ("detail", "i4")]
+)
+"""`detail`: row of DETAIL with what only some kinds say; row 0 holds the defaults."""
+DETAIL = np.dtype(
+    [
+        *_ints(
+            "of_seq", "rate_ppm", "later_rows", "prepay_mode", "defer_interest", "rows", "from_day", "until", "pause_what",
+            "class_code", "debit_code", "debit_status", "component_count", "share_count",
+        ),
+        ("components", "i8", (C,)),
+        ("share_component", "i8", (C,)),
+        ("share_num", "i8", (C,)),
+        ("share_den", "i8", (C,)),
+    ]
+)  # fmt: skip
+STANDING = np.dtype(
+    [
+        *_ints(
+            "status", "status_seq", "principal", "interest", "accrued", "penalty", "compound", "fee", "third_party_fee",
+            "recovery_cost", "surplus", "payoff", "total_overdue", "overdue_principal", "overdue_interest", "days_past_due",
+            "oldest_due_on", "shown_days_past_due", "in_flight", "borrower_days_past_due", "is_written_off", "class_code",
+            "next_due_on", "next_due", "paid_total", "row_count", "line_count",
+        ),
+        ("subrogated", "i8", (C,)),
+        ("written_off", "i8", (C,)),
+        ("recovered", "i8", (C,)),
+    ]
+)  # fmt: skip
+ROW_OUT = np.dtype(
+    _ints(
+        "due_on", "late_from", "principal", "interest", "balance", "paid_principal", "paid_interest", "outstanding",
+        "penalty", "compound", "paid_on",
+    )
+)  # fmt: skip
+LINE = np.dtype([*_ints("seq", "on", "held", "money"), ("amounts", "i8", (C,))])
+CALENDAR_DAYS = 73_049
+CALENDARS_MAX = 8
+"""Calendars are laid out day by day from 1970-01-01 to 2169-12-31."""
+RATIO_DEN_MAX, RATIO_NUM_MAX, UNIT_MAX = 100, 1000, 10_000
+COMPILED_KINDS = frozenset(EventKind) - {EventKind.JUDGMENT}
+
+
+@dataclass(slots=True)
+class TermsColumns:
+    """Terms of many loans. templates: one `Terms` a convention row, from which `at(i)` makes the terms of loan i."""
+
+    loans: np.ndarray
+    conventions: np.ndarray
+    templates: list[Terms]
+    custom: np.ndarray
+    """(n, 3) int64: due day, principal, interest (-1: by the day count) of custom rows."""
+    calendars: np.ndarray
+    """(n, CALENDAR_DAYS) uint8: 1 on working days."""
+
+    def at(self, i: int) -> Terms:
+        """The terms of loan i as one object."""
+        loan = self.loans[i]
+        template = self.templates[int(loan["convention"])]
+        rows = self.custom[int(loan["custom_at"]) : int(loan["custom_at"]) + int(loan["custom_count"])]
+        return template.with_(
+            principal_minor=int(loan["principal"]),
+            annual_rate_ppm=int(loan["rate"]),
+            disbursed_on=int(loan["disbursed_on"]),
+            first_due_on=int(loan["first_due_on"]),
+            maturity_on=int(loan["maturity_on"]),
+            instalments=int(loan["instalments"]),
+            due_day=int(loan["due_day"]),
+            custom_rows=tuple(CustomRow(*map(int, r)) for r in rows),
+        )
+
+
+@dataclass(slots=True)
+class EventColumns:
+    """Events of many loans: those of loan i are events[offsets[i] : offsets[i + 1]], in any order."""
+
+    offsets: np.ndarray
+    events: np.ndarray
+    details: np.ndarray
+    classes: list[str]
+    debits: list[str]
+
+    def at(self, i: int) -> list[Event]:
+        """The events of loan i as objects."""
+        return [self._event(e) for e in self.events[self.offsets[i] : self.offsets[i + 1]]]
+
+    def _event(self, e: Any) -> Event:
+        d = self.details[int(e["detail"])]
+        n, m = int(d["component_count"]), int(d["share_count"])
+        shares = zip(d["share_component"][:m], d["share_num"][:m], d["share_den"][:m], strict=True)
+        return Event(
+            seq=int(e["seq"]),
+            on=int(e["on"]),
+            kind=EventKind(int(e["kind"])),
+            recorded_at=int(e["recorded_at"]),
+            amount_minor=int(e["amount"]),
+            component=Component(int(e["component"])),
+            components=tuple(Component(int(c)) for c in d["components"][:n]),
+            shares=tuple((Component(int(c)), int(a), int(b)) for c, a, b in shares),
+            of_seq=int(d["of_seq"]),
+            rate_ppm=int(d["rate_ppm"]),
+            later_rows=RowPolicy(int(d["later_rows"])),
+            prepay_mode=PrepayMode(int(d["prepay_mode"])),
+            defer_interest=DeferInterest(int(d["defer_interest"])),
+            rows=int(d["rows"]),
+            from_day=int(d["from_day"]),
+            until=int(d["until"]),
+            pause_what=int(d["pause_what"]),
+            class_min=self.classes[int(d["class_code"])],
+            debit_id=self.debits[int(d["debit_code"])],
+            debit_status=DebitStatus(int(d["debit_status"])),
+        )
+
+
+# --- terms -------------------------------------------------------------------------------------------------------------
+
+OWN = (
+    "principal_minor",
+    "annual_rate_ppm",
+    "disbursed_on",
+    "first_due_on",
+    "maturity_on",
+    "instalments",
+    "due_day",
+    "custom_rows",
+)
+READ = frozenset(
+    {
+        *OWN, "method", "currency", "exponent", "day_count", "part_period", "first_period", "odd_first", "every", "unit",
+        "settlement_day", "settlement_day_counted", "debit_day", "business_day", "accrual_dates", "late_from", "calendar",
+        "interest_basis", "rounding", "rounding_unit_minor", "round_where", "accruals", "instalment_multiple_minor",
+        "fixed_instalment_minor", "balloon_minor", "grace_principal_rows", "grace_interest_rows", "interest_free_rows",
+        "residue", "penalty", "allocation_order", "allocation_by", "allocation_over_dpd", "allocation_over_order",
+        "allocation_over_by", "surplus", "prepayment_interest", "dpd",
+    }
+)  # fmt: skip
+PENALTY_READ = frozenset(
+    {
+        "ratio_num", "ratio_den", "rate_ppm", "base", "day_count", "grace_days", "grace_from", "restart_on_grace_end",
+        "compound_on_interest", "compound_joins_base", "compound_rate_before_maturity", "compound_rate_after_maturity",
+        "compound_day_count",
+    }
+)  # fmt: skip
+PLAIN = Terms(1, 0, Method.BULLET)
+
+
+def kernel_gap(terms: Terms) -> str | None:
+    """Why the kernel leaves these terms to the reference; None when it takes them.
+
+    A term that the kernel does not read and that is not at its default is a gap, so a new term can never be ignored by it.
+    """
+    for f in fields(Terms):
+        if f.name not in READ and getattr(terms, f.name) != getattr(PLAIN, f.name):
+            return f"{f.name} is not compiled"
+    p = terms.penalty
+    if p is not None:
+        for g in fields(PenaltyTerms):
+            if g.name not in PENALTY_READ and getattr(p, g.name) != getattr(PenaltyTerms(), g.name):
+                return f"penalty.{g.name} is not compiled"
+        if not (0 < p.ratio_den <= RATIO_DEN_MAX and 0 <= p.ratio_num <= RATIO_NUM_MAX):
+            return "the penalty ratio is out of the kernel's range"
+        if DayCount(p.day_count) not in SPANS or DayCount(p.compound_day_count) not in SPANS:
+            return "the penalty's day count is not compiled"
+    if DayCount(terms.day_count) not in SPANS:
+        return f"day count {terms.day_count.name.lower()} is not compiled"
+    if terms.method == Method.ANNUITY and terms.balloon_minor:
+        return "an annuity with a balloon is not compiled"
+    if max(terms.rounding_unit_minor, terms.instalment_multiple_minor) > UNIT_MAX:
+        return "the rounding unit is out of the kernel's range"
+    if terms.every > 120 or (terms.unit in (Unit.DAY, Unit.WEEK) and terms.every > 366):
+        return "the period is out of the kernel's range"
+    return None
+
+
+SPANS = frozenset(DayCount(n) for n in range(8))
+"""Day counts that the kernel knows."""
+
+
+class TermsPacker:
+    """Collects terms loan by loan; equal conventions are stored once."""
+
+    def __init__(self) -> None:
+        self.known: dict[Any, int] = {}
+        self.by_identity: dict[int, int] = {}
+        self.templates: list[Terms] = []
+        self.loans: list[tuple[int, ...]] = []
+        self.custom: list[tuple[int, int, int]] = []
+        self.calendars: list[Calendar] = []
+
+    def convention(self, terms: Terms) -> int:
+        """The convention row of these terms; what is each loan's own does not matter."""
+        template = terms.with_(**{n: getattr(PLAIN, n) for n in OWN})
+        found = self.known.get(template)
+        if found is None:
+            found = self.known[template] = len(self.templates)
+            self.templates.append(template)
+            if template.calendar not in self.calendars:
+                self.calendars.append(template.calendar)
+        return found
+
+    def add(self, terms: Terms) -> None:
+        """One loan more. Terms must be sound (`Terms.checked`)."""
+        at = len(self.custom)
+        self.custom += [(r.due_on, r.principal_minor, r.interest_minor) for r in terms.custom_rows]
+        self.loans.append(
+            (
+                terms.principal_minor, terms.annual_rate_ppm, terms.disbursed_on, terms.first_due_on, terms.maturity_on,
+                terms.instalments, terms.due_day, self.convention(terms), at, len(terms.custom_rows),
+            )
+        )  # fmt: skip
+
+    def columns(self, loans: np.ndarray | None = None) -> TermsColumns:
+        """What was collected; `loans`: records of LOAN made elsewhere that use the convention rows of this packer."""
+        made = np.array(self.loans, LOAN) if loans is None else loans
+        conventions = np.zeros(len(self.templates), CONVENTION)
+        for row, template in zip(conventions, self.templates, strict=True):
+            _convention_fill(row, template, self.calendars.index(template.calendar))
+            if row["calendar"] >= CALENDARS_MAX:
+                row["calendar"], row["gap"] = 0, 1
+        custom = np.array(self.custom, np.int64).reshape(-1, 3)
+        calendars = np.stack([_calendar_days(c) for c in self.calendars]) if self.calendars else np.ones((1, 1), np.uint8)
+        return TermsColumns(
+            made.view(np.recarray), conventions.view(np.recarray), self.templates, custom, np.ascontiguousarray(calendars)
+        )
+
+
+def terms_columns(terms: Sequence[Terms]) -> TermsColumns:
+    """Terms of many loans, in order."""
+    packer = TermsPacker()
+    for t in terms:
+        packer.add(t)
+    return packer.columns()
+
+
+@lru_cache(maxsize=64)
+def _calendar_days(calendar: Calendar) -> np.ndarray:
+    days = np.arange(CALENDAR_DAYS)
+    out = ~np.isin((days + 3) % 7, list(calendar.weekend))
+    out &= ~np.isin(days, list(calendar.holidays))
+    out |= np.isin(days, list(calendar.workdays))
+    return out.astype(np.uint8)
+
+
+def _order(first: Sequence[Component], then: Sequence[Component]) -> list[int]:
+    out: list[int] = []
+    for c in (*first, *then, *Component):
+        if int(c) not in out:
+            out.append(int(c))
+    return out
+
+
+def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
+    months = {Unit.MONTH: 1, Unit.QUARTER: 3, Unit.YEAR: 12}.get(t.unit, 0) * t.every
+    row["months"] = months
+    row["step_days"] = 0 if months else t.every * (7 if t.unit == Unit.WEEK else 1)
+    for name in (
+        "method", "day_count", "part_period", "first_period", "odd_first", "settlement_day", "settlement_day_counted",
+        "debit_day", "business_day", "accrual_dates", "late_from", "rounding", "round_where", "accruals",
+        "grace_principal_rows", "grace_interest_rows", "interest_free_rows", "residue", "surplus", "prepayment_interest",
+    ):  # fmt: skip
+        row[name] = int(getattr(t, name))
+    row["calendar"] = calendar
+    row["unit"], row["multiple"] = t.rounding_unit_minor, t.instalment_multiple_minor
+    row["fixed_instalment"], row["balloon"] = t.fixed_instalment_minor, t.balloon_minor
+    row["by"], row["order"] = int(t.allocation_by), _order(t.allocation_order, ())
+    row["over_dpd"], row["over_by"] = t.allocation_over_dpd, int(t.allocation_over_by)
+    row["over_order"] = _order(t.allocation_over_order, t.allocation_order)
+    d = t.dpd
+    row["dpd_principal"], row["dpd_interest"] = d.counts_principal, d.counts_interest
+    row["dpd_abs"], row["dpd_rel"], row["dpd_per"] = d.materiality_abs_minor, d.materiality_rel_ppm, int(d.materiality_per)
+    row["dpd_grace"], row["dpd_restart"] = d.grace_days, d.restart_on_grace_end
+    row["gap"] = kernel_gap(t) is not None
+    p = t.penalty
+    row["has_penalty"] = p is not None
+    if p is None:
+        return
+    row["penalty_rate"] = p.rate_ppm
+    row["ratio_num"], row["ratio_den"] = (p.ratio_num, p.ratio_den) if p.rate_ppm < 0 else (1, 1)
+    row["penalty_base"], row["penalty_day_count"] = int(p.base), int(p.day_count)
+    row["grace_days"], row["grace_from"], row["restart_on_grace_end"] = p.grace_days, int(p.grace_from), p.restart_on_grace_end
+    row["compound_on_interest"], row["compound_joins"] = p.compound_on_interest, int(p.compound_joins_base)
+    row["compound_rate_before"] = int(p.compound_rate_before_maturity)
+    row["compound_rate_after"] = int(p.compound_rate_after_maturity)
+    row["compound_day_count"] = int(p.compound_day_count)
+
+
+# --- events ------------------------------------------------------------------------------------------------------------
+
+
+class EventPacker:
+    """Collects events loan by loan; what only some kinds say goes to `details`."""
+
+    def __init__(self) -> None:
+        self.details: list[tuple[Any, ...]] = [_detail(Event(0, 0, EventKind.PAYMENT), 0, 0)]
+        self.classes: dict[str, int] = {"": 0}
+        self.debits: dict[str, int] = {"": 0}
+
+    def detail(self, e: Event) -> int:
+        """The row of `details` for what an event says beyond day, kind, component and amount."""
+        code = self.classes.setdefault(e.class_min, len(self.classes))
+        debit = self.debits.setdefault(e.debit_id, len(self.debits))
+        values = _detail(e, code, debit)
+        if values == self.details[0]:
+            return 0
+        self.details.append(values)
+        return len(self.details) - 1
+
+    def record(self, e: Event) -> tuple[int, ...]:
+        """One record of EVENT."""
+        return (e.recorded_at, e.amount_minor, e.on, e.seq, int(e.kind), int(e.component), self.detail(e))
+
+    def columns(self, offsets: np.ndarray, events: np.ndarray) -> EventColumns:
+        """Columns over records made with this packer's `detail`."""
+        details = np.array(self.details, DETAIL).view(np.recarray)
+        return EventColumns(offsets, events.view(np.recarray), details, list(self.classes), list(self.debits))
+
+
+def event_columns(loans: Sequence[Sequence[Event]]) -> EventColumns:
+    """Events of many loans, in order of the loans."""
+    packer = EventPacker()
+    records = [packer.record(e) for loan in loans for e in loan]
+    offsets = np.zeros(len(loans) + 1, np.int64)
+    np.cumsum([len(x) for x in loans], out=offsets[1:])
+    return packer.columns(offsets, np.array(records, EVENT))
+
+
+def _seven(values: Sequence[int]) -> tuple[int, ...]:
+    return tuple(int(v) for v in values) + (0,) * (C - len(values))
+
+
+def _detail(e: Event, class_code: int, debit_code: int) -> tuple[Any, ...]:
+    return (
+        e.of_seq, e.rate_ppm, int(e.later_rows), int(e.prepay_mode), int(e.defer_interest), e.rows, e.from_day, e.until,
+        e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), _seven(e.components),
+        _seven([c for c, _, _ in e.shares]), _seven([n for _, n, _ in e.shares]), _seven([d for _, _, d in e.shares]),
+    )  # fmt: skip
+
+
+BY_INSTALMENT, BY_COMPONENT = int(AllocateBy.INSTALMENT), int(AllocateBy.COMPONENT)
+NO = int(NO_DAY)

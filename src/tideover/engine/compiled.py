@@ -1,0 +1,32 @@
+"""How kernels are compiled: cached on disk, without the interpreter's lock, and never with numba's own threads.
+
+numba's cache knows only the file of the function itself, so a change in one kernel file would leave callers in another stale.
+Here the cache's folder is named by the text of all kernel files together. (`parallel=True` is never used: with the one
+threading layer that needs no system library, two callers abort the process.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+import numba
+
+FILES = ("columns.py", "terms.py", "events.py", "kernel.py", "kernel_dates.py", "kernel_numbers.py", "kernel_plan.py")
+
+
+def cache_name() -> str:
+    """Short digest of every source that the kernels are made of."""
+    here = resources.files("tideover.engine")
+    return hashlib.sha256("".join((here / name).read_text(encoding="utf-8") for name in FILES).encode()).hexdigest()[:12]
+
+
+settings: Any = numba.config
+if not settings.CACHE_DIR:
+    settings.CACHE_DIR = str(resources.files("tideover.engine") / "__pycache__" / f"kernel-{cache_name()}")
+
+compiler: Any = numba.njit
+kernel: Callable[..., Any] = compiler(cache=True, nogil=True, error_model="numpy", _nrt=False)
+"""Kernels allocate nothing, so references to arrays need no counting (`_nrt`): counting took most of the time."""

@@ -1,0 +1,1464 @@
+"""Replay, compiled: many loans, each from its plan through its events to the standing of a day. Twin of reference.py.
+
+Where the reference steps from change to change, a row here lives through the days up to `today` only when something is about
+to read or change it (`live_row`): between such moments its claims depend on nothing but the days themselves. Terms under which
+compound interest joins its own base do depend on the steps, and are stepped as the reference does (`_next_change`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tideover.engine import columns as K
+from tideover.engine.columns import COMPILED_KINDS, NO, RATIO_DEN_MAX, C
+from tideover.engine.compiled import kernel
+from tideover.engine.events import DebitStatus, DeferInterest, EventKind, PauseWhat, PrepayMode, RowPolicy
+from tideover.engine.kernel_dates import civil, days_counted, days_over, months_later
+from tideover.engine.kernel_numbers import add_product, rounded, share_rounded
+from tideover.engine.kernel_plan import (
+    ANNUITY,
+    BULLET,
+    CUSTOM,
+    EQUAL_PRINCIPAL,
+    FLAT,
+    GAP,
+    INTEREST_ONLY,
+    OK,
+    PERIODS,
+    PPM,
+    REJECTED,
+    SHIFTED,
+    WORK,
+    add_piece,
+    add_stop,
+    fill,
+    interest_exact,
+    last_piece,
+    make_plan,
+    new_row,
+    planned_interest,
+    row_dates,
+    set_last_piece,
+    set_piece,
+)
+from tideover.engine.terms import (
+    Accruals,
+    AllocateBy,
+    Component,
+    CompoundRate,
+    DayCount,
+    JoinsBase,
+    MaterialityPer,
+    PenaltyBase,
+    PrepaymentInterest,
+    Shift,
+    Surplus,
+)
+
+PRINCIPAL, INTEREST, PENALTY, COMPOUND = (int(c) for c in list(Component)[:4])
+FEE, THIRD_PARTY_FEE, RECOVERY_COST = (int(c) for c in list(Component)[4:])
+SEGMENT, BY_COMPONENT, PER_INSTALMENT = int(Accruals.SEGMENT), int(AllocateBy.COMPONENT), int(MaterialityPer.INSTALMENT)
+ON_BOTH, AT_PENALTY_RATE, JOINS = int(PenaltyBase.PRINCIPAL_INTEREST), int(CompoundRate.PENALTY), int(JoinsBase.EACH_ROW_DUE_DATE)
+THIRTY, THIRTY_E, NOMINAL = int(DayCount.THIRTY_360), int(DayCount.THIRTY_E_360), int(Shift.NOMINAL)
+TO_NEXT, TO_SHORTEN, TO_KEEP_TERM = int(Surplus.NEXT), int(Surplus.SHORTEN), int(Surplus.KEEP_TERM)
+SETTLE_ALL, KEEP_TERM, SHORTEN = int(PrepaymentInterest.SETTLE_ALL), int(PrepayMode.KEEP_TERM), int(PrepayMode.SHORTEN)
+KEEP_PRINCIPAL = int(RowPolicy.KEEP_PRINCIPAL)
+FIRST_ROW, SPREAD = int(DeferInterest.FIRST_ROW), int(DeferInterest.SPREAD)
+DEBIT_SUCCESS, DEBIT_FAILED = int(DebitStatus.SUCCESS), int(DebitStatus.FAILED)
+P_INTEREST, P_PENALTY, P_DPD = int(PauseWhat.INTEREST), int(PauseWhat.PENALTY), int(PauseWhat.DPD)
+E_PAYMENT, E_PREPAYMENT, E_REPAY_PART = int(EventKind.PAYMENT), int(EventKind.PREPAYMENT), int(EventKind.REPAY_PART)
+E_PAYOFF, E_REVERSAL, E_RATE = int(EventKind.PAYOFF), int(EventKind.REVERSAL), int(EventKind.RATE_CHANGE)
+E_CHARGE, E_WAIVER, E_DEFER = int(EventKind.CHARGE), int(EventKind.WAIVER), int(EventKind.DEFER)
+E_EXTENSION, E_REAMORTISE, E_RESTRUCTURE = int(EventKind.EXTENSION), int(EventKind.REAMORTISE), int(EventKind.RESTRUCTURE)
+E_ACCELERATION, E_WRITE_OFF = int(EventKind.ACCELERATION), int(EventKind.WRITE_OFF)
+E_GUARANTOR, E_PAY_GUARANTOR = int(EventKind.GUARANTOR_PAYMENT), int(EventKind.PAY_GUARANTOR)
+E_DEBIT, E_PAUSE, E_DISBURSEMENT = int(EventKind.DEBIT), int(EventKind.PAUSE), int(EventKind.DISBURSEMENT)
+E_CREDIT_REFUND, E_CHARGEBACK = int(EventKind.CREDIT_REFUND), int(EventKind.CHARGEBACK)
+E_SETTLEMENT, E_INSOLVENCY, E_ADJUSTMENT = int(EventKind.SETTLEMENT), int(EventKind.INSOLVENCY), int(EventKind.ADJUSTMENT)
+E_JUDGMENT = int(EventKind.JUDGMENT)
+FAR = 1 << 40
+NO_LINE = -1
+GUARANTOR_ORDER = (INTEREST, PRINCIPAL, COMPOUND, PENALTY, FEE, THIRD_PARTY_FEE, RECOVERY_COST)
+assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(EventKind)
+
+
+# --- claims ------------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def open_part(row, c):
+    """Unpaid principal or interest of a row, due or not."""
+    return (row.principal if c == PRINCIPAL else row.interest) - row.paid[c] - row.gone[c]
+
+
+@kernel
+def _late_over(conv, k):
+    """Denominator of the exact penalty (0) or compound (1) of a row."""
+    return PPM * conv.ratio_den * days_over(conv.penalty_day_count if k == 0 else conv.compound_day_count)
+
+
+@kernel
+def claim(conv, row, c):
+    """What a row owes of a component now; the row must have lived to today."""
+    if c <= INTEREST:
+        return open_part(row, c) if row.due else 0
+    if c > COMPOUND or not row.late_shown:
+        return 0
+    k = c - PENALTY
+    run = rounded(row.run_q[k], row.run_r[k], _late_over(conv, k), conv.rounding, conv.unit)
+    return row.fixed[k] + run - row.paid[c] - row.gone[c]
+
+
+@kernel
+def rate_at(w, on):
+    """The contract rate (ppm) of a day."""
+    rate = w.rates[0].rate
+    for k in range(1, w.state[0].rates):
+        if w.rates[k].on <= on:
+            rate = w.rates[k].rate
+    return rate
+
+
+@kernel
+def set_rate(w, on, rate):
+    """The contract rate from a day on, in order of days."""
+    st = w.state[0]
+    at = st.rates
+    for k in range(st.rates):
+        if w.rates[k].on == on:
+            w.rates[k].rate = rate
+            return
+    if at + 1 >= w.rates.shape[0]:
+        st.status = GAP
+        return
+    while at > 0 and w.rates[at - 1].on > on:
+        w.rates[at].on, w.rates[at].rate = w.rates[at - 1].on, w.rates[at - 1].rate
+        at -= 1
+    w.rates[at].on, w.rates[at].rate = on, rate
+    st.rates += 1
+
+
+@kernel
+def _grace_last(conv, row):
+    start = row.due_on if conv.grace_from == SHIFTED else row.late_from
+    return max(start + conv.grace_days, row.due_on)
+
+
+@kernel
+def _lateness_days(day_count, start, end):
+    """Days counted from start to end as the reference adds them up: 30/360 day by day."""
+    if day_count == THIRTY or day_count == THIRTY_E:
+        total = 0
+        for day in range(start, end):
+            total += days_counted(day_count, day, day + 1)
+        return total
+    return days_counted(day_count, start, end)
+
+
+@kernel
+def live_row(w, conv, row, today):
+    """Let a row's lateness run up to (not including) today, and settle at the end of grace whether it is owed at all."""
+    if conv.has_penalty == 0 or today <= row.late_from or today <= row.lived_to:
+        row.lived_to = max(row.lived_to, today)
+        return
+    start, st = max(row.lived_to, row.late_from), w.state[0]
+    row.lived_to = today
+    owed_p, owed_i = open_part(row, PRINCIPAL), open_part(row, INTEREST)
+    if conv.restart_on_grace_end:
+        start = max(start, row.late_from + conv.grace_days)
+    if owed_p or owed_i or row.joined:
+        at = start
+        while at < today:
+            stop = today
+            if at < row.end < stop:
+                stop = row.end
+            if at < st.maturity < stop:
+                stop = st.maturity
+            if at < st.stopped < stop:
+                stop = st.stopped
+            for k in range(1, st.rates):
+                if at < w.rates[k].on < stop:
+                    stop = w.rates[k].on
+            paused = False
+            for k in range(st.pauses):
+                p = w.pauses[k]
+                if p.what & P_PENALTY:
+                    if at < p.start < stop:
+                        stop = p.start
+                    if at < p.end < stop:
+                        stop = p.end
+                    paused = paused or p.start <= at < p.end
+            if not paused and not (st.stopped != NO and at >= st.stopped):
+                _run(w, conv, row, at, stop, owed_p, owed_i if row.due or row.end <= at else 0)
+            at = stop
+    if not row.late_shown and today > _grace_last(conv, row):
+        if owed_p + owed_i > 0:
+            row.late_shown = 1
+        else:
+            for k in range(2):
+                row.run_q[k] = 0
+                row.run_r[k] = 0
+
+
+@kernel
+def _run(w, conv, row, at, stop, owed_p, owed_i):
+    contract = rate_at(w, at)
+    rate = conv.penalty_rate if conv.penalty_rate >= 0 else contract * conv.ratio_num
+    base = owed_p + (owed_i if conv.penalty_base == ON_BOTH else 0)
+    if base:
+        n = _lateness_days(conv.penalty_day_count, at, stop)
+        q, r = add_product(row.run_q[0], row.run_r[0], base, rate, n, PPM * conv.ratio_den, days_over(conv.penalty_day_count))
+        row.run_q[0] = q
+        row.run_r[0] = r
+    if conv.compound_on_interest:
+        base = owed_i
+        if row.joined:
+            base += min(row.joined, claim(conv, row, COMPOUND))
+        if base:
+            which = conv.compound_rate_after if at >= w.state[0].maturity else conv.compound_rate_before
+            rate = rate if which == AT_PENALTY_RATE else contract * conv.ratio_den
+            n = _lateness_days(conv.compound_day_count, at, stop)
+            q, r = add_product(
+                row.run_q[1], row.run_r[1], base, rate, n, PPM * conv.ratio_den, days_over(conv.compound_day_count)
+            )
+            row.run_q[1] = q
+            row.run_r[1] = r
+
+
+@kernel
+def live_rows(w, conv, today):
+    """Let every row live up to today, and pass by the rows that nothing can touch any more."""
+    st = w.state[0]
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        if row.due or today > row.late_from:
+            live_row(w, conv, row, today)
+        elif st.sorted and today <= row.due_on:
+            break
+    while st.live < st.rows and _is_done(conv, w.rows[st.live]):
+        st.live += 1
+
+
+@kernel
+def _is_done(conv, row):
+    if not row.due or row.paid_on == NO or open_part(row, PRINCIPAL) or open_part(row, INTEREST):
+        return False
+    if row.late_shown:
+        return row.joined == 0 and claim(conv, row, PENALTY) == 0 and claim(conv, row, COMPOUND) == 0
+    return row.run_q[0] == 0 and row.run_r[0] == 0 and row.run_q[1] == 0 and row.run_r[1] == 0
+
+
+@kernel
+def _cut_segments(w, conv):
+    if conv.accruals != SEGMENT:
+        return
+    for i in range(w.state[0].live, w.state[0].rows):
+        row = w.rows[i]
+        if row.late_shown:
+            for k in range(2):
+                row.fixed[k] += rounded(row.run_q[k], row.run_r[k], _late_over(conv, k), conv.rounding, conv.unit)
+                row.run_q[k] = 0
+                row.run_r[k] = 0
+
+
+@kernel
+def _note_paid(row, today):
+    if row.due and row.paid_on == NO and open_part(row, PRINCIPAL) + open_part(row, INTEREST) <= 0:
+        row.paid_on = today
+
+
+@kernel
+def _unpaid_principal(w):
+    total = 0
+    for i in range(w.state[0].live, w.state[0].rows):
+        total += open_part(w.rows[i], PRINCIPAL)
+    return total
+
+
+# --- days --------------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def _sort_seen(w):
+    """Note whether the rows not yet due stand last and in order of their due dates: loops over what is due stop there then."""
+    st, last = w.state[0], -FAR
+    st.sorted = 1
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        if row.due:
+            if last > -FAR:
+                st.sorted = 0
+        else:
+            if row.due_on < last:
+                st.sorted = 0
+            last = max(last, row.due_on)
+
+
+@kernel
+def _next_due(w, after):
+    st, best = w.state[0], FAR
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        if not row.due and after < row.due_on < best:
+            best = row.due_on
+            if st.sorted:
+                break
+    return best
+
+
+@kernel
+def _fix_ended(w, conv, today):
+    for i in range(w.state[0].live, w.state[0].rows):
+        row = w.rows[i]
+        if row.fixed_interest < 0 and row.end <= today:
+            row.fixed_interest = planned_interest(w, conv, row)
+            row.interest = row.fixed_interest
+        elif w.state[0].sorted and not row.due and row.end > today:
+            break
+
+
+@kernel
+def _fall_due(w, loan, conv, on):
+    """Rows due on this day fall due; held money is used."""
+    st = w.state[0]
+    falls = False
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        if not row.due and row.due_on == on:
+            falls = True
+            break
+        if st.sorted and not row.due and row.due_on > on:
+            break
+    if not falls:
+        return
+    if conv.has_penalty and conv.compound_joins == JOINS:
+        for i in range(st.live, st.rows):
+            if w.rows[i].due:
+                w.rows[i].joined = claim(conv, w.rows[i], COMPOUND)
+    _fix_ended(w, conv, on)
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        if not row.due and row.due_on == on:
+            live_row(w, conv, row, on)
+            row.due = 1
+            _note_paid(row, on)
+        elif st.sorted and not row.due and row.due_on > on:
+            break
+    if st.surplus:
+        held = st.surplus
+        st.surplus = 0
+        live_rows(w, conv, on)
+        st.surplus = _pay_due(w, loan, conv, held, on, NO_LINE)
+
+
+@kernel
+def _next_change(w, conv, today):
+    """The reference's next step: the first later day on which more than time can change a claim."""
+    st, best = w.state[0], FAR
+    if conv.has_penalty and (
+        conv.penalty_day_count == THIRTY
+        or conv.penalty_day_count == THIRTY_E
+        or conv.compound_day_count == THIRTY
+        or conv.compound_day_count == THIRTY_E
+    ):
+        return today + 1
+    if st.maturity > today:
+        best = min(best, st.maturity)
+    if st.stopped > today:
+        best = min(best, st.stopped)
+    for k in range(st.rates):
+        if w.rates[k].on > today:
+            best = min(best, w.rates[k].on)
+    for k in range(st.pauses):
+        if w.pauses[k].start > today:
+            best = min(best, w.pauses[k].start)
+        if w.pauses[k].end > today:
+            best = min(best, w.pauses[k].end)
+    for i in range(st.rows):
+        row = w.rows[i]
+        if row.end > today:
+            best = min(best, row.end)
+        if row.due_on > today:
+            best = min(best, row.due_on)
+        if row.late_from > today:
+            best = min(best, row.late_from)
+        if conv.has_penalty and row.due_on <= today + conv.grace_days + 1:
+            last, end = _grace_last(conv, row), row.late_from + conv.grace_days
+            if last > today:
+                best = min(best, last)
+            if last + 1 > today:
+                best = min(best, last + 1)
+            if end > today:
+                best = min(best, end)
+    return best
+
+
+@kernel
+def _advance(w, loan, conv, to):
+    """Live from state.today to `to`, its due rows included, its events not."""
+    st = w.state[0]
+    if st.note_at != NO:
+        for i in range(st.live, st.rows):
+            _note_paid(w.rows[i], min(st.note_at, to))
+        st.note_at = NO
+    if conv.has_penalty and conv.compound_joins == JOINS:
+        while st.today < to:
+            st.today = min(to, _next_change(w, conv, st.today))
+            for i in range(st.rows):
+                live_row(w, conv, w.rows[i], st.today)
+            _fall_due(w, loan, conv, st.today)
+    else:
+        while True:
+            on = _next_due(w, st.today)
+            if on > to:
+                break
+            _fall_due(w, loan, conv, on)
+            st.today = on
+    _fix_ended(w, conv, to)
+    st.today = to
+
+
+@kernel
+def _note_later(w, conv, today):
+    """Rows that an event settled without paying are noted as paid at the reference's next step."""
+    st = w.state[0]
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        if row.due and row.paid_on == NO and open_part(row, PRINCIPAL) + open_part(row, INTEREST) <= 0:
+            st.note_at = _next_change(w, conv, today)
+            return
+
+
+# --- paying ------------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def _line(w, seq, on, kind):
+    """A new line of the trace; its index."""
+    st = w.state[0]
+    if st.lines + 1 >= w.lines.shape[0]:
+        st.status = GAP
+        return NO_LINE
+    i = st.lines
+    st.lines += 1
+    line = w.lines[i]
+    line.seq, line.on, line.held = seq, on, 0
+    line.money = (
+        kind == E_PAYMENT or kind == E_PREPAYMENT or kind == E_REPAY_PART or kind == E_PAYOFF or kind == E_DEBIT
+        or kind == E_SETTLEMENT or kind == E_GUARANTOR
+    )  # fmt: skip
+    for c in range(C):
+        line.amounts[c] = 0
+    return i
+
+
+@kernel
+def _book(w, line, c, amount):
+    if line >= 0:
+        w.lines[line].amounts[c] += amount
+        if w.state[0].is_written_off and w.lines[line].money:
+            w.state[0].recovered[c] += amount
+
+
+@kernel
+def _pay_row(w, conv, row, c, amount, line):
+    if c > COMPOUND or amount == 0:
+        return amount
+    part = min(amount, max(0, claim(conv, row, c)))
+    if part:
+        row.paid[c] += part
+        w.state[0].paid_total += part
+        _book(w, line, c, part)
+    return amount - part
+
+
+@kernel
+def _pay_charges(w, c, amount, today, line):
+    for k in range(w.state[0].charges):
+        charge = w.charges[k]
+        if charge.component == c and charge.due_on <= today and charge.settled < charge.amount:
+            part = min(amount, charge.amount - charge.settled)
+            charge.settled += part
+            w.state[0].paid_total += part
+            amount -= part
+            _book(w, line, c, part)
+    return amount
+
+
+@kernel
+def _pay_due(w, loan, conv, amount, today, line):
+    """Pay what is due by the allocation order; what is left."""
+    st = w.state[0]
+    order, by = conv.order, conv.by
+    if conv.over_dpd >= 0 and _days_past_due(w, conv, today)[0] > conv.over_dpd:
+        order, by = conv.over_order, conv.over_by
+    _cut_segments(w, conv)
+    if by == BY_COMPONENT:
+        for k in range(C):
+            amount = _pay_charges(w, order[k], amount, today, line)
+            if order[k] <= COMPOUND:
+                for i in range(st.live, st.rows):
+                    if amount == 0 or (st.sorted and not w.rows[i].due):
+                        break
+                    if w.rows[i].due:
+                        amount = _pay_row(w, conv, w.rows[i], order[k], amount, line)
+    else:
+        rank = 0
+        while order[rank] != PRINCIPAL:
+            rank += 1
+        for k in range(rank):
+            amount = _pay_charges(w, order[k], amount, today, line)
+        for i in range(st.live, st.rows):
+            if amount == 0 or (st.sorted and not w.rows[i].due):
+                break
+            if w.rows[i].due:
+                for k in range(C):
+                    amount = _pay_row(w, conv, w.rows[i], order[k], amount, line)
+        for k in range(rank, C):
+            amount = _pay_charges(w, order[k], amount, today, line)
+    for i in range(st.live, st.rows):
+        if st.sorted and not w.rows[i].due:
+            break
+        _note_paid(w.rows[i], today)
+    return amount
+
+
+@kernel
+def _find_undue(w, today):
+    """Rows whose period has not ended, in w.undue; how many."""
+    st, n = w.state[0], 0
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        if not row.due and row.end > today:
+            w.undue[n] = i
+            n += 1
+    return n
+
+
+@kernel
+def _replannable(w, today):
+    """Undue rows, what was paid on them in advance held again; how many."""
+    st, n = w.state[0], _find_undue(w, today)
+    for k in range(n):
+        row = w.rows[w.undue[k]]
+        early = row.paid[PRINCIPAL] + row.paid[INTEREST]
+        row.paid[PRINCIPAL] = 0
+        row.paid[INTEREST] = 0
+        st.surplus += early
+        st.paid_total -= early
+    return n
+
+
+@kernel
+def _undue_principal(w, n):
+    total = 0
+    for k in range(n):
+        total += open_part(w.rows[w.undue[k]], PRINCIPAL)
+    return total
+
+
+@kernel
+def _accrued(w, conv, row, today):
+    if row.due or today <= row.start:
+        return 0
+    if row.end <= today:
+        return open_part(row, INTEREST)
+    q, r, d = interest_exact(w, conv, row, today)
+    return max(0, rounded(q, r, PPM * d, conv.rounding, conv.unit) - row.paid[INTEREST] - row.gone[INTEREST])
+
+
+@kernel
+def _payment(w, loan, conv, seq, on, kind, amount, today):
+    st = w.state[0]
+    line = _line(w, seq, on, kind)
+    rest = _pay_due(w, loan, conv, amount, today, line)
+    if rest == 0:
+        return
+    if conv.surplus == TO_NEXT:
+        rest = _pay_next(w, rest, line)
+    elif conv.surplus == TO_SHORTEN or conv.surplus == TO_KEEP_TERM:
+        rest = _prepay(w, loan, conv, rest, SHORTEN if conv.surplus == TO_SHORTEN else KEEP_TERM, today, line)
+    st.surplus += rest
+    if line >= 0:
+        w.lines[line].held = rest
+
+
+@kernel
+def _pay_next(w, amount, line):
+    st = w.state[0]
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        if row.due:
+            continue
+        for k in range(2):
+            c = INTEREST if k == 0 else PRINCIPAL
+            part = min(amount, open_part(row, c))
+            row.paid[c] += part
+            st.paid_total += part
+            _book(w, line, c, part)
+            amount -= part
+    return amount
+
+
+@kernel
+def _prepay(w, loan, conv, amount, mode, today, line):
+    st, n = w.state[0], _replannable(w, today)
+    if n == 0:
+        return amount
+    current = w.rows[w.undue[0]]
+    if conv.prepayment_interest == SETTLE_ALL:
+        accrued = _accrued(w, conv, current, today)
+        settled = min(amount, accrued)
+        _book(w, line, INTEREST, settled)
+        st.paid_total += settled
+        amount -= settled
+        if settled == accrued and today > current.start:
+            current.settled_at = today
+    balance = _undue_principal(w, n)
+    part = min(amount, balance)
+    if part == 0:
+        return amount
+    _book(w, line, PRINCIPAL, part)
+    st.paid_total += part
+    _replan_from(w, loan, conv, n, today, balance - part, mode)
+    return amount - part
+
+
+@kernel
+def _break(w, row, today, balance, rate):
+    if today <= row.start or row.pieces == 0:
+        set_piece(row, row.start, balance, rate)
+    elif last_piece(w, row)[0] == today:
+        set_last_piece(w, row, today, balance, rate)
+    else:
+        add_piece(w, row, today, balance, rate)
+
+
+@kernel
+def _replan_from(w, loan, conv, n, today, balance, mode):
+    st, rate = w.state[0], rate_at(w, today)
+    first = w.rows[w.undue[0]]
+    _break(w, first, today, balance, rate)
+    if conv.method == INTEREST_ONLY or conv.method == BULLET:
+        fill(w, loan, conv, n, balance, rate, False, True, -1, conv.method)
+    elif conv.method == CUSTOM or conv.method == FLAT:
+        _shrink(w, loan, conv, n, balance)
+    elif mode == SHORTEN:
+        fill(w, loan, conv, n, balance, rate, False, False, st.level, conv.method)
+    else:
+        st.level = fill(w, loan, conv, n, balance, rate, False, False, -1, conv.method)
+    _drop_empty(w, n)
+
+
+@kernel
+def _shrink(w, loan, conv, n, balance):
+    """Principal is taken from the last rows first."""
+    surplus = -balance
+    for k in range(n):
+        surplus += w.rows[w.undue[k]].principal
+    for k in range(n - 1, -1, -1):
+        row = w.rows[w.undue[k]]
+        cut = min(surplus, row.principal)
+        row.principal -= cut
+        surplus -= cut
+    fill(w, loan, conv, n, balance, last_piece(w, w.rows[w.undue[0]])[2], False, True, -1, conv.method)
+
+
+@kernel
+def _remove(w, i):
+    """Take a row out; later rows move up."""
+    st = w.state[0]
+    for k in range(i, st.rows - 1):
+        w.rows[k] = w.rows[k + 1]
+    st.rows -= 1
+
+
+@kernel
+def _drop_empty(w, n):
+    for k in range(n - 1, -1, -1):
+        row = w.rows[w.undue[k]]
+        paid = row.paid[0] or row.paid[1] or row.paid[2] or row.paid[3]
+        if row.principal == 0 and row.balance == 0 and row.interest == 0 and not paid:
+            _remove(w, w.undue[k])
+    _rows_changed(w)
+
+
+@kernel
+def _rows_changed(w):
+    st = w.state[0]
+    if not st.accelerated and st.rows:
+        latest = -FAR
+        for i in range(st.rows):
+            latest = max(latest, w.rows[i].due_on)
+        st.maturity = latest
+    _sort_seen(w)
+
+
+@kernel
+def _refresh(w, conv):
+    for i in range(w.state[0].live, w.state[0].rows):
+        row = w.rows[i]
+        if row.fixed_interest < 0:
+            row.interest = planned_interest(w, conv, row)
+
+
+# --- events ------------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def _reject(w, seq):
+    w.state[0].status = REJECTED
+    w.state[0].status_seq = seq
+
+
+@kernel
+def _debit_slot(w, code):
+    """The slot of a debit, made when new."""
+    st = w.state[0]
+    for k in range(st.debits):
+        if w.debits[k].code == code:
+            return k
+    k = st.debits
+    if k + 1 >= w.debits.shape[0]:
+        st.status = GAP
+        return k
+    w.debits[k].code, w.debits[k].amount, w.debits[k].taken = code, 0, 0
+    st.debits += 1
+    return k
+
+
+@kernel
+def _on_payment(w, loan, conv, ev, amount, d, today):
+    if ev.kind == E_DEBIT or d.debit_code:
+        debit = w.debits[_debit_slot(w, d.debit_code)]
+        if debit.taken:
+            return
+        if ev.kind == E_DEBIT and d.debit_status != DEBIT_SUCCESS:
+            debit.amount = 0 if d.debit_status == DEBIT_FAILED else amount
+            return
+        debit.taken, debit.amount = 1, 0
+    _payment(w, loan, conv, ev.seq, ev.on, ev.kind, amount, today)
+
+
+@kernel
+def _on_prepayment(w, loan, conv, ev, amount, d, today):
+    line = _line(w, ev.seq, ev.on, ev.kind)
+    rest = _pay_due(w, loan, conv, amount, today, line)
+    rest = _prepay(w, loan, conv, rest, d.prepay_mode, today, line)
+    w.state[0].surplus += rest
+    if line >= 0:
+        w.lines[line].held = rest
+
+
+@kernel
+def _on_repay_part(w, loan, conv, ev, amount, today):
+    st, n = w.state[0], _replannable(w, today)
+    line = _line(w, ev.seq, ev.on, ev.kind)
+    if n == 0:
+        _reject(w, ev.seq)
+        return
+    row = w.rows[w.undue[0]]
+    balance = _undue_principal(w, n)
+    part = min(amount, balance)
+    # The share's own interest: the row's spans with `part` as their balance, stops and grace apart.
+    share = w.rows[w.rows.shape[0] - 1]
+    share.start, share.end, share.settled_at, share.free, share.stop_first = row.start, row.end, row.settled_at, 0, -1
+    share.odd, share.periods = 0, 1
+    own_q, own_r, own_d = 0, 0, days_over(conv.day_count)
+    set_piece(share, row.piece_on, part, row.piece_rate)
+    p = row.piece_more
+    while p >= 0:
+        add_piece(w, share, w.pieces[p].on, part, w.pieces[p].rate)
+        p = w.pieces[p].next
+    own_q, own_r, own_d = interest_exact(w, conv, share, today)
+    own = rounded(own_q, own_r, PPM * own_d, conv.rounding, conv.unit)
+    _book(w, line, PRINCIPAL, part)
+    _book(w, line, INTEREST, own)
+    st.paid_total += part + own
+    row.piece_balance -= part
+    p = row.piece_more
+    while p >= 0:
+        w.pieces[p].balance -= part
+        p = w.pieces[p].next
+    if conv.method == ANNUITY or conv.method == EQUAL_PRINCIPAL:
+        st.level = fill(w, loan, conv, n, balance - part, rate_at(w, today), False, False, -1, conv.method)
+    else:
+        _shrink(w, loan, conv, n, balance - part)
+    _drop_empty(w, n)
+
+
+@kernel
+def _collapse(w, conv, n, today):
+    """Rows whose period has not ended (w.undue) become one row due today."""
+    accrued = _accrued(w, conv, w.rows[w.undue[0]], today)
+    principal, early_p, early_i, start = 0, 0, 0, w.rows[w.undue[0]].start
+    for k in range(n):
+        row = w.rows[w.undue[k]]
+        principal += open_part(row, PRINCIPAL)
+        early_p += row.paid[PRINCIPAL]
+        early_i += row.paid[INTEREST]
+    for k in range(n - 1, -1, -1):
+        _remove(w, w.undue[k])
+    row = w.rows[new_row(w, start, today, today, today)]
+    set_piece(row, start, principal, rate_at(w, today))
+    row.principal = principal + early_p
+    row.fixed_interest = max(0, accrued - early_i) + early_i
+    row.interest = row.fixed_interest
+    row.due = 1
+    row.paid[PRINCIPAL] = early_p
+    row.paid[INTEREST] = early_i
+    _sort_seen(w)
+
+
+@kernel
+def _payoff(w, conv, today):
+    """What pays the loan off today, money held deducted."""
+    st, total = w.state[0], 0
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        total += open_part(row, PRINCIPAL) + claim(conv, row, INTEREST) + claim(conv, row, PENALTY) + claim(conv, row, COMPOUND)
+        total += _accrued(w, conv, row, today)
+    for k in range(st.charges):
+        if w.charges[k].due_on <= today:
+            total += w.charges[k].amount - w.charges[k].settled
+    return total - st.surplus
+
+
+@kernel
+def _on_payoff(w, loan, conv, ev, today):
+    st = w.state[0]
+    owed = _payoff(w, conv, today) + st.surplus
+    n = _find_undue(w, today)
+    line = _line(w, ev.seq, ev.on, ev.kind)
+    if n:
+        _collapse(w, conv, n, today)
+    st.surplus = 0
+    for i in range(st.rows):
+        w.rows[i].due = 1
+    st.surplus = _pay_due(w, loan, conv, max(owed, 0), today, line)
+
+
+@kernel
+def _on_acceleration(w, loan, conv, today):
+    st = w.state[0]
+    for i in range(st.rows):
+        if w.rows[i].end <= today:
+            w.rows[i].due = 1
+    n = _find_undue(w, today)
+    if n:
+        _collapse(w, conv, n, today)
+    st.accelerated, st.maturity = 1, today
+    if st.surplus:
+        held = st.surplus
+        st.surplus = 0
+        st.surplus = _pay_due(w, loan, conv, held, today, NO_LINE)
+
+
+@kernel
+def _on_rate_change(w, loan, conv, ev, d, today):
+    st = w.state[0]
+    set_rate(w, today, d.rate_ppm)
+    n = _replannable(w, today)
+    if n == 0:
+        return
+    current = w.rows[w.undue[0]]
+    inside = today > current.start
+    balance = 0
+    for k in range(n):
+        balance += w.rows[w.undue[k]].principal
+    _break(w, current, today, balance, d.rate_ppm)
+    rest = balance
+    if inside:
+        rest = balance - current.principal
+        n -= 1
+        for k in range(n):
+            w.undue[k] = w.undue[k + 1]
+    keep = d.later_rows == KEEP_PRINCIPAL or (conv.method != ANNUITY and conv.method != EQUAL_PRINCIPAL)
+    if n:
+        level = fill(w, loan, conv, n, rest, d.rate_ppm, False, keep, -1, conv.method)
+        if not keep:
+            st.level = level
+    _refresh(w, conv)
+
+
+@kernel
+def _on_waiver(w, conv, ev, amount, today):
+    line = _line(w, ev.seq, ev.on, ev.kind)
+    _cut_segments(w, conv)
+    left, c, st = amount if amount >= 0 else 10**18, ev.component, w.state[0]
+    if c <= COMPOUND:
+        for i in range(st.live, st.rows):
+            row = w.rows[i]
+            part = min(left, max(0, claim(conv, row, c)))
+            row.gone[c] += part
+            left -= part
+            _book(w, line, c, part)
+            _note_paid(row, today)
+    for k in range(st.charges):
+        charge = w.charges[k]
+        if charge.component == c and charge.due_on <= today and charge.settled < charge.amount:
+            part = min(left, charge.amount - charge.settled)
+            charge.settled += part
+            left -= part
+            _book(w, line, c, part)
+
+
+@kernel
+def _shifted(loan, conv, on, k):
+    if conv.months == 0:
+        return on + conv.step_days * k
+    return months_later(on, conv.months * k, loan.due_day if loan.due_day else civil(on)[2])
+
+
+@kernel
+def _on_defer(w, loan, conv, d, today):
+    n = _replannable(w, today)
+    if n == 0 or d.rows < 1:
+        return
+    k, first = d.rows, w.rows[w.undue[0]]
+    old_end = first.end
+    _, balance, rate = last_piece(w, first)
+    if conv.day_count == PERIODS and conv.months:
+        q, r = add_product(0, 0, balance, rate, conv.months * k, PPM, 12)
+        waiting = rounded(q, r, PPM * 12, conv.rounding, conv.unit)
+    else:
+        over = days_over(conv.day_count)
+        q, r = add_product(
+            0, 0, balance, rate, days_counted(conv.day_count, old_end, _shifted(loan, conv, old_end, k)), PPM, over
+        )
+        waiting = rounded(q, r, PPM * over, conv.rounding, conv.unit)
+    start = first.start
+    for j in range(n):
+        row = w.rows[w.undue[j]]
+        nominal = row.late_from if conv.late_from == NOMINAL else row.end
+        end, due, late = row_dates(w, loan, conv, _shifted(loan, conv, nominal, k), j + 1 == n)
+        row.start, row.end, row.due_on, row.late_from = start, end, due, late
+        if j and row.pieces == 1:
+            row.piece_on = start
+        start = end
+    first.piece_on = first.start
+    if d.defer_interest == FIRST_ROW:
+        first.periods += k
+    elif conv.day_count != PERIODS:
+        add_stop(w, first, old_end, first.end)
+    if d.defer_interest == SPREAD:
+        each = rounded(waiting // n, waiting % n, n, conv.rounding, conv.unit)
+        for j in range(n):
+            w.rows[w.undue[j]].extra_interest += each
+        w.rows[w.undue[n - 1]].extra_interest += waiting - each * n
+    _refresh(w, conv)
+    _rows_changed(w)
+
+
+@kernel
+def _on_extension(w, loan, conv, ev, d, today):
+    st = w.state[0]
+    if st.rows == 0:
+        _reject(w, ev.seq)
+        return
+    old = w.rows[st.rows - 1]
+    rate = d.rate_ppm if d.rate_ppm >= 0 else rate_at(w, today)
+    if d.rate_ppm >= 0:
+        set_rate(w, d.from_day if d.from_day != NO else old.end, rate)
+    moved = open_part(old, PRINCIPAL)
+    start = max(old.end, today) if old.due else old.end
+    if old.due:
+        old.gone[PRINCIPAL] += moved
+    else:
+        old.principal -= moved
+        old.balance += moved
+    k, at, origin = 1, start, start
+    while st.status == OK:
+        on = _shifted(loan, conv, origin, k) if conv.method == INTEREST_ONLY else d.until
+        last = on >= d.until
+        if last:
+            on = d.until
+        end, due, late = row_dates(w, loan, conv, on, last)
+        row = w.rows[new_row(w, at, end, due, late)]
+        set_piece(row, at, moved, rate)
+        row.odd = conv.day_count == PERIODS
+        row.balance = moved
+        at = end
+        k += 1
+        if last:
+            row.principal, row.balance = moved, 0
+            break
+    _refresh(w, conv)
+    _rows_changed(w)
+
+
+@kernel
+def _on_reamortise(w, loan, conv, ev, d, today):
+    st, n = w.state[0], _replannable(w, today)
+    balance = _undue_principal(w, n)
+    start = w.rows[w.undue[0]].start if n else today
+    line = _line(w, ev.seq, ev.on, ev.kind)
+    for j in range(d.component_count):
+        c = d.components[j]
+        if c <= COMPOUND:
+            for i in range(st.live, st.rows):
+                row = w.rows[i]
+                if row.due:
+                    part = max(0, claim(conv, row, c))
+                    row.gone[c] += part
+                    balance += part
+                    _book(w, line, c, part)
+        for k in range(st.charges):
+            charge = w.charges[k]
+            if charge.component == c and charge.due_on <= today and charge.settled < charge.amount:
+                part = charge.amount - charge.settled
+                charge.settled = charge.amount
+                balance += part
+                _book(w, line, c, part)
+    for i in range(st.live, st.rows):
+        _note_paid(w.rows[i], today)
+    for k in range(n - 1, -1, -1):
+        _remove(w, w.undue[k])
+    if d.rows < 1 or d.rows + 2 > w.undue.shape[0]:
+        st.status = GAP
+        return
+    at = start
+    for k in range(d.rows):
+        on = _shifted(loan, conv, d.from_day, k) if k else d.from_day
+        end, due, late = row_dates(w, loan, conv, on, k + 1 == d.rows)
+        w.undue[k] = new_row(w, at, end, due, late)
+        at = end
+    first, whole = w.rows[w.undue[0]], False
+    for k in range(1, 121):
+        if _shifted(loan, conv, first.start, k) == d.from_day:
+            first.periods, whole = k, True
+            break
+    if not whole:
+        first.odd = 1
+    method = EQUAL_PRINCIPAL if conv.method == EQUAL_PRINCIPAL else ANNUITY
+    st.level = fill(w, loan, conv, d.rows, balance, rate_at(w, start), False, False, -1, method)
+    _refresh(w, conv)
+    _rows_changed(w)
+
+
+@kernel
+def _on_write_off(w, conv, today):
+    st = w.state[0]
+    for c in range(C):
+        st.written_off[c] = 0
+        st.recovered[c] = 0
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        st.written_off[PRINCIPAL] += open_part(row, PRINCIPAL)
+        st.written_off[INTEREST] += claim(conv, row, INTEREST) + _accrued(w, conv, row, today)
+        st.written_off[PENALTY] += claim(conv, row, PENALTY)
+        st.written_off[COMPOUND] += claim(conv, row, COMPOUND)
+    for k in range(st.charges):
+        charge = w.charges[k]
+        if charge.due_on <= today:
+            slot = charge.component if charge.component >= FEE else PENALTY
+            st.written_off[slot] += charge.amount - charge.settled
+    st.is_written_off = 1
+
+
+@kernel
+def _on_guarantor(w, conv, ev, d, today):
+    st, line = w.state[0], _line(w, ev.seq, ev.on, ev.kind)
+    oldest = FAR
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        if row.due and open_part(row, PRINCIPAL) + open_part(row, INTEREST) > 0:
+            oldest = min(oldest, row.late_from)
+    _cut_segments(w, conv)
+    moved = 0
+    for j in range(d.share_count):
+        c, num, den = d.share_component[j], d.share_num[j], d.share_den[j]
+        if den < 1 or den > 1_000_000 or num > 1_000_000:
+            st.status = GAP
+            return
+        for i in range(st.live, st.rows):
+            if c > COMPOUND:
+                break
+            part = share_rounded(max(0, claim(conv, w.rows[i], c)), num, den, conv.rounding, conv.unit)
+            w.rows[i].gone[c] += part
+            _book(w, line, c, part)
+            st.subrogated[c] += part
+            moved += part
+        for k in range(st.charges):
+            charge = w.charges[k]
+            if charge.component == c and charge.due_on <= today and charge.settled < charge.amount:
+                part = share_rounded(charge.amount - charge.settled, num, den, conv.rounding, 1)
+                charge.settled += part
+                _book(w, line, c, part)
+                st.subrogated[c] += part
+                moved += part
+    if oldest < FAR and moved:
+        st.guaranteed_from = oldest if st.guaranteed_from == NO else min(oldest, st.guaranteed_from)
+
+
+@kernel
+def _pay_guarantor_part(w, c, left, line):
+    part = min(left, w.state[0].subrogated[c])
+    w.state[0].subrogated[c] -= part
+    _book(w, line, c, part)
+    return left - part
+
+
+@kernel
+def _on_pay_guarantor(w, ev, d, amount):
+    st, line, left = w.state[0], _line(w, ev.seq, ev.on, ev.kind), amount
+    for j in range(d.component_count):
+        left = _pay_guarantor_part(w, d.components[j], left, line)
+    if d.component_count == 0:
+        for j in range(4):
+            left = _pay_guarantor_part(w, GUARANTOR_ORDER[j], left, line)
+    for c in range(C):
+        left = _pay_guarantor_part(w, c, left, line)
+    if st.subrogated[PRINCIPAL] == 0 and st.subrogated[INTEREST] == 0:
+        st.guaranteed_from = NO
+
+
+@kernel
+def _on_pause(w, conv, d, today):
+    st = w.state[0]
+    start = d.from_day if d.from_day != NO else today
+    if st.pauses + 1 >= w.pauses.shape[0] or d.until <= start:
+        st.status = GAP
+        return
+    pause = w.pauses[st.pauses]
+    pause.start, pause.end, pause.what = start, d.until, d.pause_what
+    st.pauses += 1
+    if d.pause_what & P_INTEREST:
+        _replannable(w, today)
+        for i in range(st.live, st.rows):
+            if w.rows[i].fixed_interest < 0:
+                add_stop(w, w.rows[i], start, d.until)
+        _refresh(w, conv)
+
+
+@kernel
+def _on_settlement(w, loan, conv, ev, amount, today):
+    st, n = w.state[0], _find_undue(w, today)
+    if n:
+        _collapse(w, conv, n, today)
+    for i in range(st.rows):
+        w.rows[i].due = 1
+    _payment(w, loan, conv, ev.seq, ev.on, ev.kind, amount, today)
+    for i in range(st.rows):
+        row = w.rows[i]
+        for c in range(4):
+            row.gone[c] += max(0, claim(conv, row, c))
+        row.late_shown = 1
+        _note_paid(row, today)
+    for k in range(st.charges):
+        w.charges[k].settled = w.charges[k].amount
+    st.stopped = today
+
+
+@kernel
+def _apply(w, loan, conv, ev, amount, d, today):
+    st, kind = w.state[0], ev.kind
+    if kind == E_PAYMENT or kind == E_DEBIT:
+        _on_payment(w, loan, conv, ev, amount, d, today)
+    elif kind == E_PREPAYMENT:
+        _on_prepayment(w, loan, conv, ev, amount, d, today)
+    elif kind == E_REPAY_PART:
+        _on_repay_part(w, loan, conv, ev, amount, today)
+    elif kind == E_PAYOFF:
+        _on_payoff(w, loan, conv, ev, today)
+    elif kind == E_RATE:
+        _on_rate_change(w, loan, conv, ev, d, today)
+    elif kind == E_CHARGE:
+        if st.charges + 1 >= w.charges.shape[0]:
+            st.status = GAP
+            return
+        charge = w.charges[st.charges]
+        charge.component, charge.amount, charge.settled = ev.component, amount, 0
+        charge.due_on = d.until if d.until != NO else today
+        st.charges += 1
+    elif kind == E_WAIVER:
+        _on_waiver(w, conv, ev, amount, today)
+    elif kind == E_DEFER:
+        _on_defer(w, loan, conv, d, today)
+    elif kind == E_EXTENSION:
+        _on_extension(w, loan, conv, ev, d, today)
+    elif kind == E_REAMORTISE:
+        _on_reamortise(w, loan, conv, ev, d, today)
+    elif kind == E_RESTRUCTURE:
+        st.class_code = d.class_code
+    elif kind == E_ACCELERATION:
+        _on_acceleration(w, loan, conv, today)
+    elif kind == E_WRITE_OFF:
+        _on_write_off(w, conv, today)
+    elif kind == E_GUARANTOR:
+        _on_guarantor(w, conv, ev, d, today)
+    elif kind == E_PAY_GUARANTOR:
+        _on_pay_guarantor(w, ev, d, amount)
+    elif kind == E_PAUSE:
+        _on_pause(w, conv, d, today)
+    elif kind == E_DISBURSEMENT:
+        n = _replannable(w, today)
+        if n == 0:
+            _reject(w, ev.seq)
+            return
+        _replan_from(w, loan, conv, n, today, _undue_principal(w, n) + amount, KEEP_TERM)
+    elif kind == E_CREDIT_REFUND:
+        if amount > st.surplus:
+            _reject(w, ev.seq)
+            return
+        st.surplus -= amount
+    elif kind == E_CHARGEBACK:
+        row = w.rows[new_row(w, today, today, today, today)]
+        row.principal, row.fixed_interest, row.due = amount, 0, 1
+        st.paid_total -= amount
+    elif kind == E_SETTLEMENT:
+        _on_settlement(w, loan, conv, ev, amount, today)
+    elif kind == E_INSOLVENCY:
+        _on_acceleration(w, loan, conv, today)
+        st.stopped = today
+    else:
+        st.status = GAP
+    if kind != E_PAYMENT and kind != E_PREPAYMENT and kind != E_CHARGE and kind != E_DEBIT:
+        _sort_seen(w)
+        _note_later(w, conv, today)
+
+
+@kernel
+def _void(events, details, low, high, known_at, seq, depth):
+    """Whether a known reversal, itself not reversed, speaks of event `seq`."""
+    for i in range(low, high):
+        e = events[i]
+        if e.kind == E_REVERSAL and e.recorded_at <= known_at and details[e.detail].of_seq == seq:
+            if depth == 0 or not _reversed(events, details, low, high, known_at, e.seq):
+                return True
+    return False
+
+
+@kernel
+def _reversed(events, details, low, high, known_at, seq):
+    for i in range(low, high):
+        e = events[i]
+        if e.kind == E_REVERSAL and e.recorded_at <= known_at and details[e.detail].of_seq == seq:
+            return True
+    return False
+
+
+@kernel
+def _choose(w, events, details, low, high, as_of, known_at):
+    """Indices of the events that count, by (day, seq), in w.chosen; how many, -1 when there are too many."""
+    special = False
+    for i in range(low, high):
+        special = special or events[i].kind == E_REVERSAL
+    n = 0
+    for i in range(low, high):
+        e = events[i]
+        if e.recorded_at > known_at or e.on > as_of or e.kind == E_REVERSAL or e.kind == E_ADJUSTMENT:
+            continue
+        if special and _void(events, details, low, high, known_at, e.seq, 1):
+            continue
+        if n + 1 >= w.chosen.shape[0]:
+            return -1
+        at = n
+        while at > 0 and (
+            events[w.chosen[at - 1]].on > e.on or (events[w.chosen[at - 1]].on == e.on and events[w.chosen[at - 1]].seq > e.seq)
+        ):
+            w.chosen[at] = w.chosen[at - 1]
+            at -= 1
+        w.chosen[at] = i
+        n += 1
+    return n
+
+
+@kernel
+def _adjusted_amount(events, details, low, high, known_at, e):
+    """The amount of an event after the last live correction of it."""
+    amount, by = e.amount, -1
+    for i in range(low, high):
+        a = events[i]
+        if a.kind == E_ADJUSTMENT and a.recorded_at <= known_at and details[a.detail].of_seq == e.seq and a.seq > by:
+            if not _reversed(events, details, low, high, known_at, a.seq):
+                amount, by = a.amount, a.seq
+    return amount
+
+
+# --- the answer --------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def _days_past_due(w, conv, today):
+    """(days past due, the oldest counted due date or NO)."""
+    st, total, oldest, oldest_one = w.state[0], 0, FAR, FAR
+    rel = 0
+    if conv.dpd_rel:
+        unpaid = _unpaid_principal(w)
+        rel = (unpaid // PPM) * conv.dpd_rel + ((unpaid % PPM) * conv.dpd_rel) // PPM
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        if row.due and row.due_on < today:
+            amount = (open_part(row, PRINCIPAL) if conv.dpd_principal else 0) + (
+                open_part(row, INTEREST) if conv.dpd_interest else 0
+            )
+            if amount > 0:
+                total += amount
+                if today > row.due_on + conv.dpd_grace:
+                    oldest = min(oldest, row.late_from)
+                    if amount > conv.dpd_abs and amount > rel:
+                        oldest_one = min(oldest_one, row.late_from)
+    if conv.dpd_per == PER_INSTALMENT:
+        oldest = oldest_one
+    elif total <= conv.dpd_abs or total <= rel:
+        oldest = FAR
+    if oldest == FAR:
+        return 0, NO
+    days = today - oldest - (conv.dpd_grace if conv.dpd_restart else 0)
+    for k in range(st.pauses):
+        if w.pauses[k].what & P_DPD:
+            days -= max(0, min(today, w.pauses[k].end) - max(w.pauses[k].start, oldest))
+    days = max(0, days)
+    return days, (oldest if days > 0 else NO)
+
+
+@kernel
+def _answer(w, conv, out, today):
+    st = w.state[0]
+    out.principal = out.interest = out.accrued = out.penalty = out.compound = 0
+    out.fee = out.third_party_fee = out.recovery_cost = 0
+    out.total_overdue = out.overdue_principal = out.overdue_interest = 0
+    out.next_due_on, out.next_due = NO, 0
+    due_now = 0
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        p = open_part(row, PRINCIPAL)
+        out.principal += p
+        if row.due:
+            interest, penalty, compound = open_part(row, INTEREST), claim(conv, row, PENALTY), claim(conv, row, COMPOUND)
+            out.interest += interest
+            out.penalty += penalty
+            out.compound += compound
+            due_now += p + interest
+            if row.due_on < today:
+                out.overdue_principal += p
+                out.overdue_interest += interest
+                out.total_overdue += p + interest + penalty + compound
+        else:
+            out.penalty += claim(conv, row, PENALTY)
+            out.compound += claim(conv, row, COMPOUND)
+            out.accrued += _accrued(w, conv, row, today)
+            if out.next_due_on == NO:
+                out.next_due_on, out.next_due = row.due_on, p + open_part(row, INTEREST)
+    for k in range(st.charges):
+        charge = w.charges[k]
+        owed = charge.amount - charge.settled
+        if charge.due_on > today:
+            continue
+        if charge.component == FEE:
+            out.fee += owed
+        elif charge.component == THIRD_PARTY_FEE:
+            out.third_party_fee += owed
+        elif charge.component == RECOVERY_COST:
+            out.recovery_cost += owed
+        else:
+            out.penalty += owed
+        if charge.due_on < today:
+            out.total_overdue += owed
+    out.surplus = st.surplus
+    out.payoff = (
+        out.principal + out.interest + out.accrued + out.penalty + out.compound + out.fee + out.third_party_fee
+        + out.recovery_cost - out.surplus
+    )  # fmt: skip
+    days, oldest = _days_past_due(w, conv, today)
+    out.days_past_due, out.oldest_due_on = days, oldest
+    out.in_flight = 0
+    for k in range(st.debits):
+        out.in_flight += w.debits[k].amount
+    out.shown_days_past_due = 0 if out.in_flight and out.in_flight >= due_now else days
+    out.borrower_days_past_due = days
+    if st.guaranteed_from != NO:
+        out.borrower_days_past_due = max(days, today - st.guaranteed_from)
+    out.is_written_off, out.class_code = st.is_written_off, st.class_code
+    out.paid_total, out.row_count, out.line_count = st.paid_total, st.rows, st.lines
+    for c in range(C):
+        out.subrogated[c] = st.subrogated[c]
+        out.written_off[c] = st.written_off[c] if st.is_written_off else 0
+        out.recovered[c] = st.recovered[c] if st.is_written_off else 0
+
+
+@kernel
+def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
+    st = w.state[0]
+    st.status, st.status_seq = OK, 0
+    st.rows = st.live = st.charges = st.pauses = st.debits = st.lines = st.pieces = st.stops = 0
+    st.surplus = st.paid_total = st.accelerated = st.is_written_off = st.class_code = 0
+    st.stopped = st.guaranteed_from = st.note_at = NO
+    st.rates, st.sorted = 1, 1
+    w.rates[0].on, w.rates[0].rate = NO, loan.rate
+    for c in range(C):
+        st.subrogated[c] = 0
+    n = _choose(w, events, details, low, high, as_of, known_at)
+    if conv.gap or n < 0 or loan.instalments + 4 > w.undue.shape[0] or loan.custom_count + 4 > w.undue.shape[0]:
+        st.status = GAP
+        return
+    adjusted = False
+    for i in range(low, high):
+        adjusted = adjusted or events[i].kind == E_ADJUSTMENT
+        if events[i].kind == E_JUDGMENT:
+            st.status = GAP
+            return
+    st.level = make_plan(w, loan, conv)
+    _rows_changed(w)
+    st.today = loan.disbursed_on
+    _fall_due(w, loan, conv, st.today)
+    _fix_ended(w, conv, st.today)
+    for k in range(n):
+        e = events[w.chosen[k]]
+        if st.status != OK:
+            return
+        if e.on > st.today:
+            _advance(w, loan, conv, e.on)
+        live_rows(w, conv, st.today)
+        amount = _adjusted_amount(events, details, low, high, known_at, e) if adjusted else e.amount
+        _apply(w, loan, conv, e, amount, details[e.detail], st.today)
+    if st.status != OK:
+        return
+    if as_of > st.today:
+        _advance(w, loan, conv, as_of)
+    live_rows(w, conv, as_of)
+    _answer(w, conv, out, as_of)
+
+
+@kernel
+def replay_range(works, loans, conventions, custom, offsets, events, details, first, last, as_of, known_at, out):
+    """Standings of loans first..last-1 into out[first:last]. works: one record of WORK. as_of: one day a loan."""
+    w = works[0]
+    for i in range(first, last):
+        loan = loans[i]
+        for k in range(min(loan.custom_count, w.undue.shape[0])):
+            for c in range(3):
+                w.custom[k, c] = custom[loan.custom_at + k, c]
+        _replay(w, loan, conventions[loan.convention], events, details, offsets[i], offsets[i + 1], as_of[i], known_at, out[i])
+        out[i].status, out[i].status_seq = w.state[0].status, w.state[0].status_seq
+
+
+@kernel
+def rows_out(works, conv, out):
+    """Rows of the loan last replayed, in their own order; how many."""
+    w = works[0]
+    for i in range(w.state[0].rows):
+        row, o = w.rows[i], out[i]
+        o.due_on, o.late_from, o.principal, o.interest = row.due_on, row.late_from, row.principal, row.interest
+        o.paid_principal, o.paid_interest, o.paid_on = row.paid[PRINCIPAL], row.paid[INTEREST], row.paid_on
+        o.outstanding = open_part(row, PRINCIPAL) + open_part(row, INTEREST)
+        o.penalty, o.compound = claim(conv, row, PENALTY), claim(conv, row, COMPOUND)
+    return w.state[0].rows
+
+
+def work_new(terms: K.TermsColumns) -> np.ndarray:
+    """Scratch of one thread for these terms: one record of WORK."""
+    works = np.zeros(1, WORK).view(np.recarray)
+    calendars_set(works, terms)
+    return works
+
+
+def calendars_set(works: np.ndarray, terms: K.TermsColumns) -> None:
+    """Lay the calendars of these terms into a scratch."""
+    count = min(len(terms.calendars), K.CALENDARS_MAX)
+    works["calendars"][0, :count, : terms.calendars.shape[1]] = terms.calendars[:count]
+
+
+__all__ = ["FLAT", "replay_range", "rows_out", "work_new"]
+assert RATIO_DEN_MAX * PPM * 365 * 366 * K.UNIT_MAX < 2**62

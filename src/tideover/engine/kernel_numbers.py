@@ -1,0 +1,120 @@
+"""Exact numbers for kernels: sums of products as whole part and remainder, rounding, and the level instalment.
+
+A sum S over a fixed denominator D is kept as (q, r) with S = q + r/D and 0 <= r < D. Products that would leave 63 bits are
+split before they are formed. No float decides anything: floats only choose between two exact ways.
+"""
+
+from __future__ import annotations
+
+from tideover.engine.compiled import kernel
+from tideover.engine.terms import Rounding
+
+HALF_EVEN, UP, DOWN = int(Rounding.HALF_EVEN), int(Rounding.UP), int(Rounding.DOWN)
+BITS = 30
+MASK = (1 << BITS) - 1
+ONE = 1 << 60
+AMBIGUOUS = -1
+
+
+@kernel
+def add_product(q, r, a, b, n, m, d):
+    """(q, r) over m*d, plus a*b*n/(m*d). Bounds: |a| <= 2e13, b <= 1e10, m <= 1e8, d <= 2e6, n <= 2e7."""
+    over = m * d
+    if abs(float(a)) * b * n < 4e18:
+        p = a * b * n + r
+        return q + p // over, p % over
+    # a*b/m = q1 + r1/m; then times n over d, again by parts.
+    q1 = (a // m) * b + ((a % m) * b) // m
+    r1 = ((a % m) * b) % m
+    q2, r2 = q1 // d, q1 % d
+    rest = ((r2 * n) % d) * m + r1 * n + r
+    return q + q2 * n + (r2 * n) // d + rest // over, rest % over
+
+
+@kernel
+def rounded(q, r, over, mode, unit):
+    """q + r/over rounded to a multiple of `unit`; twin of reference_schedule.round_exact."""
+    m = q % unit
+    floor = q - m
+    if (m == 0 and r == 0) or mode == DOWN:
+        return floor
+    if mode == UP:
+        return floor + unit
+    twice, whole = 2 * (m * over + r), unit * over
+    if twice > whole:
+        return floor + unit
+    if twice < whole:
+        return floor
+    if mode == HALF_EVEN and (floor // unit) % 2 == 0:
+        return floor
+    return floor + unit
+
+
+@kernel
+def share_rounded(amount, num, den, mode, unit):
+    """amount*num/den rounded; num, den < 2e6."""
+    q = (amount // den) * num + ((amount % den) * num) // den
+    return rounded(q, ((amount % den) * num) % den, den, mode, unit)
+
+
+@kernel
+def _times(a, b):
+    """a*b/2^60 of two numbers below 2^60, at most 2 too small."""
+    a1, a0, b1, b0 = a >> BITS, a & MASK, b >> BITS, b & MASK
+    return a1 * b1 + ((a1 * b0 + a0 * b1 + ((a0 * b0) >> BITS)) >> BITS)
+
+
+@kernel
+def _discount(num, den, n):
+    """((den/(den+num))^n in units of 2^-60, how much too small it may be)."""
+    m = den + num
+    high, rest = (den << BITS) // m, (den << BITS) % m
+    base, base_error = (high << BITS) + (rest << BITS) // m, 1
+    out, error, first = ONE, 0, True
+    while n > 0:
+        if n & 1:
+            if first:
+                out, error, first = base, base_error, False
+            else:
+                out, error = _times(out, base), error + base_error + 3
+        n >>= 1
+        if n > 0:
+            base, base_error = _times(base, base), 2 * base_error + 3
+    return out, error
+
+
+@kernel
+def level_instalment(balance, num, den, n, mode, unit):
+    """balance*i/(1-(1+i)^-n) with i = num/den, rounded; AMBIGUOUS when 60 bits cannot tell on which side of a half it lies.
+
+    Bounds: balance <= 2e13, num <= 4e9, den <= 4e8.
+    """
+    if num == 0:
+        return rounded(balance // n, balance % n, n, mode, unit)
+    whole = (balance // den) * num + ((balance % den) * num) // den
+    part = ((balance % den) * num) % den
+    if n == 1:
+        return rounded(balance + whole, part, den, mode, unit)
+    discount, error = _discount(num, den, n)
+    below = ONE - discount
+    if below < (1 << 40):
+        return AMBIGUOUS
+    # Long division of (whole + part/den) by below/2^60, bit by bit, then as many binary places as fit.
+    x, rest = whole // below, whole % below
+    places, k = 0, 0
+    while k < 60 or (x < (1 << 58) and places < 40):
+        rest, part, x = 2 * rest, 2 * part, 2 * x
+        if part >= den:
+            part -= den
+            rest += 1
+        if rest >= below:
+            rest -= below
+            x += 1
+        if k >= 60:
+            places += 1
+        k += 1
+    slack = 3 + ((x >> 20) + 1) * (error + 1) // (below >> 20)
+    low, high, mask = x - slack, x + slack, (1 << places) - 1
+    a = rounded(low >> places, low & mask, 1 << places, mode, unit)
+    b = rounded(high >> places, high & mask, 1 << places, mode, unit)
+    return a if a == b else AMBIGUOUS
