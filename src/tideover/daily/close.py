@@ -24,6 +24,7 @@ from tideover.daily.models import CloseRun
 from tideover.engine.standing import Standing
 from tideover.lending.clock import cut_off_take
 from tideover.lending.models import Contract, StandingRow
+from tideover.lending.resets import resets_run
 from tideover.lending.selectors import loan_standing, standing_fields
 from tideover.tape import store
 
@@ -53,6 +54,8 @@ def close_day(as_of: date, *, today: date) -> Closed:
     if as_of > today:
         raise refuse("day_not_come", f"{as_of} has not come yet; today is {today}", "as_of")
     started = time.perf_counter()
+    if not CloseRun.objects.filter(as_of=as_of).exists():
+        resets_run(as_of)  # before the cut-off is taken, so that the day is closed at its own rate
     run = _claim(as_of)
     if run.state == "done":
         return _closed(run, 0.0)

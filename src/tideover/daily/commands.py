@@ -37,6 +37,7 @@ def run_close(args: argparse.Namespace) -> int:
     from tideover.core.business_time import business_date
     from tideover.core.problems import Refused
     from tideover.daily.close import close_through
+    from tideover.lending.resets import missing_fixings
 
     today = business_date()
     first = args.as_of or today
@@ -49,6 +50,8 @@ def run_close(args: argparse.Namespace) -> int:
                 if args.json
                 else f"{c.as_of}: {c.loans} loans, {c.events} events, {c.seconds:.1f} s, {c.digest[:12]}"
             )
+        for sentence in missing_fixings(max(first, args.through or first)):
+            print(f"close: warning: {sentence}", file=sys.stderr)
     except Refused as error:
         print(f"close: {error}", file=sys.stderr)
         return 2

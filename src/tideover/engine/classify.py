@@ -1,15 +1,14 @@
-"""Five-category class of a loan from its days past due and a floor. Source: 令〔2023〕1号 art. 10-13."""
+"""Five-category class of a loan from its days past due, thresholds that a pack gives, and a floor."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 CLASSES = ("normal", "special_mention", "substandard", "doubtful", "loss")
-CN_BANK = ((0, "special_mention"), (90, "substandard"), (270, "doubtful"), (360, "loss"))
 BAD_CLASSES = ("substandard", "doubtful", "loss")
 
 
-def classify(days_past_due: int, over: Sequence[tuple[int, str]] = CN_BANK, class_min: str = "") -> str:
+def classify(days_past_due: int, over: Sequence[tuple[int, str]], class_min: str = "") -> str:
     """The worst class whose threshold the days past due exceed (strictly), never better than `class_min`."""
     found = "normal"
     for threshold, name in over:

@@ -8,6 +8,9 @@ from datetime import date
 from enum import IntEnum
 from typing import Any, get_type_hints
 
+from tideover.core.packs.load import NoRule, calendar_pin
+from tideover.core.packs.load import calendar as pack_calendar
+from tideover.core.packs.rules.fixings import Reference, reference_read
 from tideover.core.problems import Problem
 from tideover.engine import terms as T
 from tideover.engine.terms import NO_DAY, Component, CustomRow, Terms, day
@@ -52,6 +55,24 @@ def terms_problems(contract: Contract) -> list[Problem]:
     return [Problem("impossible_terms", p, p.split()[0]) for p in found]
 
 
+def reference_of(contract: Contract) -> Reference | None:
+    """The reference rate that a contract follows; None for a fixed rate. Raises ValueError when it cannot be read."""
+    raw = {**contract.product.conventions, **contract.overrides}.get("reference")
+    return None if raw is None else reference_read(raw)
+
+
+def calendar_pinned(c: Contract) -> list[Problem]:
+    """Write the calendar's version into the contract: days announced later must not move what was signed."""
+    named = {**c.product.conventions, **c.overrides}.get("calendar")
+    if not isinstance(named, str) or "@" in named:
+        return []
+    try:
+        c.overrides = {**c.overrides, "calendar": calendar_pin(named)}
+    except NoRule as error:
+        return [Problem("unknown_calendar", str(error), "calendar")]
+    return []
+
+
 def terms_from(conventions: Mapping[str, Any], columns: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Terms:
     """Terms from names and plain values. Raises ValueError naming an unknown term or an impossible value."""
     return terms_build(conventions, columns, overrides).checked()
@@ -60,6 +81,8 @@ def terms_from(conventions: Mapping[str, Any], columns: Mapping[str, Any], overr
 def terms_build(conventions: Mapping[str, Any], columns: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Terms:
     """Terms as given, not yet checked. Raises ValueError for a name or an enumeration value that does not exist."""
     given = {**conventions, **(overrides or {})}
+    if (reference := given.pop("reference", None)) is not None:
+        reference_read(reference)
     values: dict[str, Any] = {name: _value(name, raw) for name, raw in given.items()}
     return Terms(**{**values, **columns})
 
@@ -76,6 +99,11 @@ def _value(name: str, raw: Any) -> Any:
         return tuple(Component[c.upper()] for c in raw)
     if name == "custom_rows":
         return tuple(CustomRow(day(r["due_on"]), r["principal_minor"], r.get("interest_minor", -1)) for r in raw)
+    if name == "calendar" and isinstance(raw, str):
+        try:
+            return pack_calendar(raw)
+        except NoRule as error:
+            raise ValueError(str(error)) from error
     if name == "calendar":
         return T.Calendar(
             raw["name"], frozenset(raw["weekend"]), frozenset(map(day, raw["holidays"])), frozenset(map(day, raw["workdays"]))

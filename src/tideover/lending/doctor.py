@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from django.db import connection
 
 from tideover.core import action_log
+from tideover.core.business_time import business_date
 from tideover.lending import triggers
 from tideover.lending.journal import chain_break
 from tideover.lending.models import Contract, StandingRow
+from tideover.lending.resets import missing_fixings
 from tideover.lending.selectors import loan_standing, standing_fields
 
 
@@ -22,7 +24,7 @@ class Check:
 
 def checks() -> list[Check]:
     """Every check, the cheap ones first."""
-    return [_triggers(), _actions(), _chains(), _standings()]
+    return [_triggers(), _actions(), _chains(), _fixings(), _standings()]
 
 
 def _triggers() -> Check:
@@ -41,6 +43,11 @@ def _chains() -> Check:
     return Check(
         "journal chains", not broken, f"broken: {', '.join(broken[:10])}" if broken else f"{Contract.objects.count()} whole"
     )
+
+
+def _fixings() -> Check:
+    missing = missing_fixings(business_date())
+    return Check("LPR fixing missing", not missing, "; ".join(missing[:10]) if missing else "none")
 
 
 def _standings() -> Check:

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from tideover.core.packs.load import pack
+from tideover.core.packs.rules.price import price_findings
 from tideover.core.problems import Problem, Refused, refuse
 from tideover.engine.replay import schedule
 from tideover.lending.contract_terms import terms_from
@@ -17,7 +19,7 @@ CATALOGUE = Path(__file__).parent / "catalogue"
 REQUIRED: dict[str, type] = {
     "code": str, "version": int, "name_zh": str, "name_en": str, "valid_from": date, "conventions": dict, "example": dict,
 }  # fmt: skip
-OPTIONAL: dict[str, type] = {"limits": dict, "valid_to": date}
+OPTIONAL: dict[str, type] = {"limits": dict, "valid_to": date, "lender": str}
 WORDS = {str: "text", int: "whole number", date: "date like 2026-01-31", dict: "table of keys and values"}
 LIMITS = ("principal_min_minor", "principal_max_minor", "annual_rate_max_ppm", "instalments_max")
 
@@ -58,7 +60,10 @@ def _meaning(data: dict[str, Any], source: str) -> list[Problem]:
         elif isinstance(value, bool) or not isinstance(value, int) or value < 0:
             out.append(Problem("wrong_type", f"{source}: limits.{key} must be a whole number, not {value!r}", f"limits.{key}"))
     try:
-        schedule(terms_from(data["conventions"], data["example"]))
+        terms = terms_from(data["conventions"], data["example"])
+        for f in price_findings(pack("cn"), data.get("lender", "bank"), terms, schedule(terms), data["valid_from"]):
+            field = "example.annual_rate_ppm" if f.field == "annual_rate_ppm" else f"conventions.{f.field}"
+            out.append(Problem(f.code, f"{source}: {field}: {f}", field))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         out.append(Problem("bad_terms", f"{source}: conventions: {error}", "conventions"))
     return out

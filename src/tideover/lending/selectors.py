@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet, Sum
 
 from tideover.core.business_time import micros
 from tideover.core.models import Role, User
+from tideover.core.packs.load import rule
 from tideover.core.problems import NotFound, Problem
 from tideover.engine.classify import classify
 from tideover.engine.events import Event
@@ -94,6 +95,12 @@ def loan_status(standing: Standing) -> str:
     return "overdue" if standing.days_past_due > 0 else "active"
 
 
+def five_category(standing: Standing) -> str:
+    """The class by the bank ladder in force on the day of the standing."""
+    over = rule("cn", "classification.bank", date_of(standing.as_of)).values["over"]
+    return classify(standing.days_past_due, over, standing.class_min)
+
+
 def standing_fields(standing: Standing) -> dict[str, Any]:
     """Columns of the standing cache for a standing (StandingRow without its contract)."""
     status = loan_status(standing)
@@ -101,7 +108,7 @@ def standing_fields(standing: Standing) -> dict[str, Any]:
     return {
         "as_of": date_of(standing.as_of),
         "loan_status": status,
-        "five_category": "normal" if status == "paid_off" else classify(standing.days_past_due, class_min=standing.class_min),
+        "five_category": "normal" if status == "paid_off" else five_category(standing),
         "bucket": bucket,
         "days_past_due": standing.days_past_due,
         "principal_minor": standing.principal_minor,

@@ -17,13 +17,17 @@ from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
 from tideover.core.ids import handle_new
 from tideover.core.models import User
+from tideover.core.packs.load import NoRule, fixing, pack
+from tideover.core.packs.rules.fixings import MissingFixing
+from tideover.core.packs.rules.price import price_findings
 from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
 from tideover.engine.apportion import Debt, apportion
 from tideover.engine.events import EventKind
+from tideover.engine.replay import schedule
 from tideover.engine.standing import Standing
 from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, Component, day
 from tideover.lending import clock
-from tideover.lending.contract_terms import terms_problems
+from tideover.lending.contract_terms import calendar_pinned, reference_of, terms_for, terms_problems
 from tideover.lending.journal import KEY_LENGTH_MAX, event_append, is_live
 from tideover.lending.models import (
     Branch,
@@ -138,7 +142,7 @@ def contract_open(
     """Open a loan under a product version. `as_of`: the business day of the first standing (today when None).
 
     Raises Refused with every problem, each naming its field: number taken, product not on offer on the day of signing, over
-    a limit of the product or the facility, impossible terms.
+    a limit of the product or the facility, impossible terms, a price or penalty that the jurisdiction's pack does not allow.
     """
     contract = Contract(
         number=number,
@@ -161,8 +165,11 @@ def contract_open(
         overrides=dict(overrides or {}),
         created_at=now(),
     )
+    impossible = calendar_pinned(contract) + terms_problems(contract)
     with transaction.atomic():
-        problems = [*_number_problems(number), *_offer_problems(contract), *terms_problems(contract)]
+        problems = [*_number_problems(number), *_offer_problems(contract), *impossible]
+        if not impossible:
+            problems += _law_problems(contract)
         if facility is not None:
             problems += _facility_problems(contract, Facility.objects.select_for_update(no_key=True).get(pk=facility.pk))
         if problems:
@@ -210,6 +217,28 @@ def _offer_problems(c: Contract) -> list[Problem]:
         out.append(Problem("over_product_term", message, "instalments"))
     if c.manager is not None and c.manager.entity_id not in (None, c.entity.pk):
         out.append(Problem("other_entity", "the customer manager belongs to another legal entity", "manager"))
+    return out
+
+
+def _law_problems(c: Contract) -> list[Problem]:
+    """What the rules of the lender's jurisdiction do not allow on the day of signing; each names its article."""
+    terms = terms_for(c)
+    try:
+        rules = pack(c.entity.jurisdiction)
+    except NoRule as error:
+        return [Problem("no_pack", str(error), "jurisdiction")]
+    found = price_findings(rules, c.entity.lender_type, terms, schedule(terms), c.signed_on)
+    out = [Problem(f.code, str(f), f.field) for f in found]
+    reference = reference_of(c)
+    if reference is None:
+        return out
+    try:
+        agreed = fixing(reference.index, c.signed_on) + reference.spread_ppm
+    except (NoRule, MissingFixing) as error:
+        return [*out, Problem("missing_fixing", str(error), "reference")]
+    if agreed != c.annual_rate_ppm:
+        message = f"{reference.index} plus spread is {agreed} on {c.signed_on}, not {c.annual_rate_ppm}"
+        out.append(Problem("rate_not_reference", message, "annual_rate_ppm"))
     return out
 
 

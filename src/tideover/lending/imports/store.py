@@ -17,7 +17,7 @@ from tideover.engine.replay import replay
 from tideover.engine.standing import Depth
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.chain import body_hash
-from tideover.lending.contract_terms import terms_for
+from tideover.lending.contract_terms import calendar_pinned, terms_for
 from tideover.lending.imports.bulk import BulkEvent, append, keys_known
 from tideover.lending.imports.checks import Links
 from tideover.lending.imports.frame import Frame
@@ -108,6 +108,7 @@ def _contract(
     ceiling = product.limits.get("principal_max_minor")
     if ceiling is not None and frame.mapping.plan == "product" and contract.principal_minor > ceiling:
         return None, None, ("original_principal_balance", f"{product.code} lends at most {ceiling // 100}.{ceiling % 100:02d}")
+    calendar_pinned(contract)  # a calendar that no pack has is said by terms_for
     try:
         terms_for(contract)
     except (ValueError, TypeError) as error:

@@ -1,0 +1,82 @@
+"""Loans that follow a reference rate: a rate change at each reset day, and the fixings that are missing for it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from tideover.core.action_log import log
+from tideover.core.packs.load import NoRule, fixing
+from tideover.core.packs.rules.fixings import MissingFixing, reset_days
+from tideover.engine.events import EventKind
+from tideover.lending.contract_terms import reference_of
+from tideover.lending.journal import event_append
+from tideover.lending.models import Contract, LoanEvent
+from tideover.lending.services import OWN_KEYS, standing_refresh
+
+
+def contracts_following() -> QuerySet[Contract]:
+    """Loans with a reference rate, of their own or of their product."""
+    follows = Q(overrides__has_key="reference") | Q(product__conventions__has_key="reference")
+    return Contract.objects.filter(follows).select_related("product").order_by("pk")
+
+
+def resets_record(contract: Contract, *, until: date, actor: str) -> list[LoanEvent]:
+    """Append the rate changes of every reset day up to `until` that the journal lacks. Rates: fixing of the day plus spread.
+
+    Raises MissingFixing at the first reset without a fixing; the resets before it stay recorded. Run again it adds nothing.
+    """
+    reference = reference_of(contract)
+    if reference is None:
+        return []
+    added = []
+    for on in reset_days(reference, contract.disbursed_on, until):
+        key = f"{OWN_KEYS}reset:{contract.number}:{on}"
+        if LoanEvent.objects.filter(idempotency_key=key).exists():
+            continue
+        rate_ppm = max(0, fixing(reference.index, on) + reference.spread_ppm)
+        with transaction.atomic():
+            count = contract.event_count
+            extra = {"rate_ppm": rate_ppm, "later_rows": "reamortise"}
+            event = event_append(
+                contract,
+                kind=EventKind.RATE_CHANGE,
+                effective_on=on,
+                amount_minor=0,
+                extra=extra,
+                idempotency_key=key,
+                actor=actor,
+            )
+            if event.seq > count:
+                standing_refresh(contract, as_of=until)
+                log(actor, "event.rate_change", "loan", contract.number, {"seq": event.seq})
+        added.append(event)
+    return added
+
+
+def missing_fixings(until: date) -> list[str]:
+    """One sentence for every loan whose next reset lacks its fixing, up to a day."""
+    out = []
+    for contract in contracts_following():
+        reference = reference_of(contract)
+        if reference is None:
+            continue
+        for on in reset_days(reference, contract.disbursed_on, until):
+            try:
+                fixing(reference.index, on)
+            except (MissingFixing, NoRule) as error:
+                out.append(f"{contract.number}: {error}")
+                break
+    return out
+
+
+def resets_run(until: date, *, actor: str = "close") -> list[str]:
+    """Record every reset that has its fixing, loan by loan; the sentences of those that lack one."""
+    for contract in contracts_following():
+        try:
+            resets_record(contract, until=until, actor=actor)
+        except (MissingFixing, NoRule):
+            continue  # said once below, for the whole book
+    return missing_fixings(until)
