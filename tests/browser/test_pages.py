@@ -79,7 +79,8 @@ def sign_in(site: str, chromium: Any) -> Iterator[Callable[..., Any]]:
         page.fill("#id_username", role)
         page.fill("#id_password", PASSWORD)
         page.click("main button.btn--primary")
-        assert page.locator("h1").count() == 1
+        page.wait_for_url(lambda url: "sign-in" not in url)
+        page.locator("h1").wait_for()
         return page
 
     yield go

@@ -20,7 +20,7 @@ from tideover.engine.events import EventKind
 from tideover.lending.services import event_record
 
 ROOT = Path(__file__).resolve().parents[2]
-FRAMEWORK = {"api-root", "openapi-json", "openapi-view"}
+FRAMEWORK = {"api-root", "openapi-json"}
 ADDRESSES = {
     "home": "/",
     "book": "/book",

@@ -18,8 +18,15 @@ STAFF = EVERYONE - {Role.BORROWER}
 READS_LOANS = STAFF - {Role.ENGINEER}
 WRITES_EVENTS = frozenset({Role.PAYMENTS, Role.BRANCH_HEAD, Role.FINANCE})
 BOOKS_MONEY = frozenset({Role.PAYMENTS, Role.FINANCE})
+LENDS = frozenset({Role.UNDERWRITER, Role.BRANCH_HEAD})
+MEETS_PEOPLE = frozenset(
+    {Role.COUNSELLOR, Role.CUSTOMER_MANAGER, Role.COLLECTOR, Role.TEAM_LEAD, Role.COMPLAINTS, Role.BRANCH_HEAD}
+)
+REVEALS = MEETS_PEOPLE - {Role.BRANCH_HEAD} | {Role.LEGAL}
+LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role.TEAM_LEAD, Role.LEGAL})
+READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
 
-PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look"})
+PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look", "api-docs"})
 """Routes that need no sign-in."""
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
@@ -45,9 +52,45 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:payments-create": BOOKS_MONEY,
     "api:payments-batch": BOOKS_MONEY,
     "api:products-list": STAFF,
-    "reveal-personal": frozenset(
-        {Role.COUNSELLOR, Role.CUSTOMER_MANAGER, Role.COLLECTOR, Role.TEAM_LEAD, Role.COMPLAINTS, Role.LEGAL}
-    ),
+    "api:loan-trace": READS_LOANS,
+    "api:loan-payoff": READS_LOANS,
+    "api:receipts-list": READS_LOANS,
+    "api:receipt-get": READS_LOANS,
+    "api:product-versions": STAFF,
+    "api:products-load": frozenset({Role.RISK}),
+    **{f"api:{unit}-list": STAFF for unit in ("entities", "branches", "teams", "staff")},
+    **{
+        f"api:{unit}-{act}": frozenset({Role.ENGINEER})
+        for unit in ("entities", "branches", "teams", "staff")
+        for act in ("create", "end")
+    },
+    "api:parties-create": LENDS | {Role.CUSTOMER_MANAGER},
+    "api:parties-search": READS_LOANS,
+    "api:party-get": READS_LOANS,
+    "api:party-reveal": REVEALS,
+    "api:contracts-preview": LENDS | {Role.CUSTOMER_MANAGER},
+    "api:contracts-open": LENDS,
+    "api:loan-parties": READS_LOANS,
+    "api:loan-parties-add": LENDS | {Role.LEGAL},
+    "api:loan-collateral": READS_LOANS,
+    "api:loan-collateral-add": LENDS | {Role.LEGAL},
+    "api:facilities-list": READS_LOANS,
+    "api:facility-get": READS_LOANS,
+    "api:facilities-open": LENDS,
+    "api:facility-limit": frozenset({Role.BRANCH_HEAD, Role.RISK}),
+    "api:facility-freeze": frozenset({Role.BRANCH_HEAD, Role.RISK}),
+    **{f"api:{kind}-list": READS_LOANS for kind in ("holds", "promises", "disputes", "complaints", "help-requests", "consents")},
+    **{
+        f"api:{kind}-{act}": MEETS_PEOPLE
+        for kind in ("promises", "disputes", "complaints", "help-requests", "consents")
+        for act in ("add", "close")
+    },
+    "api:holds-add": MEETS_PEOPLE | LIFTS_HOLDS,
+    "api:holds-close": LIFTS_HOLDS,
+    "api:complaints-close": frozenset({Role.COMPLAINTS}),
+    "api:disputes-close": frozenset({Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD}),
+    **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions")},
+    "reveal-personal": REVEALS,
 }
 
 

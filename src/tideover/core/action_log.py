@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -20,25 +21,42 @@ def entry_hash(prev: bytes, at_iso: str, actor: str, action: str, object_type: s
     return hashlib.sha256(prev + body.encode()).digest()
 
 
+class Entry(NamedTuple):
+    """One act, before it is chained."""
+
+    action: str
+    object_type: str = ""
+    object_id: str = ""
+    detail: dict[str, Any] | None = None
+
+
 def log(actor: str, action: str, object_type: str = "", object_id: str = "", detail: dict[str, Any] | None = None) -> ActionLog:
     """Append one entry; the newest entry is read under a lock so that the chain never forks."""
+    return log_many(actor, [Entry(action, object_type, object_id, detail)])[0]
+
+
+def log_many(actor: str, entries: Sequence[Entry]) -> list[ActionLog]:
+    """Append many entries of one actor, chained one after the other, at one instant."""
+    rows = []
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(7001)")
         last = ActionLog.objects.order_by("-id").values_list("hash", flat=True).first()
         prev, at = bytes(last) if last else GENESIS, now()
-        digest = entry_hash(prev, at.isoformat(), actor, action, object_type, object_id, detail or {})
-        return ActionLog.objects.create(
-            at=at,
-            actor=actor,
-            action=action,
-            object_type=object_type,
-            object_id=object_id,
-            detail=detail or {},
-            prev_hash=prev,
-            hash=digest,
-        )
+        for action, object_type, object_id, detail in entries:
+            digest = entry_hash(prev, at.isoformat(), actor, action, object_type, object_id, detail or {})
+            row = ActionLog(
+                at=at, actor=actor, action=action, object_type=object_type, object_id=object_id, detail=detail or {},
+                prev_hash=prev, hash=digest,
+            )  # fmt: skip
+            rows.append(row)
+            prev = digest
+        if len(rows) == 1:
+            rows[0].save(force_insert=True)
+        else:
+            ActionLog.objects.bulk_create(rows, batch_size=500)
+    return rows
 
 
 def first_break() -> int | None:

@@ -2,113 +2,225 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime
-from decimal import Decimal
-from functools import wraps
-from typing import Annotated, Any
+from typing import Any
 
 from django.http import HttpRequest
-from ninja import Header, Router, Schema
-from pydantic import ConfigDict, Field
+from ninja import Router, Schema
+from pydantic import Field
 
-from tideover.core.access import can
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date
 from tideover.core.problems import NotFound, Problem, Refused, refuse
+from tideover.core.rest import Amount, Cursor, Day, Key, Limit, Money, Strict, decimal, minor, one_of, page_of, route
 from tideover.engine.events import Event, EventKind, EventRejected
 from tideover.engine.standing import Standing
 from tideover.engine.terms import NO_DAY, Component, date_of, day
-from tideover.lending.models import LoanEvent, Product, Receipt, StandingRow
-from tideover.lending.selectors import (
-    bucket_of,
-    contract_get,
-    contracts_visible,
-    loan_standing,
-    loan_status,
-    parties_visible,
-)
-from tideover.lending.services import event_record, receipt_record, receipt_reverse
+from tideover.lending.models import Contract, LegalEntity, LoanEvent, Receipt, StandingRow
+from tideover.lending.scope import entities_visible, parties_reachable
+from tideover.lending.selectors import bucket_of, contract_get, contracts_visible, loan_standing, loan_status
+from tideover.lending.services import NewPayment, event_record, payments_record, receipt_record, receipt_reverse
 
-router = Router()
-Money = Annotated[Decimal, Field(max_digits=15, decimal_places=2)]
-Key = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=80)]
-PAGE_MAX = 200
-
-
-class Forbidden(Refused):
-    """The role may not."""
-
-    status = 403
-
-
-def guarded(permission: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """An operation that only the permission's roles may call."""
-
-    def decorate(operation: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(operation)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            if not can(request.user, permission):
-                raise Forbidden(Problem("forbidden", f"your role lacks {permission}"))
-            return operation(request, *args, **kwargs)
-
-        return checked
-
-    return decorate
-
-
-class Strict(Schema):
-    """Input that refuses fields it does not know, by name."""
-
-    model_config = ConfigDict(extra="forbid")
+router = Router(tags=["loans and money"])
+YEARS_ASKED = 40
 
 
 class EventIn(Strict):
-    kind: str
-    effective_on: date
+    kind: str = Field(max_length=30, examples=["payment"])
+    effective_on: Day
     amount: Money | None = None
     extra: dict[str, Any] | None = None
 
 
+class DesignationIn(Strict):
+    debt: str = Field(max_length=30, description="number of the loan")
+    amount: Money | None = Field(None, description="null: as much as the loan asks for")
+
+
 class ReceiptIn(Strict):
-    party: str
-    entity: str
+    party: str = Field(max_length=20)
+    entity: str = Field(max_length=20)
     amount: Money
-    received_on: date
-    channel: str = Field(max_length=20)
+    received_on: Day
+    channel: str = Field(min_length=1, max_length=20)
     reference: str = Field("", max_length=80)
     payer_name: str = Field("", max_length=80)
-    designation: list[dict[str, str]] | None = None
+    designation: list[DesignationIn] | None = Field(None, max_length=100)
 
 
 class WhatIfIn(Strict):
-    on: date
-    kind: str = "payment"
+    on: Day = Field(description="day of the hypothetical event")
+    kind: str = Field("payment", pattern="^(payment|payoff)$")
     amount: Money | None = None
+    as_of: Day | None = Field(None, description="day of the standing; the day of the event when null")
+    known_at: datetime | None = None
+
+
+class PaymentIn(Strict):
+    loan: str = Field(max_length=30)
+    amount: Money
+    effective_on: Day
+    idempotency_key: str = Field(min_length=1, max_length=80)
 
 
 class BatchIn(Strict):
     payments: list[PaymentIn] = Field(min_length=1, max_length=1000)
 
 
-class PaymentIn(Strict):
-    loan: str
-    amount: Money
+class StandingOut(Schema):
+    """The standing of a loan on a day; money as decimal strings."""
+
+    as_of: date
+    loan_status: str
+    days_past_due: int
+    bucket: str
+    oldest_due_on: date | None
+    next_due_on: date | None
+    next_due: Amount
+    total_overdue: Amount
+    payoff: Amount
+    principal: Amount
+    interest: Amount
+    accrued: Amount
+    penalty: Amount
+    compound: Amount
+    fee: Amount
+    third_party_fee: Amount
+    recovery_cost: Amount
+    surplus: Amount
+
+
+class RowOut(Schema):
+    """One instalment."""
+
+    nr: int
+    due_on: date
+    principal: Amount
+    interest: Amount
+    paid: Amount
+    outstanding: Amount
+    penalty: Amount
+    compound: Amount
+    balance: Amount
+    paid_on: date | None
+
+
+class TraceOut(Schema):
+    """Where one event's money went; `parts` by component."""
+
+    seq: int
+    on: date
+    held: Amount
+    parts: dict[str, Amount]
+
+
+class ScheduleOut(Schema):
+    as_of: date
+    rows: list[RowOut]
+    trace: list[TraceOut]
+
+
+class TracePage(Schema):
+    as_of: date
+    items: list[TraceOut]
+
+
+class EventOut(Schema):
+    seq: int
+    kind: str
     effective_on: date
-    idempotency_key: str = Field(min_length=1, max_length=80)
+    recorded_at: str
+    amount: Amount
+    extra: dict[str, Any] | None
+    actor: str
+    hash: str
 
 
-BatchIn.model_rebuild()
+class EventPage(Schema):
+    items: list[EventOut]
+    next_cursor: int | None
 
 
-def decimal(minor: int) -> str:
-    """Decimal string of minor units."""
-    return f"{Decimal(minor) / 100:.2f}"
+class EventDone(Schema):
+    event: EventOut
+    standing: StandingOut
 
 
-def minor(amount: Decimal | None) -> int:
-    """Minor units of a decimal (two places, checked by the schema)."""
-    return int((amount or Decimal(0)) * 100)
+class LoanLine(Schema):
+    loan_id: str
+    borrower_id: str
+    as_of: date
+    loan_status: str
+    five_category: str
+    bucket: str
+    days_past_due: int
+    principal: Amount
+    overdue: Amount
+    payoff: Amount
+
+
+class LoanPage(Schema):
+    items: list[LoanLine]
+    next_cursor: int | None
+
+
+class LoanOut(Schema):
+    loan_id: str
+    borrower_id: str
+    product_code: str
+    product_version: int
+    currency: str
+    origination_date: date
+    original_principal_balance: Amount
+    annual_rate_ppm: int
+    standing: StandingOut
+
+
+class PayoffOut(Schema):
+    """What pays the loan off on a day, by component: the parts add up to `payoff`."""
+
+    loan_id: str
+    as_of: date
+    payoff: Amount
+    parts: dict[str, Amount]
+
+
+class WhatIfOut(Schema):
+    standing: StandingOut
+    rows: list[RowOut]
+    trace: list[TraceOut]
+
+
+class BatchLine(Schema):
+    index: int
+    ok: bool
+    seq: int | None = None
+    errors: list[dict[str, str]] | None = None
+
+
+class BatchOut(Schema):
+    accepted: int
+    results: list[BatchLine]
+
+
+class PartOut(Schema):
+    loan_id: str
+    amount: Amount
+
+
+class ReceiptOut(Schema):
+    number: str
+    party: str
+    amount: Amount
+    unapplied: Amount
+    received_on: date
+    reversed_at: datetime | None
+    parts: list[PartOut]
+
+
+class ReceiptPage(Schema):
+    items: list[ReceiptOut]
+    next_cursor: int | None
 
 
 def iso(value: int) -> str | None:
@@ -158,7 +270,7 @@ def trace_out(s: Standing) -> list[dict[str, Any]]:
             "seq": t.seq,
             "on": iso(t.on),
             "held": decimal(t.held_minor),
-            **{c.name.lower(): decimal(t.amounts_minor[c]) for c in Component if t.amounts_minor[c]},
+            "parts": {c.name.lower(): decimal(t.amounts_minor[c]) for c in Component if t.amounts_minor[c]},
         }
         for t in s.trace
     ]
@@ -186,84 +298,121 @@ def _kind(name: str) -> EventKind:
         raise refuse("unknown_kind", f"kind {name} is not one of {known}", "kind") from None
 
 
-@router.get("/loans", url_name="loans-list")
-@guarded("api:loans-list")
-def loans_list(request: HttpRequest, cursor: int = 0, limit: int = 50, bucket: str = "") -> dict[str, Any]:
-    """Loans in your scope, by cursor; `bucket` filters."""
-    rows = StandingRow.objects.filter(contract__in=contracts_visible(request.user, business_date()), contract_id__gt=cursor)
-    if bucket:
-        rows = rows.filter(bucket=bucket)
-    size = max(1, min(limit, PAGE_MAX))
-    page = list(rows.select_related("contract__borrower").order_by("contract_id")[: size + 1])
+@route(router.get, "/loans", "loans-list", LoanPage)
+def loans_list(request: HttpRequest, cursor: Cursor, limit: Limit, bucket: str = "") -> dict[str, Any]:
+    """Loans in your scope with their latest standing; `bucket` filters. Ask one loan for another day."""
+    rows = StandingRow.objects.filter(contract__in=contracts_visible(request.user, business_date()))
+    rows = rows.filter(bucket=bucket) if bucket else rows
+    return page_of(rows.select_related("contract__borrower"), cursor, limit, _line_out, by="contract_id")
+
+
+def _line_out(r: StandingRow) -> dict[str, Any]:
     return {
-        "items": [
-            {
-                "loan_id": r.contract.number,
-                "borrower_id": r.contract.borrower.reference,
-                "as_of": r.as_of.isoformat(),
-                "loan_status": r.loan_status,
-                "five_category": r.five_category,
-                "bucket": r.bucket,
-                "days_past_due": r.days_past_due,
-                "principal": decimal(r.principal_minor),
-                "overdue": decimal(r.overdue_minor),
-                "payoff": decimal(r.payoff_minor),
-            }
-            for r in page[:size]
-        ],
-        "next_cursor": page[size - 1].contract_id if len(page) > size else None,
+        "loan_id": r.contract.number,
+        "borrower_id": r.contract.borrower.reference,
+        "as_of": r.as_of,
+        "loan_status": r.loan_status,
+        "five_category": r.five_category,
+        "bucket": r.bucket,
+        "days_past_due": r.days_past_due,
+        "principal": decimal(r.principal_minor),
+        "overdue": decimal(r.overdue_minor),
+        "payoff": decimal(r.payoff_minor),
     }
 
 
-def _asked(request: HttpRequest, number: str, as_of: date | None, known_at: datetime | None) -> tuple[Any, Standing]:
-    contract = contract_get(request.user, number, business_date())
+def _known(known_at: datetime | None) -> datetime | None:
     if known_at is not None and known_at.tzinfo is None:
-        raise refuse("no_time_zone", "known_at needs a time zone, for example 2026-05-03T24:00:00+08:00", "known_at")
-    on = as_of or business_date()
-    if not 0 <= (on - contract.disbursed_on).days <= 40 * 366:
-        raise refuse("as_of_out_of_range", f"the loan began on {contract.disbursed_on} and is asked within 40 years", "as_of")
-    return contract, loan_standing(contract, on, known_at)
+        raise refuse("no_time_zone", "known_at needs a time zone, for example 2026-05-03T23:59:59+08:00", "known_at")
+    if known_at is not None and not 1971 <= known_at.year < 2199:
+        raise refuse("known_at_out_of_range", "known_at must lie between 1971 and 2198", "known_at")
+    return known_at
 
 
-@router.get("/loans/{number}", url_name="loan-get")
-@guarded("api:loan-get")
-def loan_get(request: HttpRequest, number: str, as_of: date | None = None, known_at: datetime | None = None) -> dict[str, Any]:
+def _day_asked(contract: Contract, on: date, field: str = "as_of") -> date:
+    if not 0 <= (on - contract.disbursed_on).days <= YEARS_ASKED * 366:
+        message = f"the loan began on {contract.disbursed_on} and is asked within {YEARS_ASKED} years"
+        raise refuse(f"{field}_out_of_range", message, field)
+    return on
+
+
+def _asked(request: HttpRequest, number: str, as_of: date | None, known_at: datetime | None) -> tuple[Contract, Standing]:
+    """The loan and its standing; the read is logged (a loan is part of a person's file)."""
+    contract = contract_get(request.user, number, business_date())
+    known = _known(known_at)
+    standing = loan_standing(contract, _day_asked(contract, as_of or max(business_date(), contract.disbursed_on)), known)
+    log(request.user.username, "loan.read", "loan", number)
+    return contract, standing
+
+
+@route(router.get, "/loans/{number}", "loan-get", LoanOut)
+def loan_get(request: HttpRequest, number: str, as_of: Day | None = None, known_at: datetime | None = None) -> dict[str, Any]:
     """One loan and its standing on `as_of`, from what was recorded by `known_at`."""
     contract, s = _asked(request, number, as_of, known_at)
-    log(request.user.username, "loan.read", "loan", number)
     return {
         "loan_id": contract.number,
         "borrower_id": contract.borrower.reference,
         "product_code": contract.product.code,
         "product_version": contract.product.version,
         "currency": contract.currency,
-        "origination_date": contract.disbursed_on.isoformat(),
+        "origination_date": contract.disbursed_on,
         "original_principal_balance": decimal(contract.principal_minor),
         "annual_rate_ppm": contract.annual_rate_ppm,
         "standing": standing_out(s),
     }
 
 
-@router.get("/loans/{number}/schedule", url_name="loan-schedule")
-@guarded("api:loan-schedule")
-def loan_schedule(
-    request: HttpRequest, number: str, as_of: date | None = None, known_at: datetime | None = None
-) -> dict[str, Any]:
-    """The rows, and where each payment went."""
-    _, s = _asked(request, number, as_of, known_at)
+def schedule_out(s: Standing) -> dict[str, Any]:
+    """Rows and trace, as the schedule and its preview before signing show them."""
     return {"as_of": iso(s.as_of), "rows": rows_out(s), "trace": trace_out(s)}
 
 
-@router.get("/loans/{number}/events", url_name="loan-events")
-@guarded("api:loan-events")
-def loan_events(request: HttpRequest, number: str) -> dict[str, Any]:
-    """The journal of a loan."""
+@route(router.get, "/loans/{number}/schedule", "loan-schedule", ScheduleOut)
+def loan_schedule(request: HttpRequest, number: str, as_of: Day | None = None, known_at: datetime | None = None) -> Any:
+    """The rows, and where each payment went."""
+    return schedule_out(_asked(request, number, as_of, known_at)[1])
+
+
+@route(router.get, "/loans/{number}/trace", "loan-trace", TracePage)
+def loan_trace(request: HttpRequest, number: str, as_of: Day | None = None, known_at: datetime | None = None) -> Any:
+    """Where each event's money went."""
+    s = _asked(request, number, as_of, known_at)[1]
+    return {"as_of": iso(s.as_of), "items": trace_out(s)}
+
+
+@route(router.get, "/loans/{number}/payoff", "loan-payoff", PayoffOut)
+def loan_payoff(request: HttpRequest, number: str, as_of: Day | None = None, known_at: datetime | None = None) -> Any:
+    """What pays the loan off on a day (today when not given), by component."""
+    contract, s = _asked(request, number, as_of, known_at)
+    names = ("principal", "interest", "accrued", "penalty", "compound", "fee", "third_party_fee", "recovery_cost")
+    parts = {n: getattr(s, f"{n}_minor") for n in names}
+    # What is held pays first; anything else between the parts and the pay-off (interest settled early) is shown as itself.
+    parts["held"] = -s.surplus_minor
+    parts["adjustment"] = s.payoff_minor - sum(parts.values())
+    shown = {n: decimal(v) for n, v in parts.items() if v}
+    return {"loan_id": contract.number, "as_of": iso(s.as_of), "payoff": decimal(s.payoff_minor), "parts": shown}
+
+
+@route(router.get, "/loans/{number}/events", "loan-events", EventPage)
+def loan_events(
+    request: HttpRequest,
+    number: str,
+    cursor: Cursor,
+    limit: Limit,
+    as_of: Day | None = None,
+    known_at: datetime | None = None,
+) -> Any:
+    """The journal of a loan: events effective by `as_of` and recorded by `known_at`."""
     contract = contract_get(request.user, number, business_date())
-    return {"items": [event_out(e) for e in contract.events.order_by("seq")]}
+    events = contract.events.all()
+    events = events.filter(effective_on__lte=as_of) if as_of else events
+    known = _known(known_at)
+    events = events.filter(recorded_at__lte=known) if known else events
+    log(request.user.username, "loan.read", "loan", number)
+    return page_of(events, cursor, limit, event_out, by="seq")
 
 
-@router.post("/loans/{number}/events", url_name="loan-event-create")
-@guarded("api:loan-event-create")
+@route(router.post, "/loans/{number}/events", "loan-event-create", EventDone)
 def loan_event_create(request: HttpRequest, number: str, body: EventIn, key: Key) -> dict[str, Any]:
     """Append one event; idempotent by the Idempotency-Key header."""
     contract = contract_get(request.user, number, business_date())
@@ -276,115 +425,120 @@ def loan_event_create(request: HttpRequest, number: str, body: EventIn, key: Key
         idempotency_key=key,
         actor=request.user.username,
     )
-    return {"event": event_out(event), "standing": standing_out(loan_standing(contract, business_date()))}
+    on = max(business_date(), contract.disbursed_on)
+    return {"event": event_out(event), "standing": standing_out(loan_standing(contract, on))}
 
 
-@router.post("/loans/{number}/what-if", url_name="loan-what-if")
-@guarded("api:loan-what-if")
+@route(router.post, "/loans/{number}/what-if", "loan-what-if", WhatIfOut)
 def what_if(request: HttpRequest, number: str, body: WhatIfIn) -> dict[str, Any]:
-    """The standing with one hypothetical event; nothing is written."""
+    """The standing with one hypothetical payment or pay-off; nothing is written."""
     contract = contract_get(request.user, number, business_date())
-    if body.on < contract.disbursed_on:
-        raise refuse("before_disbursement", f"the loan was disbursed on {contract.disbursed_on}", "on")
-    if body.kind not in ("payment", "payoff"):
-        raise refuse("unknown_kind", "kind is payment or payoff", "kind")
+    on, as_of = _day_asked(contract, body.on, "on"), _day_asked(contract, body.as_of or body.on)
     if body.kind == "payment" and minor(body.amount) <= 0:
         raise refuse("amount_not_positive", "the amount must be more than zero", "amount")
-    event = Event(seq=10**9, on=day(body.on), kind=_kind(body.kind), amount_minor=minor(body.amount))
+    event = Event(seq=10**9, on=day(on), kind=_kind(body.kind), amount_minor=minor(body.amount))
+    # The hypothetical event is known by whoever asks, whatever was known of the rest.
     try:
-        after = loan_standing(contract, body.on, what_if=[event])
+        after = loan_standing(contract, as_of, _known(body.known_at), what_if=[event])
     except EventRejected as error:
         raise refuse("event_rejected", error.reason) from error
-    return {"standing": standing_out(after), "rows": rows_out(after), "trace": trace_out(after)[-1:]}
+    log(request.user.username, "loan.read", "loan", number)
+    mine = [t for t in trace_out(after) if t["seq"] == event.seq]
+    return {"standing": standing_out(after), "rows": rows_out(after), "trace": mine}
 
 
-@router.post("/payments", url_name="payments-create")
-@guarded("api:payments-create")
+@route(router.post, "/payments", "payments-create", EventOut)
 def payment_create(request: HttpRequest, body: PaymentIn) -> dict[str, Any]:
     """One payment on one loan; idempotent by its key."""
-    return event_out(_payment(request, body))
+    [done] = payments_record(request.user, [_payment(body)])
+    if isinstance(done, Refused):
+        raise done
+    return event_out(done)
 
 
-@router.post("/payments/batch", url_name="payments-batch")
-@guarded("api:payments-batch")
+@route(router.post, "/payments/batch", "payments-batch", BatchOut)
 def payments_batch(request: HttpRequest, body: BatchIn) -> dict[str, Any]:
     """Up to 1,000 payments; each stands or falls alone, and says so."""
     out: list[dict[str, Any]] = []
-    for index, p in enumerate(body.payments):
-        try:
-            out.append({"index": index, "ok": True, "seq": _payment(request, p).seq})
-        except Refused as error:
-            problems = [{"code": e.code, "message": e.message, "field": e.field} for e in error.problems]
+    for index, done in enumerate(payments_record(request.user, [_payment(p) for p in body.payments])):
+        if isinstance(done, Refused):
+            problems = [{"code": e.code, "message": e.message, "field": e.field} for e in done.problems]
             out.append({"index": index, "ok": False, "errors": problems})
+        else:
+            out.append({"index": index, "ok": True, "seq": done.seq})
     return {"accepted": sum(o["ok"] for o in out), "results": out}
 
 
-def _payment(request: HttpRequest, p: PaymentIn) -> LoanEvent:
-    return event_record(
-        contract_get(request.user, p.loan, business_date()),
-        kind=EventKind.PAYMENT,
-        effective_on=p.effective_on,
-        amount_minor=minor(p.amount),
-        idempotency_key=p.idempotency_key,
-        actor=request.user.username,
-    )
+def _payment(p: PaymentIn) -> NewPayment:
+    return NewPayment(p.loan, minor(p.amount), p.effective_on, p.idempotency_key)
 
 
-@router.post("/receipts", url_name="receipts-create")
-@guarded("api:receipts-create")
+@route(router.get, "/receipts", "receipts-list", ReceiptPage)
+def receipts_list(request: HttpRequest, cursor: Cursor, limit: Limit, party: str = "") -> dict[str, Any]:
+    """Receipts of the people in your scope; `party` filters."""
+    rows = _receipts(request)
+    rows = rows.filter(party__reference=party) if party else rows
+    return page_of(rows.select_related("party").prefetch_related("parts__contract"), cursor, limit, receipt_out)
+
+
+def _receipts(request: HttpRequest) -> Any:
+    reached = parties_reachable(request.user, business_date()).order_by().values("pk")
+    return Receipt.objects.filter(party__in=reached, entity__in=entities_visible(request.user, business_date()))
+
+
+@route(router.post, "/receipts", "receipts-create", ReceiptOut)
 def receipt_create(request: HttpRequest, body: ReceiptIn, key: Key) -> dict[str, Any]:
     """Money for a borrower, divided over the loans; idempotent by the Idempotency-Key header."""
-    party = parties_visible(request.user, business_date()).filter(reference=body.party).first()
-    if party is None:
-        raise NotFound(Problem("no_such_party", f"there is no borrower {body.party} in your scope", "party"))
-    entity = party.contracts.filter(entity__code=body.entity).values_list("entity_id", flat=True).first()
-    if entity is None:
+    today = business_date()
+    party = one_of(parties_reachable(request.user, today), "party", "party", reference=body.party)
+    entity: LegalEntity = one_of(entities_visible(request.user, today), "entity", "entity", code=body.entity)
+    if not contracts_visible(request.user, today).filter(borrower=party, entity=entity).exists():
         raise refuse("no_such_entity", f"{body.party} has no loan with {body.entity}", "entity")
+    lines = [
+        {"debt": d.debt, **({"amount": str(d.amount)} if d.amount is not None else {})} for d in body.designation or ()
+    ] or None
     receipt = receipt_record(
         party=party,
-        entity_id=entity,
+        entity_id=entity.pk,
         amount_minor=minor(body.amount),
         received_on=body.received_on,
         channel=body.channel,
         reference=body.reference,
         payer_name=body.payer_name,
-        designation=body.designation,
+        designation=lines,
         idempotency_key=key,
         actor=request.user.username,
     )
     return receipt_out(receipt)
 
 
-@router.post("/receipts/{number}/reverse", url_name="receipt-reverse")
-@guarded("api:receipt-reverse")
-def receipt_undo(request: HttpRequest, number: str, key: Key) -> dict[str, Any]:
-    """Reverse every part of a receipt as one act."""
-    visible = parties_visible(request.user, business_date())
-    receipt = Receipt.objects.filter(number=number, party__in=visible).first()
+@route(router.get, "/receipts/{number}", "receipt-get", ReceiptOut)
+def receipt_get(request: HttpRequest, number: str) -> dict[str, Any]:
+    """One receipt and its parts."""
+    return receipt_out(_receipt(request, number))
+
+
+def _receipt(request: HttpRequest, number: str) -> Receipt:
+    receipt = _receipts(request).filter(number=number).first()
     if receipt is None:
         raise NotFound(Problem("no_such_receipt", f"there is no receipt {number} in your scope", "number"))
-    return receipt_out(receipt_reverse(receipt, idempotency_key=key, actor=request.user.username))
+    return receipt
+
+
+@route(router.post, "/receipts/{number}/reverse", "receipt-reverse", ReceiptOut)
+def receipt_undo(request: HttpRequest, number: str, key: Key) -> dict[str, Any]:
+    """Reverse every part of a receipt as one act."""
+    return receipt_out(receipt_reverse(_receipt(request, number), idempotency_key=key, actor=request.user.username))
 
 
 def receipt_out(r: Receipt) -> dict[str, Any]:
     """A receipt and its parts."""
     return {
         "number": r.number,
+        "party": r.party.reference,
         "amount": decimal(r.amount_minor),
         "unapplied": decimal(r.unapplied_minor),
-        "received_on": r.received_on.isoformat(),
-        "reversed_at": r.reversed_at.isoformat() if r.reversed_at else None,
-        "parts": [{"loan_id": p.contract.number, "amount": decimal(p.amount_minor)} for p in r.parts.select_related("contract")],
-    }
-
-
-@router.get("/products", url_name="products-list")
-@guarded("api:products-list")
-def products_list(request: HttpRequest) -> dict[str, Any]:
-    """Every product version."""
-    return {
-        "items": [
-            {"code": p.code, "version": p.version, "name_zh": p.name_zh, "name_en": p.name_en, "conventions": p.conventions}
-            for p in Product.objects.order_by("code", "version")
-        ]
+        "received_on": r.received_on,
+        "reversed_at": r.reversed_at,
+        "parts": [{"loan_id": p.contract.number, "amount": decimal(p.amount_minor)} for p in r.parts.all()],
     }

@@ -76,7 +76,7 @@ def event_append(
 
     Raises IdempotencyConflict (same key, another body) and Refused when the event cannot happen to this loan; nothing changes.
     """
-    problems = [*_key_problems(idempotency_key), *event_problems(kind, amount_minor, extra)]
+    problems = [*key_problems(idempotency_key), *event_problems(kind, amount_minor, extra)]
     if problems:
         raise Refused(*problems)
     body = body_hash(kind, day(effective_on), amount_minor, canonical(extra), contract.pk)
@@ -95,7 +95,7 @@ def event_append(
             recorded_at = clock.stamp(after=stored[-1].recorded_at if stored else None)
             new = NewEvent(kind, effective_on, recorded_at, amount_minor, idempotency_key, actor, extra, receipt_part)
             _check(locked, engine_events(stored), new)
-            [row] = _chained(locked, [new])
+            [row] = chained(locked, [new])
             row.save(force_insert=True)
             locked.save(update_fields=["event_count", "chain_hash"])
     except IntegrityError as error:
@@ -112,7 +112,8 @@ def _key_conflict(key: str) -> IdempotencyConflict:
     return IdempotencyConflict(Problem("idempotency_conflict", message, "idempotency_key"))
 
 
-def _key_problems(key: str) -> list[Problem]:
+def key_problems(key: str) -> list[Problem]:
+    """What is wrong with an idempotency key; empty when it can be used."""
     if 1 <= len(key) <= KEY_LENGTH_MAX and key.isprintable():
         return []
     message = f"an idempotency key has 1 to {KEY_LENGTH_MAX} printable characters"
@@ -121,10 +122,7 @@ def _key_problems(key: str) -> list[Problem]:
 
 def _check(contract: Contract, stored: Sequence[Event], new: NewEvent) -> None:
     """Refuse what cannot happen to this loan, by replaying it with the event."""
-    if new.effective_on < contract.disbursed_on:
-        raise refuse("before_disbursement", f"the loan was disbursed on {contract.disbursed_on}", "effective_on")
-    if new.effective_on.year > contract.disbursed_on.year + YEARS_MAX:
-        raise refuse("too_late", f"the date lies more than {YEARS_MAX} years after the loan began", "effective_on")
+    day_check(contract, new.effective_on)
     event = engine_event_of(
         contract.event_count + 1, new.kind, new.effective_on, new.amount_minor, new.extra, recorded_us=micros(new.recorded_at)
     )
@@ -134,6 +132,14 @@ def _check(contract: Contract, stored: Sequence[Event], new: NewEvent) -> None:
         replay(terms_for(contract), [*stored, event], max(event.on, *(e.on for e in stored), 0))
     except EventRejected as error:
         raise refuse("event_rejected", error.reason) from error
+
+
+def day_check(contract: Contract, effective_on: date) -> None:
+    """Refuse a day on which nothing can happen to this loan."""
+    if effective_on < contract.disbursed_on:
+        raise refuse("before_disbursement", f"the loan was disbursed on {contract.disbursed_on}", "effective_on")
+    if effective_on.year > contract.disbursed_on.year + YEARS_MAX:
+        raise refuse("too_late", f"the date lies more than {YEARS_MAX} years after the loan began", "effective_on")
 
 
 def _check_earlier(event: Event, stored: Sequence[Event]) -> None:
@@ -157,7 +163,7 @@ def is_live(contract: Contract, seq: int) -> bool:
     return seq in {e.seq for e in effective(engine_events(contract.events.order_by("seq")), None)}
 
 
-def _chained(contract: Contract, news: Sequence[NewEvent]) -> list[LoanEvent]:
+def chained(contract: Contract, news: Sequence[NewEvent]) -> list[LoanEvent]:
     """Rows for `news` after the contract's tip, which moves to the last of them (in memory)."""
     first = contract.event_count + 1
     links = [
@@ -208,7 +214,7 @@ def events_bulk_append(batches: Sequence[tuple[Contract, Sequence[NewEvent]]]) -
             held = locked[contract.pk]
             if cut is not None and held.created_at <= cut and any(n.recorded_at <= cut for n in news):
                 raise refuse("below_cut_off", f"{held.number}: days up to {cut.isoformat()} are closed", "recorded_at")
-            rows += _chained(held, news)
+            rows += chained(held, news)
         LoanEvent.objects.bulk_create(rows, batch_size=2000)
         Contract.objects.bulk_update(locked.values(), ["event_count", "chain_hash"], batch_size=500)
     return len(rows)

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
@@ -44,7 +44,8 @@ from tideover.lending.models import (
     StandingRow,
 )
 from tideover.lending.models.party import PartyKind
-from tideover.lending.selectors import facility_available, loan_standing, standing_fields
+from tideover.lending.payments import Booking
+from tideover.lending.selectors import contracts_visible, facility_available, loan_standing, standing_fields
 
 LOAN_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,30}")
 AMOUNT = re.compile(r"\d{1,13}(\.\d{1,2})?")
@@ -144,9 +145,8 @@ def contract_open(
     Raises Refused with every problem, each naming its field: number taken, product not on offer on the day of signing, over
     a limit of the product or the facility, impossible terms, a price or penalty that the jurisdiction's pack does not allow.
     """
-    contract = Contract(
+    contract = contract_draft(
         number=number,
-        entity=branch.entity,
         branch=branch,
         manager=manager,
         product=product,
@@ -162,14 +162,10 @@ def contract_open(
         first_due_on=first_due_on,
         due_day=due_day,
         maturity_on=maturity_on,
-        overrides=dict(overrides or {}),
-        created_at=now(),
+        overrides=overrides,
     )
-    impossible = calendar_pinned(contract) + terms_problems(contract)
     with transaction.atomic():
-        problems = [*_number_problems(number), *_offer_problems(contract), *impossible]
-        if not impossible:
-            problems += _law_problems(contract)
+        problems = [*_number_problems(number), *contract_problems(contract)]
         if facility is not None:
             problems += _facility_problems(contract, Facility.objects.select_for_update(no_key=True).get(pk=facility.pk))
         if problems:
@@ -183,6 +179,30 @@ def contract_open(
         standing_refresh(contract, as_of=max(as_of or business_date(), disbursed_on))
         log(actor, "loan.open", "loan", number)
     return contract
+
+
+def contract_draft(
+    *,
+    product: Product,
+    borrower: Party,
+    branch: Branch,
+    overrides: Mapping[str, Any] | None = None,
+    **columns: Any,
+) -> Contract:
+    """A contract that is not stored: what a preview shows, and what `contract_open` books."""
+    return Contract(
+        product=product, borrower=borrower, branch=branch, entity=branch.entity, overrides=dict(overrides or {}),
+        created_at=now(), **columns,
+    )  # fmt: skip
+
+
+def contract_problems(contract: Contract) -> list[Problem]:
+    """Everything that keeps a draft from being signed; each problem names its field. Empty when it can be.
+
+    The draft's calendar is pinned to the version announced today. The law is asked only about terms that are possible.
+    """
+    impossible = calendar_pinned(contract) + terms_problems(contract)
+    return [*_offer_problems(contract), *(impossible or _law_problems(contract))]
 
 
 def _taken(number: str) -> Problem:
@@ -305,6 +325,36 @@ def payment_record(
         actor=actor,
         as_of=as_of,
     )
+
+
+class NewPayment(NamedTuple):
+    """One payment on one loan, as it comes in from outside."""
+
+    loan: str
+    amount_minor: int
+    received_on: date
+    key: str
+
+
+def payments_record(user: User, payments: Sequence[NewPayment], *, as_of: date | None = None) -> list[LoanEvent | Refused]:
+    """Book many payments in one transaction; each stands or falls alone. Answers in the order given.
+
+    What is shared is done once: the loans in scope, their journals, the keys already used, the log. Each loan is replayed
+    once per payment, under the locks of all its fellows (taken in ascending order of id).
+    """
+    today = as_of or business_date()
+    try:
+        return _payments_record(user, payments, today)
+    except IntegrityError:
+        # A writer on another loan used one of the keys between our look and our insert; now it can be seen.
+        return _payments_record(user, payments, today)
+
+
+def _payments_record(user: User, payments: Sequence[NewPayment], today: date) -> list[LoanEvent | Refused]:
+    with transaction.atomic():
+        clock.writing()
+        found = contracts_visible(user, today).filter(number__in={p.loan for p in payments}).values_list("pk", flat=True)
+        return Booking(user.username, sorted(set(found)), [p.key for p in payments], today).book(payments)
 
 
 def standing_refresh(contract: Contract, *, as_of: date) -> Standing:

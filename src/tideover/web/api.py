@@ -1,42 +1,69 @@
-"""The REST root: typed, documented at /api/v1/docs, errors as RFC 9457 problems."""
+"""The REST root: typed, documented at /api/docs, errors as RFC 9457 problems."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
-from ninja.security import HttpBearer, SessionAuth
 
-from tideover.core.business_time import now
-from tideover.core.models import ApiToken
 from tideover.core.problems import Problem, Refused
-from tideover.lending.api import router
+from tideover.core.rest import ProblemOut
+from tideover.daily.api import router as tape_router
+from tideover.lending.api import router as loans_router
+from tideover.lending.api_agreements import router as agreements_router
+from tideover.lending.api_organisation import router as organisation_router
+from tideover.lending.api_rows import router as rows_router
+
+PROBLEMS = {
+    400: "The request cannot be read.",
+    401: "No credentials, or credentials that are unknown, revoked or expired.",
+    403: "The role may not.",
+    404: "It does not exist, or not in your scope.",
+    422: "The input does not fit or the use case refuses it; `errors` names every field. Nothing was changed.",
+}
+DESCRIPTION = """\
+Sign-in: `Authorization: Bearer TOKEN`, or the site's own session (then writes need its CSRF token). The role of the account
+decides which addresses it may call, its post which entity and branch it sees.
+
+Money is a decimal string with two places; rates are whole parts per million a year; dates are ISO 8601 and mean the lender's
+business days. A field or parameter that an address does not know is refused by name.
+
+Pages: a list answers `items` and `next_cursor`; pass it as `cursor` for the next page; null means that there is none. `limit` is
+1 to 200.
+
+Any day: reads of a loan take `as_of` (the day; today when left out) and `known_at` (an instant with a time zone: answer from
+what had been recorded by then).
+
+Twice is once: payments, events and receipts carry an idempotency key; the same key with the same body answers as before, with
+another body it is refused.
+
+Errors are RFC 9457 problem documents (`application/problem+json`): `type`, `title`, `status`, `detail`, and `errors` with a
+stable `code`, a `message` and the `field`.
+"""
 
 
-class Bearer(HttpBearer):
-    """`Authorization: Bearer TOKEN`; tokens are stored as SHA-256 only."""
+class Api(NinjaAPI):
+    """The API with its problems written into the OpenAPI document."""
 
-    def authenticate(self, request: HttpRequest, token: str) -> Any:
-        digest = hashlib.sha256(token.encode()).digest()
-        found = ApiToken.objects.select_related("user").filter(token_hash=digest, revoked_at=None).first()
-        if found is None or (found.expires_at is not None and found.expires_at <= now()):
-            return None
-        request.user = found.user
-        return found.user
-
-
-class Session(SessionAuth):
-    """The site's own sign-in."""
-
-    def authenticate(self, request: HttpRequest, key: str | None) -> Any:
-        return request.user if request.user.is_authenticated else None
+    def get_openapi_schema(self, *args: Any, **kwargs: Any) -> Any:
+        schema = super().get_openapi_schema(*args, **kwargs)
+        schemas = schema["components"].setdefault("schemas", {})
+        schemas["Problem"] = ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= schemas["Problem"].pop("$defs", {})
+        content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for methods in schema["paths"].values():
+            for operation in methods.values():
+                said = operation["responses"]
+                said |= {str(status): {"description": words, "content": content} for status, words in PROBLEMS.items()}
+                operation["security"] = [{"Bearer": []}, {"Session": []}]
+        return schema
 
 
-api = NinjaAPI(title="Tideover", version="1", auth=[Bearer(), Session()], urls_namespace="api")
-api.add_router("", router)
+api = Api(title="Tideover", version="1", description=DESCRIPTION, urls_namespace="api", docs_url=None)
+for part in (loans_router, agreements_router, organisation_router, rows_router, tape_router):
+    api.add_router("", part)
 
 
 def problem(status: int, title: str, problems: list[Problem]) -> HttpResponse:
@@ -59,7 +86,7 @@ def refused(request: HttpRequest, error: Refused) -> HttpResponse:
 
 @api.exception_handler(ValidationError)
 def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    """The input does not fit its schema: every field that is wrong is named."""
+    """The input does not fit its schema: every field that is wrong is named, without the value that was given."""
     found = [
         Problem(str(e["type"]), f"{'.'.join(str(x) for x in e['loc'][1:])}: {e['msg']}", ".".join(str(x) for x in e["loc"][1:]))
         for e in error.errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from tideover.web import book, views
+from tideover.web import api_docs, book, views
 from tideover.web.api import api
 
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     path("settings", views.settings_page, name="settings"),
     path("book", book.page, name="book"),
     path("book.csv", book.csv_file, name="book-csv"),
+    path("api/docs", api_docs.page, name="api-docs"),
     path("api/v1/", api.urls),
     path("", include("tideover.lending.urls")),
 ]

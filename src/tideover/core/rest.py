@@ -1,0 +1,179 @@
+"""What every REST route shares: who calls, whether the role may, inputs that refuse what they do not know, money, cursors.
+
+The permission is looked at before the body is read, so that a role that may not learns nothing from the problems of its input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import wraps
+from typing import Annotated, Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from ninja import Header, Query, Schema
+from ninja.security import HttpBearer, SessionAuth
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from tideover.core.access import can
+from tideover.core.business_time import now
+from tideover.core.models import ApiToken, User
+from tideover.core.problems import Problem, Refused, refuse
+
+PAGE_MAX = 200
+ID_MAX = 2**63 - 1
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
+
+
+class Forbidden(Refused):
+    """The role may not."""
+
+    status = 403
+
+
+def _permitted(user: User, permission: str) -> User:
+    if not can(user, permission):
+        raise Forbidden(Problem("forbidden", f"your role lacks {permission}"))
+    return user
+
+
+class Bearer(HttpBearer):
+    """`Authorization: Bearer TOKEN`; tokens are stored as SHA-256 only."""
+
+    def __init__(self, permission: str) -> None:
+        super().__init__()
+        self.permission = permission
+
+    def authenticate(self, request: HttpRequest, token: str) -> Any:
+        digest = hashlib.sha256(token.encode(errors="replace")).digest()
+        found = ApiToken.objects.select_related("user").filter(token_hash=digest, revoked_at=None).first()
+        if found is None or not found.user.is_active or (found.expires_at is not None and found.expires_at <= now()):
+            return None
+        request.user = found.user
+        return _permitted(found.user, self.permission)
+
+
+class Session(SessionAuth):
+    """The site's own sign-in; writes need its CSRF token."""
+
+    def __init__(self, permission: str) -> None:
+        super().__init__()
+        self.permission = permission
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Any:
+        return _permitted(request.user, self.permission) if isinstance(request.user, User) else None
+
+
+def route(method: Callable[..., Any], path: str, name: str, response: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """One operation: its address, its entry in the permission matrix (`api:NAME`), its answer.
+
+    A query parameter that the operation does not have is refused by name: a misspelt `as_of` must not answer for today.
+    """
+
+    def decorate(operation: Callable[..., Any]) -> Callable[..., Any]:
+        # Names in annotations are looked up in the operation's own module, not in this one.
+        signature = inspect.signature(operation, eval_str=True)
+        known = set(signature.parameters) - {"request", "body", "key"}
+
+        @wraps(operation)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            unknown = [
+                Problem("unknown_parameter", f"{k} is not a parameter of this address", k) for k in request.GET if k not in known
+            ]
+            unknown += [Problem("bad_text", f"{k} holds a NUL", k) for k, v in kwargs.items() if isinstance(v, str) and "\0" in v]
+            if unknown:
+                raise Refused(*unknown)
+            return operation(request, *args, **kwargs)
+
+        checked.__signature__ = signature  # type: ignore[attr-defined]
+        permission = f"api:{name}"
+        auth = [Bearer(permission), Session(permission)]
+        return method(path, url_name=name, operation_id=name.replace("-", "_"), auth=auth, response=response)(checked)
+
+    return decorate
+
+
+def _in_range(on: date) -> date:
+    if not FIRST_DAY <= on <= LAST_DAY:
+        raise ValueError(f"the date must lie between {FIRST_DAY} and {LAST_DAY}")
+    return on
+
+
+def _texts(value: Any) -> bool:
+    """Whether any text inside holds what no database column takes: NUL or half a surrogate pair."""
+    if isinstance(value, str):
+        return "\0" in value or any("\ud800" <= c <= "\udfff" for c in value)
+    if isinstance(value, dict):
+        return any(_texts(k) or _texts(v) for k, v in value.items())
+    return isinstance(value, list) and any(map(_texts, value))
+
+
+class Strict(Schema):
+    """Input that refuses fields it does not know, by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_text(cls, data: Any) -> Any:
+        given = getattr(data, "_obj", data)
+        for key, value in given.items() if isinstance(given, dict) else ():
+            if _texts(key) or _texts(value):
+                raise ValueError(f"{key!r} holds a NUL or half a character")
+        return data
+
+
+Money = Annotated[Decimal, Field(gt=0, max_digits=15, decimal_places=2, examples=["4060.00"])]
+Amount = Annotated[str, Field(pattern=r"^-?\d+\.\d{2}$", examples=["4060.00"])]
+Day = Annotated[date, AfterValidator(_in_range)]
+Key = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=80)]
+Cursor = Annotated[int, Query(0, ge=0, le=ID_MAX, description="next_cursor of the page before; 0 for the first page")]
+Limit = Annotated[int, Query(50, ge=1, le=PAGE_MAX, description="rows a page")]
+Code = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9._-]+$")]
+
+
+class ErrorOut(Schema):
+    """One thing that is wrong."""
+
+    code: str
+    message: str
+    field: str
+
+
+class ProblemOut(Schema):
+    """RFC 9457 problem document; `errors` names every field that is wrong."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[ErrorOut]
+
+
+def decimal(minor: int) -> str:
+    """Decimal string of minor units."""
+    return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02}"
+
+
+def minor(amount: Decimal | None) -> int:
+    """Minor units of a decimal (two places, checked by the schema)."""
+    return int((amount or Decimal(0)) * 100)
+
+
+def page_of(rows: QuerySet[Any], cursor: int, limit: int, out: Callable[[Any], Any], by: str = "pk") -> dict[str, Any]:
+    """One page of rows by ascending key: items, and the cursor of the next page (null on the last)."""
+    found: Sequence[Any] = list(rows.filter(**{f"{by}__gt": cursor}).order_by(by)[: limit + 1])
+    more = getattr(found[limit - 1], by) if len(found) > limit else None
+    return {"items": [out(r) for r in found[:limit]], "next_cursor": more}
+
+
+def one_of(rows: QuerySet[Any], what: str, field: str, **key: Any) -> Any:
+    """The one row with a key. Raises Refused (422) naming the field of the body that named it."""
+    found = rows.filter(**key).first()
+    if found is None:
+        raise refuse(f"no_such_{what}", f"there is no {what} {next(iter(key.values()))} in your scope", field)
+    return found
