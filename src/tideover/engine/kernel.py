@@ -311,8 +311,7 @@ def _fix_ended(w, conv, today):
     for i in range(w.state[0].live, w.state[0].rows):
         row = w.rows[i]
         if row.fixed_interest < 0 and row.end <= today:
-            row.fixed_interest = planned_interest(w, conv, row)
-            row.interest = row.fixed_interest
+            row.fixed_interest = row.interest
         elif w.state[0].sorted and not row.due and row.end > today:
             break
 

@@ -22,7 +22,8 @@ def add_product(q, r, a, b, n, m, d):
     over = m * d
     if abs(float(a)) * b * n < 4e18:
         p = a * b * n + r
-        return q + p // over, p % over
+        whole = p // over
+        return q + whole, p - whole * over
     # a*b/m = q1 + r1/m; then times n over d, again by parts.
     q1 = (a // m) * b + ((a % m) * b) // m
     r1 = ((a % m) * b) % m
@@ -34,7 +35,7 @@ def add_product(q, r, a, b, n, m, d):
 @kernel
 def rounded(q, r, over, mode, unit):
     """q + r/over rounded to a multiple of `unit`; twin of reference_schedule.round_exact."""
-    m = q % unit
+    m = q % unit if unit > 1 else 0
     floor = q - m
     if (m == 0 and r == 0) or mode == DOWN:
         return floor
@@ -84,6 +85,38 @@ def _discount(num, den, n):
 
 
 @kernel
+def _either(x, slack, places, mode, unit):
+    """x/2^places rounded, where x may be wrong by `slack`; AMBIGUOUS when that matters."""
+    low, high, mask = x - slack, x + slack, (1 << places) - 1
+    a = rounded(low >> places, low & mask, 1 << places, mode, unit)
+    b = rounded(high >> places, high & mask, 1 << places, mode, unit)
+    return a if a == b else AMBIGUOUS
+
+
+@kernel
+def _quotient_short(whole, part, den, below, error, mode, unit):
+    """(whole + part/den)/(below/2^60) rounded, by 44 bits of `below` and 18 binary places a step."""
+    cut = 0
+    while (below >> cut) >= (1 << 44):
+        cut += 1
+    divisor, places = below >> cut, 20
+    left = 60 - cut + places
+    x, rest = whole // divisor, whole % divisor
+    while left > 0:
+        k = min(18, left)
+        part <<= k
+        carry = part // den
+        part -= carry * den
+        rest = (rest << k) + carry
+        digit = rest // divisor
+        rest -= digit * divisor
+        x = (x << k) + digit
+        left -= k
+    slack = 4 + ((x >> 20) + 1) * ((error >> cut) + 2) // (divisor >> 20)
+    return _either(x, slack, places, mode, unit)
+
+
+@kernel
 def level_instalment(balance, num, den, n, mode, unit):
     """balance*i/(1-(1+i)^-n) with i = num/den, rounded; AMBIGUOUS when 60 bits cannot tell on which side of a half it lies.
 
@@ -99,6 +132,11 @@ def level_instalment(balance, num, den, n, mode, unit):
     below = ONE - discount
     if below < (1 << 40):
         return AMBIGUOUS
+    short = AMBIGUOUS
+    if balance + whole < (1 << 40):
+        short = _quotient_short(whole, part, den, below, error, mode, unit)
+    if short != AMBIGUOUS:
+        return short
     # Long division of (whole + part/den) by below/2^60, bit by bit, then as many binary places as fit.
     x, rest = whole // below, whole % below
     places, k = 0, 0
@@ -114,7 +152,4 @@ def level_instalment(balance, num, den, n, mode, unit):
             places += 1
         k += 1
     slack = 3 + ((x >> 20) + 1) * (error + 1) // (below >> 20)
-    low, high, mask = x - slack, x + slack, (1 << places) - 1
-    a = rounded(low >> places, low & mask, 1 << places, mode, unit)
-    b = rounded(high >> places, high & mask, 1 << places, mode, unit)
-    return a if a == b else AMBIGUOUS
+    return _either(x, slack, places, mode, unit)

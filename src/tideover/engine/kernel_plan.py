@@ -336,7 +336,7 @@ def _principal(w, loan, conv, method, row, index, level, left, last, first_plan,
     if first_plan and index == 0 and row.odd and conv.odd_first == EXTRA_INTEREST:
         q, r = add_product(0, 0, left, rate, conv.months, PPM, 12)
         return level - rounded(q, r, PPM * 12, conv.rounding, conv.unit)
-    return level - planned_interest(w, conv, row)
+    return level - row.interest
 
 
 @kernel
@@ -373,6 +373,7 @@ def fill(w, loan, conv, n, balance, rate, first_plan, keep, level, method):
             row.fixed_interest = rest if last else each
         if method == CUSTOM and first_plan and w.custom[k, 2] >= 0:
             row.fixed_interest = w.custom[k, 2]
+        row.interest = planned_interest(w, conv, row)
         if not keep:
             row.principal = _principal(w, loan, conv, method, row, k, level, left, last, first_plan, rate)
         elif last:
@@ -380,7 +381,6 @@ def fill(w, loan, conv, n, balance, rate, first_plan, keep, level, method):
         row.principal = max(0, min(row.principal, left))
         left -= row.principal
         row.balance = left
-        row.interest = planned_interest(w, conv, row)
     return level
 
 
