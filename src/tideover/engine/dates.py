@@ -90,7 +90,8 @@ def add_months(on: int, months: int, rule: str = "NONE", calendar: Calendar = Ca
 def advance(on: int, count: int, unit: str, convention: str, calendar: Calendar, *, end_of_month: bool = False) -> int:
     """`on` moved by `count` Days (working days), Weeks, Months or Years, then adjusted.
 
-    end_of_month: a start on or after its month's last working day lands on a month's last working day.
+    end_of_month: a start on or after its month's last working day lands on a month's last working day; without adjustment
+    (None, Unadjusted) calendar month ends take their place.
     Raises ValueError for an unknown unit.
     """
     if unit == "Days":
@@ -101,7 +102,10 @@ def advance(on: int, count: int, unit: str, convention: str, calendar: Calendar,
         return adjust(on + 7 * count, convention, calendar)
     if unit not in ("Months", "Years"):
         raise ValueError(f"no unit named {unit!r}")
-    to = add_months(on, count * (12 if unit == "Years" else 1))
+    months = count * (12 if unit == "Years" else 1)
+    if convention in ("None", "Unadjusted"):
+        return add_months(on, months, "LAST_DAY" if end_of_month else "NONE")
+    to = add_months(on, months)
     if end_of_month and on >= last_business_day(on, calendar):
         return last_business_day(to, calendar)
     return adjust(to, convention, calendar)
