@@ -226,6 +226,7 @@ def _stubs(p: Periods, dates: list[int], backward: bool, roll: str) -> list[int]
     edge, inner = (dates[0], dates[1]) if backward else (dates[-1], dates[-2])
     whole = roll_step(inner, (-1 if backward else 1) * p.months, roll)
     same_roll = roll_adjust(edge, roll) == whole
-    if p.stub == "STUB_NONE" and edge != whole:
+    # Under an end-of-month roll any day of the roll's month closes a whole period.
+    if p.stub == "STUB_NONE" and edge != whole and not (same_roll and roll == "EOM"):
         raise ValueError("the dates are not whole periods apart and no stub is allowed")
     return dates if same_roll else _merge_stub(dates, whole, p.stub, final=not backward)
