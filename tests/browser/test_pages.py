@@ -89,6 +89,12 @@ def sign_in(site: str, chromium: Any) -> Iterator[Callable[..., Any]]:
     assert errors == []
 
 
+def follow(page: Any, link: Any) -> None:
+    """Click what leads to another page, and wait for that page: what is read next is never the page before."""
+    with page.expect_navigation():
+        link.click()
+
+
 def first_loan(page: Any) -> str:
     """The number of a loan that is late."""
     page.goto("/loans?show=late")
@@ -132,26 +138,26 @@ def test_what_if_answers_in_the_page(sign_in: Callable[..., Any]) -> None:
 def test_a_person_is_found_without_a_trace_in_the_address(sign_in: Callable[..., Any]) -> None:
     page = sign_in("counsellor")
     first_loan(page)
-    page.locator("table.q tbody tr").first.locator("a").nth(1).click()
+    follow(page, page.locator("table.q tbody tr").first.locator("a").nth(1))
     masked = page.inner_text("main")
-    page.click("text=Show in full")
+    follow(page, page.locator("text=Show in full"))
     phone = re.search(r"\b1\d{10}\b", page.inner_text("main"))
     assert phone is not None and phone[0] not in masked
     page.goto("/loans")
     page.fill("#personal", phone[0])
-    page.click("text=Find a person")
+    follow(page, page.locator("text=Find a person"))
     assert page.locator("table.q tbody a").count() >= 2 and phone[0] not in page.url + page.content()
 
 
 def test_language_and_looks_stay(sign_in: Callable[..., Any]) -> None:
     page = sign_in("branch_head")
-    page.click("header >> text=中文")
+    follow(page, page.locator("header >> text=中文"))
     assert page.get_attribute("html", "lang") == "zh-Hans" and page.inner_text("h1") == "我的工作台"
     page.goto("/settings")
     page.check("input[name=theme][value=dark]")
     page.check("input[name=size][value=large]")
     page.check("input[name=language][value=en]")
-    page.click("main button")
+    follow(page, page.locator("main button"))
     assert page.get_attribute("html", "data-theme") == "dark" and page.inner_text("h1").startswith("Language")
     assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "19px"
 
@@ -164,7 +170,7 @@ def test_the_borrower_reads_pays_and_finds_help_on_a_small_phone(sign_in: Callab
     assert min(boxes) >= 44 and boxes[0] == boxes[1]
     page.locator("a[href='#pay']").first.click()
     assert page.locator("#pay").is_visible()
-    page.locator("a[href^='/my/schedule/']").first.click()
+    follow(page, page.locator("a[href^='/my/schedule/']").first)
     assert page.locator("table.cards tbody tr").count() > 1
     page.goto("/my/receipts")
     assert page.locator("h1").is_visible()
@@ -189,12 +195,12 @@ def test_every_flow_works_without_javascript(sign_in: Callable[..., Any]) -> Non
     number = first_loan(page)
     page.goto(f"/loans/{number}")
     page.fill("#as_of", "2026-06-30")
-    page.click(".slider button")
+    follow(page, page.locator(".slider button"))
     assert "as_of=2026-06-30" in page.url and page.locator("h1").inner_text() == number
     page.fill("#wa", "100")
-    page.click("text=Work it out")
+    follow(page, page.locator("text=Work it out"))
     assert page.locator("#answer table").count() == 1
-    page.click("header >> text=中文")
+    follow(page, page.locator("header >> text=中文"))
     assert page.get_attribute("html", "lang") == "zh-Hans"
-    page.click("text=退出")
+    follow(page, page.locator("text=退出"))
     assert "/sign-in" in page.url
