@@ -1,14 +1,17 @@
-# The two commands of the house: `make demo` and `make test`. Everything they need they install into .venv.
+# The two commands of the house: `make demo` and `make test`. Everything they need they install into .venv. `make soak` is for the long runs.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test env lint fast clean
+.PHONY: demo test soak env lint clean
 
 demo: env
 	$(BIN)/tideover demo
 
 test: env
 	bash scripts/check.sh
+
+soak: env
+	bash scripts/soak.sh
 
 lint: env
 	bash scripts/check.sh lint

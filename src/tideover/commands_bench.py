@@ -9,27 +9,34 @@ import platform
 import sys
 from pathlib import Path
 
-BENCHES = {"replay": "loans"}
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register `bench`."""
     p = commands.add_parser("bench", help="measure speed against a peer or a physical limit", description=__doc__)
-    p.add_argument("name", choices=sorted(BENCHES))
+    p.add_argument("name", metavar="NAME", help=f"one of {', '.join(names()) or 'the benchmarks of a source checkout'}")
     p.add_argument("--loans", type=int, help="how many loans")
-    p.add_argument("--source", choices=["parquet", "postgresql"], help="where close reads from")
     p.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     p.set_defaults(func=run)
 
 
+def names() -> list[str]:
+    """The benchmarks of this checkout: the modules of bench/."""
+    return sorted(p.stem for p in (ROOT / "bench").glob("[a-z]*.py"))
+
+
 def run(args: argparse.Namespace) -> int:
     """Import bench/NAME.py of the checkout and print what its run() returns."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / "bench" / f"{args.name}.py").exists():
-        print("benchmarks are part of a source checkout; run this in one", file=sys.stderr)
+    if args.name not in names():
+        known = ", ".join(names()) or "none: benchmarks are part of a source checkout"
+        print(f"bench: there is no benchmark {args.name}; there are {known}", file=sys.stderr)
         return 2
-    sys.path.insert(0, str(root))
-    given = {k: v for k, v in (("loans", args.loans), ("source", args.source)) if v is not None}
+    if args.loans is not None and args.loans < 1:
+        print("bench: --loans must be at least 1", file=sys.stderr)
+        return 2
+    sys.path.insert(0, str(ROOT))
+    given = {} if args.loans is None else {"loans": args.loans}
     result = importlib.import_module(f"bench.{args.name}").run(**given)
     result.setdefault("machine", f"{platform.machine()} {platform.processor()} {platform.python_version()}".strip())
     if args.json:

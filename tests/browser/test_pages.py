@@ -149,6 +149,14 @@ def test_a_person_is_found_without_a_trace_in_the_address(sign_in: Callable[...,
     assert page.locator("table.q tbody a").count() >= 2 and phone[0] not in page.url + page.content()
 
 
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_page_of_the_api_is_read_without_scrolling_sideways(sign_in: Callable[..., Any], width: int) -> None:
+    page = sign_in("engineer", width=width)
+    page.goto("/api/docs")
+    assert page.inner_text("h1").startswith("Tideover REST API")
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+
+
 def test_language_and_looks_stay(sign_in: Callable[..., Any]) -> None:
     page = sign_in("branch_head")
     follow(page, page.locator("header >> text=中文"))

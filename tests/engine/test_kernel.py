@@ -20,7 +20,7 @@ from tideover.engine.columns import event_columns, kernel_gap, terms_columns
 from tideover.engine.events import Event, EventKind, EventRejected
 from tideover.engine.presets import consumer_annuity
 from tideover.engine.replay import columns_of, replay
-from tideover.engine.terms import PenaltyTerms, Terms, day
+from tideover.engine.terms import BusinessDay, Calendar, CustomRow, Method, PenaltyTerms, Terms, day
 
 COUNT = int(os.environ.get("TIDEOVER_RANDOM_LOANS", "1200"))
 PARTS = 8
@@ -59,13 +59,12 @@ def test_kernel_equals_reference(part: int) -> None:
 
 def test_a_batch_equals_its_loans_one_by_one_with_gaps_answered_by_the_reference() -> None:
     loans = [random_loan(random.Random(s)) for s in range(200)]
-    capped = Terms(**{n: getattr(loans[0][0], n) for n in Terms.__slots__}).with_(penalty=PenaltyTerms(cap_minor=5))
-    if not capped.problems():
-        loans.append((capped, loans[0][1], loans[0][2]))
+    loans.append((loans[0][0].with_(penalty=PenaltyTerms(cap_minor=5)), loans[0][1], loans[0][2]))
     terms, events = terms_columns([t for t, _, _ in loans]), event_columns([e for _, e, _ in loans])
     days = np.array([a for _, _, a in loans])
     for threads in (1, 2):
         answer = batch.replay_many(terms, events, days, threads=threads)
+        assert answer.by_reference >= 1
         for i, (t, e, a) in enumerate(loans):
             expected = reference.replay(t, e, a)
             got = batch.standing_of(answer.table[i], a, answer.classes)
@@ -93,18 +92,30 @@ def test_a_rejected_event_is_named_in_a_batch_and_raised_alone() -> None:
 def test_large_amounts_do_not_overflow() -> None:
     terms = consumer_annuity(10**13, 3_600_000, day("2024-01-31"), 60)
     events = [Event(1, day("2026-01-31"), EventKind.PAYMENT, amount_minor=10**12)]
-    assert difference(terms, events, day("2030-01-31"), None) in ("", "gap")
-    flat = terms.with_(penalty=PenaltyTerms(ratio_num=9999, ratio_den=1000))
-    assert difference(flat, events, day("2030-01-31"), None) in ("", "gap")
+    assert difference(terms, events, day("2030-01-31"), None) == ""
+    steep = terms.with_(penalty=PenaltyTerms(ratio_num=99, ratio_den=100))
+    assert difference(steep, events, day("2030-01-31"), None) == ""
+    assert kernel_gap(terms.with_(penalty=PenaltyTerms(ratio_num=9999, ratio_den=1000)))
+    more = [Event(n, day("2024-02-10"), EventKind.DISBURSEMENT, amount_minor=10**13) for n in (2, 3, 4)]
+    assert difference(terms, more, day("2024-03-31"), None) == "gap"
+
+
+def test_days_beyond_the_calendar_are_left_to_the_reference() -> None:
+    weekends = Calendar("weekends", weekend=frozenset({5, 6}))
+    terms = Terms(
+        1_000_000, day("2160-01-04"), Method.ANNUITY, 60_000, instalments=200, first_due_on=day("2160-02-04"), calendar=weekends,
+        business_day=BusinessDay.FOLLOWING,
+    )  # fmt: skip
+    assert difference(terms, [], day("2165-01-01"), None) == "gap"
+    assert difference(terms.with_(instalments=24), [], day("2161-01-01"), None) == ""
+    assert replay(terms, [], day("2165-01-01")) == reference.replay(terms, [], day("2165-01-01"))
 
 
 def test_a_loan_of_2000_demands_over_2400_days_is_answered_by_the_kernel() -> None:
-    from tideover.engine.terms import CustomRow, Method
-
     start = day("2018-01-01")
-    rows = tuple(CustomRow(start + 1 + k, 1000) for k in range(1000))
-    terms = Terms(1_000_000, start, Method.CUSTOM, 60_000, custom_rows=rows)
-    events = [Event(k + 1, start + 30 + k, EventKind.PAYMENT, amount_minor=1000) for k in range(1000)]
+    rows = tuple(CustomRow(start + 1 + k, 1000) for k in range(2000))
+    terms = Terms(2_000_000, start, Method.CUSTOM, 60_000, custom_rows=rows)
+    events = [Event(k + 1, start + 30 + 2 * k, EventKind.PAYMENT, amount_minor=1000) for k in range(1000)]
     assert difference(terms, events, start + 2400, None) == ""
 
 

@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.factories import House
-from tideover.core.business_time import now
-from tideover.lending.imports import store
+from tideover.core.business_time import micros, now
+from tideover.core.problems import Refused
+from tideover.lending import clock
+from tideover.lending.imports import bulk, store
 from tideover.lending.imports.files import BadFile, file_read
 from tideover.lending.imports.mapping import BadMapping, mapping_read
 from tideover.lending.imports.run import Result, import_file
@@ -243,8 +245,25 @@ def test_people_loans_by_product_and_their_history(house: House, tmp_path: Path)
     day = date(2025, 2, 15)
     known = LoanEvent.objects.get(seq=3, contract=loan).recorded_at - timedelta(days=1)
     assert (loan_standing(loan, day).paid_total_minor, loan_standing(loan, day, known).paid_total_minor) == (0, 100_000)
-    bad = put(tmp_path, events.replace(",e", ",f").replace("H1,reversal", "H1,payoff"), history, "history", dry_run=True)
-    assert bad.rejects == [] or bad.rejects[0].column == "loan_id"
+    other = events.replace(",e", ",f")
+    lost = put(tmp_path, other.replace("e3,f1", "e3,f9").replace("f3,f1", "f3,f9"), history, "history", dry_run=True)
+    assert [(r.row, r.column) for r in lost.rejects] == [(3, "of_reference")]
+    refund = other.replace("H1,charge,2025-02-12,20", "H1,waiver,2025-02-12,")
+    assert put(tmp_path, refund, history, "history", dry_run=True).rejects == []
+
+
+def test_what_was_known_on_a_closed_day_cannot_be_added(house: House, tmp_path: Path) -> None:
+    cut = clock.cut_off_take()
+    mapping = "kind: events\ncolumns: {loan_id: l, kind: k, effective_on: d, amount: a, reference: r, recorded_at: w}"
+    head = "l,k,d,a,r,w\n"
+    closed = put(tmp_path, head + f"T-1,payment,2026-02-20,5,x1,{(cut - timedelta(days=1)).isoformat()}\n", mapping, "history")
+    assert [(r.row, r.column) for r in closed.rejects] == [(1, "recorded_at")] and "is closed" in closed.rejects[0].reason
+    ahead = put(tmp_path, head + f"T-1,payment,2026-02-20,5,x1,{(now() + timedelta(days=1)).isoformat()}\n", mapping, "history")
+    assert [(r.column, r.reason) for r in ahead.rejects] == [("recorded_at", "lies in the future")]
+    assert not LoanEvent.objects.exists()
+    with pytest.raises(Refused, match="closed"):
+        bulk.append([(house.loan.pk, [bulk.BulkEvent(1, 20504, 500, "x1", recorded_us=micros(cut))])], "test")
+    assert put(tmp_path, head + "T-1,payment,2026-02-20,5,x1,\n", mapping, "history").stored == 1
 
 
 def test_contacts_promises_and_complaints(house: House, tmp_path: Path) -> None:
@@ -316,4 +335,4 @@ def test_the_command_says_rejects_and_exit_codes(
     assert '"stored": 2' in capsys.readouterr().out
     assert main(["import", "people", str(tmp_path / "f.csv"), "--mapping", str(tmp_path / "m.yaml")]) == 2
     assert main(["import", "payments", str(tmp_path / "none.csv"), "--mapping", str(tmp_path / "m.yaml")]) == 2
-    assert now() and "payments" in capsys.readouterr().err
+    assert "payments" in capsys.readouterr().err

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tideover.core.packs.load import pack
+from tideover.core.packs.rules.price import lender_types
 from tideover.engine.events import Event, EventKind
 from tideover.engine.presets import consumer_annuity
 from tideover.engine.replay import replay, schedule
 from tideover.engine.terms import day
+from tideover.simulate.book import ENTITIES
 from tideover.simulate.rules.people import World, _late_cost, life, person_draw
 
 START, UNTIL = day("2025-01-10"), day("2026-06-01")
@@ -42,3 +45,7 @@ def test_the_cost_of_catching_up_leaves_nothing_late(days: int) -> None:
 
 def test_in_time_costs_nothing() -> None:
     assert _late_cost(World(), 100_000, 0) == _late_cost(World(), 100_000, -3) == 0
+
+
+def test_every_lender_of_the_demo_is_of_a_kind_that_may_lend() -> None:
+    assert {kind for *_, kind in ENTITIES} <= set(lender_types(pack("cn")))

@@ -15,7 +15,7 @@ from tests.web.test_api import client, post
 from tideover.core.access import PERMISSIONS
 from tideover.core.models import ActionLog, Role
 from tideover.daily.close import close_day
-from tideover.lending.models import Hold
+from tideover.lending.models import Hold, Staff
 from tideover.web.api import api
 
 TERMS = {
@@ -139,6 +139,11 @@ def test_the_organisation_is_opened_and_ended_from_a_day(house: House) -> None:
     assert made.status_code == 200, made.content
     codes = lambda on: [b["code"] for b in c.get(f"/api/v1/branches?on={on}").json()["items"]]  # noqa: E731
     assert "WZ" not in codes("2026-04-30") and "WZ" in codes("2026-05-01")
+    shop = {"code": "PAWN", "name_zh": "当铺", "name_en": "Pawn", "valid_from": "2026-05-01", "lender_type": "pawnshop"}
+    assert post(c, "/entities", shop).status_code == 403
+    Staff.objects.filter(user__role="engineer").update(entity=None)
+    assert post(c, "/entities", shop).json()["errors"][0]["field"] == "lender_type"
+    assert post(c, "/entities", {**shop, "lender_type": "micro_lender"}).status_code == 200
     staff = {
         "username": "li",
         "role": "collector",

@@ -1,4 +1,4 @@
-"""Cases of Chinese loan arithmetic (tests/cases/cn.json; rules in docs/method): parsed, replayed, compared cell by cell."""
+"""Cases of Chinese loan arithmetic (tests/cases/cn.json): parsed, replayed, compared cell by cell."""
 
 from __future__ import annotations
 

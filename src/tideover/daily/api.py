@@ -12,7 +12,7 @@ from ninja import Router, Schema
 
 from tideover.core.business_time import business_date
 from tideover.core.problems import NotFound, Problem
-from tideover.core.rest import Cursor, Day, Limit, route
+from tideover.core.rest import Cursor, Day, Limit, page_of, route
 from tideover.daily.close import tape_folder
 from tideover.daily.models import CloseRun
 from tideover.lending.scope import branches_visible, entities_visible, is_house_wide
@@ -59,12 +59,11 @@ class RowsPage(Schema):
 @route(router.get, "/tape/days", "tape-days", DayPage)
 def tape_days(request: HttpRequest, cursor: Cursor, limit: Limit) -> dict[str, Any]:
     """Closed days, in the order in which they were closed. `loans` and `events` count the whole book."""
-    found = list(CloseRun.objects.filter(state="done", pk__gt=cursor).order_by("pk")[: limit + 1])
-    items = [
-        {"as_of": r.as_of, "cut_off": r.cut_off.isoformat(), "loans": r.loans, "events": r.events, "digest": r.digest}
-        for r in found[:limit]
-    ]
-    return {"items": items, "next_cursor": found[limit - 1].pk if len(found) > limit else None}
+    return page_of(CloseRun.objects.filter(state="done"), cursor, limit, _day_out)
+
+
+def _day_out(r: CloseRun) -> dict[str, Any]:
+    return {"as_of": r.as_of, "cut_off": r.cut_off.isoformat(), "loans": r.loans, "events": r.events, "digest": r.digest}
 
 
 @route(router.get, "/tape/columns", "tape-columns", ColumnsOut)

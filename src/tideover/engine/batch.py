@@ -14,7 +14,7 @@ from tideover.engine import reference
 from tideover.engine.columns import ROW_OUT, STANDING, EventColumns, TermsColumns
 from tideover.engine.events import EventRejected
 from tideover.engine.standing import Row, Standing, TraceLine
-from tideover.engine.terms import NO_DAY, BusinessDay
+from tideover.engine.terms import BusinessDay
 
 ALL_KNOWN = 2**62
 CHUNK = 4096
@@ -144,6 +144,3 @@ def replay_one(terms: TermsColumns, events: EventColumns, as_of: int, known_at: 
     for seq, on, held, _, amounts in work["lines"][0][: int(out[0].line_count)].tolist():
         s.trace.append(TraceLine(seq, on, [int(a) for a in amounts], held))
     return s
-
-
-assert int(NO_DAY) == -(2**31)

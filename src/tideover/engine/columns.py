@@ -17,7 +17,6 @@ from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind,
 from tideover.engine.terms import (
     COMPONENT_COUNT,
     NO_DAY,
-    AllocateBy,
     Calendar,
     Component,
     CustomRow,
@@ -28,7 +27,7 @@ from tideover.engine.terms import (
     Unit,
 )
 
-C = COMPONENT_COUNT
+C, NO = COMPONENT_COUNT, int(NO_DAY)
 
 
 def _ints(*names: str) -> list[tuple[str, str]]:
@@ -97,7 +96,8 @@ LINE = np.dtype([*_ints("seq", "on", "held", "money"), ("amounts", "i8", (C,))])
 CALENDAR_DAYS = 73_049
 CALENDARS_MAX = 8
 """Calendars are laid out day by day from 1970-01-01 to 2169-12-31."""
-RATIO_DEN_MAX, RATIO_NUM_MAX, UNIT_MAX = 100, 1000, 10_000
+RATIO_DEN_MAX, RATIO_NUM_MAX, UNIT_MAX = 100, 100, 10_000
+PENALTY_RATE_MAX = 10**9
 COMPILED_KINDS = frozenset(EventKind) - {EventKind.JUDGMENT}
 
 
@@ -219,6 +219,8 @@ def kernel_gap(terms: Terms) -> str | None:
                 return f"penalty.{g.name} is not compiled"
         if not (0 < p.ratio_den <= RATIO_DEN_MAX and 0 <= p.ratio_num <= RATIO_NUM_MAX):
             return "the penalty ratio is out of the kernel's range"
+        if p.rate_ppm > PENALTY_RATE_MAX:
+            return "the penalty rate is out of the kernel's range"
         if DayCount(p.day_count) not in SPANS or DayCount(p.compound_day_count) not in SPANS:
             return "the penalty's day count is not compiled"
     if DayCount(terms.day_count) not in SPANS:
@@ -394,7 +396,3 @@ def _detail(e: Event, class_code: int, debit_code: int) -> tuple[Any, ...]:
         e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), _seven(e.components),
         _seven([c for c, _, _ in e.shares]), _seven([n for _, n, _ in e.shares]), _seven([d for _, _, d in e.shares]),
     )  # fmt: skip
-
-
-BY_INSTALMENT, BY_COMPONENT = int(AllocateBy.INSTALMENT), int(AllocateBy.COMPONENT)
-NO = int(NO_DAY)

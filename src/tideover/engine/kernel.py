@@ -78,6 +78,8 @@ E_SETTLEMENT, E_INSOLVENCY, E_ADJUSTMENT = int(EventKind.SETTLEMENT), int(EventK
 E_JUDGMENT = int(EventKind.JUDGMENT)
 FAR = 1 << 40
 NO_LINE = -1
+LATE_MAX = 6 * 10**15
+"""Largest overdue base (minor units) that add_product takes with any compiled penalty rate; above it the reference answers."""
 GUARANTOR_ORDER = (INTEREST, PRINCIPAL, COMPOUND, PENALTY, FEE, THIRD_PARTY_FEE, RECOVERY_COST)
 assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(EventKind)
 
@@ -205,6 +207,9 @@ def _run(w, conv, row, at, stop, owed_p, owed_i):
     contract = rate_at(w, at)
     rate = conv.penalty_rate if conv.penalty_rate >= 0 else contract * conv.ratio_num
     base = owed_p + (owed_i if conv.penalty_base == ON_BOTH else 0)
+    if owed_p + owed_i + row.joined > LATE_MAX:
+        w.state[0].status = GAP
+        return
     if base:
         n = _lateness_days(conv.penalty_day_count, at, stop)
         q, r = add_product(row.run_q[0], row.run_r[0], base, rate, n, PPM * conv.ratio_den, days_over(conv.penalty_day_count))
@@ -1218,12 +1223,12 @@ def _apply(w, loan, conv, ev, amount, d, today):
 
 
 @kernel
-def _void(events, details, low, high, known_at, seq, depth):
+def _void(events, details, low, high, known_at, seq):
     """Whether a known reversal, itself not reversed, speaks of event `seq`."""
     for i in range(low, high):
         e = events[i]
         if e.kind == E_REVERSAL and e.recorded_at <= known_at and details[e.detail].of_seq == seq:
-            if depth == 0 or not _reversed(events, details, low, high, known_at, e.seq):
+            if not _reversed(events, details, low, high, known_at, e.seq):
                 return True
     return False
 
@@ -1248,7 +1253,7 @@ def _choose(w, events, details, low, high, as_of, known_at):
         e = events[i]
         if e.recorded_at > known_at or e.on > as_of or e.kind == E_REVERSAL or e.kind == E_ADJUSTMENT:
             continue
-        if special and _void(events, details, low, high, known_at, e.seq, 1):
+        if special and _void(events, details, low, high, known_at, e.seq):
             continue
         if n + 1 >= w.chosen.shape[0]:
             return -1
@@ -1459,5 +1464,4 @@ def calendars_set(works: np.ndarray, terms: K.TermsColumns) -> None:
     works["calendars"][0, :count, : terms.calendars.shape[1]] = terms.calendars[:count]
 
 
-__all__ = ["FLAT", "replay_range", "rows_out", "work_new"]
 assert RATIO_DEN_MAX * PPM * 365 * 366 * K.UNIT_MAX < 2**62

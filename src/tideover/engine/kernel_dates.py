@@ -76,7 +76,7 @@ def _walk(open_days, on, by):
 
 @kernel
 def adjusted(conv, calendars, on):
-    """`on` moved to a working day by the terms' convention. Days outside the laid-out calendar stay."""
+    """`on` moved to a working day by the terms' convention. `row_dates` leaves days near the calendar's ends to the reference."""
     how = conv.business_day
     if how == UNADJUSTED or on < 0 or on >= CALENDAR_DAYS:
         return on

@@ -18,7 +18,7 @@ AMBIGUOUS = -1
 
 @kernel
 def add_product(q, r, a, b, n, m, d):
-    """(q, r) over m*d, plus a*b*n/(m*d). Bounds: |a| <= 2e13, b <= 1e10, m <= 1e8, d <= 2e6, n <= 2e7."""
+    """(q, r) over m*d, plus a*b*n/(m*d). Bounds: |a| <= 6e15, b <= 1e9, m <= 1e8, d <= 2e6, n <= 2e7."""
     over = m * d
     if abs(float(a)) * b * n < 4e18:
         p = a * b * n + r

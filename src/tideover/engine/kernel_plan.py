@@ -9,7 +9,17 @@ import numpy as np
 
 from tideover.engine.columns import CALENDAR_DAYS, CALENDARS_MAX, LINE, NO, C, _ints
 from tideover.engine.compiled import kernel
-from tideover.engine.kernel_dates import adjusted, civil, day_of, days_counted, days_over, month_length, months_later, step
+from tideover.engine.kernel_dates import (
+    UNADJUSTED,
+    adjusted,
+    civil,
+    day_of,
+    days_counted,
+    days_over,
+    month_length,
+    months_later,
+    step,
+)
 from tideover.engine.kernel_numbers import AMBIGUOUS, add_product, level_instalment, rounded
 from tideover.engine.terms import DayCount, FirstPeriod, Method, OddFirst, PartPeriod, Residue, RoundWhere, Shift
 
@@ -57,7 +67,9 @@ STATE = np.dtype(
         ("recovered", "i8", (C,)),
     ]
 )  # fmt: skip
-ROWS_MAX, EVENTS_MAX, SMALL_MAX = 1400, 4096, 256
+ROWS_MAX, EVENTS_MAX, SMALL_MAX = 2400, 4096, 256
+BALANCE_MAX = 2 * 10**13
+"""Largest balance (minor units) that a plan may carry here; above it the reference answers."""
 WORK = np.dtype(
     [
         ("state", STATE, (1,)),
@@ -342,6 +354,9 @@ def _principal(w, loan, conv, method, row, index, level, left, last, first_plan,
 @kernel
 def fill(w, loan, conv, n, balance, rate, first_plan, keep, level, method):
     """Give the rows w.undue[:n] balances, interest and principal; the level used. Twin of reference_schedule.fill."""
+    if balance > BALANCE_MAX:
+        w.state[0].status = GAP
+        return level
     count = n - (conv.grace_principal_rows if first_plan else 0)
     if level < 0 and not keep:
         level = _level(w, loan, conv, method, balance, rate, max(count, 1))
@@ -387,6 +402,8 @@ def fill(w, loan, conv, n, balance, rate, first_plan, keep, level, method):
 @kernel
 def row_dates(w, loan, conv, on, is_last):
     """(end, due on, late from) of a row with nominal due date `on`."""
+    if conv.business_day != UNADJUSTED and not 31 <= on < CALENDAR_DAYS - 31:
+        w.state[0].status = GAP
     due = adjusted(conv, w.calendars, on)
     end = due if conv.accrual_dates == SHIFTED else on
     if conv.settlement_day and not (is_last and (conv.method == BULLET or conv.method == INTEREST_ONLY)):

@@ -843,7 +843,7 @@ class Replay:
         return min((r for r, _ in late), key=lambda r: r.plan.late_from, default=None)
 
     def days_past_due(self, today: int) -> int:
-        """Days since the oldest counted unpaid due date (rule 15)."""
+        """Days since the oldest counted unpaid due date."""
         oldest = self._oldest(today)
         if oldest is None:
             return 0
@@ -939,7 +939,7 @@ class Replay:
         return out
 
     def _subsidy(self, row: PlanRow, used: dict[int, int]) -> int:
-        """The part of the row's interest that the treasury bears (rule 22)."""
+        """The part of the row's interest that the treasury bears."""
         subsidy = self.terms.subsidy
         if subsidy is None or not row.pieces:
             return 0
@@ -988,7 +988,7 @@ HANDLERS = {
 
 
 def effective(events: Iterable[Event], known_at: int | None) -> list[Event]:
-    """The events that count: known by then, not reversed, with corrected amounts (rule 18)."""
+    """The events that count: known by then, not reversed, with corrected amounts."""
     known = [e for e in events if known_at is None or e.recorded_at <= known_at]
     void = {e.of_seq for e in known if e.kind == EventKind.REVERSAL}
     # A reversal may itself be reversed: then what it voided counts again.

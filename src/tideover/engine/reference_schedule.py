@@ -1,6 +1,6 @@
 """The plan, slowly and exactly: row dates, each row's interest, and the principal that a method gives it.
 
-Part of the reference implementation (Python integers and fractions only). Rules numbered as in docs/method/schedule.md.
+Part of the reference implementation (Python integers and fractions only).
 """
 
 from __future__ import annotations
@@ -279,7 +279,7 @@ def dated_rows(nominal: list[int], start: int, terms: Terms, maturity: int) -> l
 
 
 def _is_odd(terms: Terms) -> bool:
-    """Rule 7: regular only if the first due date is one period after disbursement, or that is itself a due-day date."""
+    """Regular only if the first due date is one period after disbursement, or that is itself a due-day date."""
     if terms.first_due_on == NO_DAY or not months_per_step(terms):
         return terms.first_due_on != NO_DAY and terms.first_due_on != step(terms, terms.disbursed_on, 1)
     if terms.first_due_on == months_later(terms.disbursed_on, months_per_step(terms), date_of(terms.disbursed_on).day):

@@ -2,7 +2,7 @@
 
 Every convention is a value. Enumerations are small integers so that one loan (`Terms`) and many (arrays of the same
 fields) mean the same. Money: int64 minor units. Rates: integer parts per million a year. Dates: int32 days since
-1970-01-01 (`day()` and `date_of()` convert). Source of each default: docs/method/terms.md.
+1970-01-01 (`day()` and `date_of()` convert).
 """
 
 from __future__ import annotations

@@ -17,9 +17,10 @@ from tideover.engine.events import Event, EventKind, EventRejected
 from tideover.engine.standing import Standing
 from tideover.engine.terms import NO_DAY, Component, date_of, day
 from tideover.lending.models import Contract, LegalEntity, LoanEvent, Receipt, StandingRow
+from tideover.lending.payments import NewPayment
 from tideover.lending.scope import entities_visible, parties_reachable
 from tideover.lending.selectors import bucket_of, contract_get, contracts_visible, loan_standing, loan_status
-from tideover.lending.services import NewPayment, event_record, payments_record, receipt_record, receipt_reverse
+from tideover.lending.services import event_record, payments_record, receipt_record, receipt_reverse
 
 router = Router(tags=["loans and money"])
 YEARS_ASKED = 40

@@ -25,6 +25,8 @@ from tideover.lending.models import Contract, LoanEvent, ReceiptPart
 from tideover.lending.rules.events import engine_event_of, event_problems
 
 KEY_LENGTH_MAX = 80
+OWN_KEYS = "tideover:"
+"""Idempotency keys of events that the house itself derives (parts of a receipt, resets) begin with this; nobody else's may."""
 YEARS_MAX = 60
 """An event lies at most this many years after the loan began: beyond it is a slip of the keyboard."""
 AGAINST = frozenset({EventKind.REVERSAL, EventKind.CHARGEBACK, EventKind.ADJUSTMENT})
@@ -37,7 +39,7 @@ HAS_AMOUNT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """One event to append in bulk. `recorded_at` is explicit: history is imported as it was learned."""
+    """One event about to be chained, with the instant it is stamped with."""
 
     kind: EventKind
     effective_on: date
@@ -195,29 +197,6 @@ def chained(contract: Contract, news: Sequence[NewEvent]) -> list[LoanEvent]:
     if out:
         contract.event_count, contract.chain_hash = out[-1].seq, out[-1].hash
     return out
-
-
-def events_bulk_append(batches: Sequence[tuple[Contract, Sequence[NewEvent]]]) -> int:
-    """Append the histories of many loans in one transaction; returns the number of events. Contracts are locked by id.
-
-    The caller has validated the events; keys must be new. `recorded_at` is history's own, but never at or below a cut-off
-    that knew the loan: the tape of a closed day would no longer be what replay says was known then. Raises Refused.
-    """
-    ordered = sorted(batches, key=lambda b: b[0].pk)
-    with transaction.atomic():
-        clock.writing()
-        cut = clock.cut_off()
-        mine = Contract.objects.select_for_update(no_key=True).filter(pk__in=[c.pk for c, _ in ordered]).order_by("pk")
-        locked = {c.pk: c for c in mine}
-        rows: list[LoanEvent] = []
-        for contract, news in ordered:
-            held = locked[contract.pk]
-            if cut is not None and held.created_at <= cut and any(n.recorded_at <= cut for n in news):
-                raise refuse("below_cut_off", f"{held.number}: days up to {cut.isoformat()} are closed", "recorded_at")
-            rows += chained(held, news)
-        LoanEvent.objects.bulk_create(rows, batch_size=2000)
-        Contract.objects.bulk_update(locked.values(), ["event_count", "chain_hash"], batch_size=500)
-    return len(rows)
 
 
 def chain_break(contract: Contract) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from tideover.core.action_log import Entry, log_many
 from tideover.core.business_time import micros
@@ -20,15 +20,21 @@ from tideover.engine.terms import Terms, day
 from tideover.lending import clock, journal
 from tideover.lending.chain import body_hash
 from tideover.lending.contract_terms import terms_for
+from tideover.lending.imports.bulk import tips_move
 from tideover.lending.models import Contract, LoanEvent, StandingRow
 from tideover.lending.rules.events import engine_event_of, event_problems
 from tideover.lending.selectors import standing_fields
 
-if TYPE_CHECKING:
-    from tideover.lending.services import NewPayment
-
-OWN_KEYS = "tideover:"
 CHUNK = 500
+
+
+class NewPayment(NamedTuple):
+    """One payment on one loan, as it comes in from outside."""
+
+    loan: str
+    amount_minor: int
+    received_on: date
+    key: str
 
 
 class Booking:
@@ -70,8 +76,8 @@ class Booking:
         contract = self.loans.get(p.loan)
         if contract is None:
             raise NotFound(Problem("no_such_loan", f"there is no loan {p.loan} in your scope", "loan"))
-        if p.key.startswith(OWN_KEYS):
-            raise refuse("reserved_key", f"keys that begin with {OWN_KEYS} are the lender's own", "idempotency_key")
+        if p.key.startswith(journal.OWN_KEYS):
+            raise refuse("reserved_key", f"keys that begin with {journal.OWN_KEYS} are the lender's own", "idempotency_key")
         problems = [*journal.key_problems(p.key), *event_problems(EventKind.PAYMENT, p.amount_minor, None)]
         if problems:
             raise Refused(*problems)
@@ -122,10 +128,5 @@ class Booking:
         StandingRow.objects.bulk_create(
             standings, update_conflicts=True, unique_fields=["contract"], update_fields=columns, batch_size=CHUNK
         )
-        self._tips(list(touched.values()))
+        tips_move({pk: (c.event_count, bytes(c.chain_hash)) for pk, c in touched.items()})
         log_many(self.actor, [Entry("event.payment", "loan", r.contract.number, {"seq": r.seq}) for r in self.news])
-
-    def _tips(self, contracts: Sequence[Contract]) -> None:
-        """Move the tips of the journals: one statement a loan, without the loan's other columns."""
-        for c in contracts:
-            Contract.objects.filter(pk=c.pk).update(event_count=c.event_count, chain_hash=c.chain_hash)

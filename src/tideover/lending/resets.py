@@ -12,9 +12,9 @@ from tideover.core.packs.load import NoRule, fixing
 from tideover.core.packs.rules.fixings import MissingFixing, reset_days
 from tideover.engine.events import EventKind
 from tideover.lending.contract_terms import reference_of
-from tideover.lending.journal import event_append
+from tideover.lending.journal import OWN_KEYS, event_append
 from tideover.lending.models import Contract, LoanEvent
-from tideover.lending.services import OWN_KEYS, standing_refresh
+from tideover.lending.services import standing_refresh
 
 
 def contracts_following() -> QuerySet[Contract]:

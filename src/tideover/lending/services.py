@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -28,7 +28,7 @@ from tideover.engine.standing import Standing
 from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, Component, day
 from tideover.lending import clock
 from tideover.lending.contract_terms import calendar_pinned, reference_of, terms_for, terms_problems
-from tideover.lending.journal import KEY_LENGTH_MAX, event_append, is_live
+from tideover.lending.journal import KEY_LENGTH_MAX, OWN_KEYS, event_append, is_live
 from tideover.lending.models import (
     Branch,
     Contract,
@@ -44,13 +44,11 @@ from tideover.lending.models import (
     StandingRow,
 )
 from tideover.lending.models.party import PartyKind
-from tideover.lending.payments import Booking
+from tideover.lending.payments import Booking, NewPayment
 from tideover.lending.selectors import contracts_visible, facility_available, loan_standing, standing_fields
 
 LOAN_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,30}")
 AMOUNT = re.compile(r"\d{1,13}(\.\d{1,2})?")
-OWN_KEYS = "tideover:"
-"""Idempotency keys of events that the house itself derives (the parts of a receipt) begin with this; nobody else's may."""
 SECURITY_RANK = {"": 0, "guarantee": 1, "mortgage": 2}
 
 
@@ -325,15 +323,6 @@ def payment_record(
         actor=actor,
         as_of=as_of,
     )
-
-
-class NewPayment(NamedTuple):
-    """One payment on one loan, as it comes in from outside."""
-
-    loan: str
-    amount_minor: int
-    received_on: date
-    key: str
 
 
 def payments_record(user: User, payments: Sequence[NewPayment], *, as_of: date | None = None) -> list[LoanEvent | Refused]:

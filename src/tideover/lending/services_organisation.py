@@ -10,6 +10,8 @@ from django.db.models import Q
 
 from tideover.core.action_log import log
 from tideover.core.models import Role, User
+from tideover.core.packs.load import pack
+from tideover.core.packs.rules.price import lender_types
 from tideover.core.problems import Problem, Refused, refuse
 from tideover.lending.models import Branch, LegalEntity, Staff, Team
 
@@ -32,7 +34,10 @@ def _holds(outer: Any, valid_from: date, field: str) -> None:
 
 
 def entity_create(*, code: str, name_zh: str, name_en: str, lender_type: str, valid_from: date, actor: str) -> LegalEntity:
-    """Open a legal entity. Raises Refused when the code is taken."""
+    """Open a legal entity of the default jurisdiction. Raises Refused: code taken, or a kind of lender without price rules."""
+    known = lender_types(pack(LegalEntity._meta.get_field("jurisdiction").default))
+    if lender_type not in known:
+        raise refuse("unknown_lender_type", f"lender type {lender_type} is not one of {', '.join(known)}", "lender_type")
     values = {"code": code, "name_zh": name_zh, "name_en": name_en, "lender_type": lender_type, "valid_from": valid_from}
     return _create(LegalEntity, "entity", "code", actor, values)
 

@@ -13,13 +13,13 @@ from django.db import transaction
 from tqdm import tqdm
 
 from tideover.core.action_log import log
-from tideover.core.business_time import now
+from tideover.core.business_time import micros, now
 from tideover.core.models import Role, User
 from tideover.engine.events import EventKind
 from tideover.engine.replay import schedule
 from tideover.engine.terms import date_of, day
 from tideover.lending.contract_terms import terms_for
-from tideover.lending.journal import NewEvent, events_bulk_append
+from tideover.lending.imports.bulk import BulkEvent, append
 from tideover.lending.models import (
     Branch,
     Contract,
@@ -50,7 +50,7 @@ BRANCHES = (
     ("MICRO", "YW", "义乌营业部", "Yiwu office", "yiwu"),
     ("MICRO", "TZ", "台州营业部", "Taizhou office", "taizhou"),
 )
-ENTITIES = (("BANK", "潮生银行", "Tidewater Bank", "bank"), ("MICRO", "潮生小额贷款", "Tidewater Microcredit", "microlender"))
+ENTITIES = (("BANK", "潮生银行", "Tidewater Bank", "bank"), ("MICRO", "潮生小额贷款", "Tidewater Microcredit", "micro_lender"))
 BRANCH_ROLES = (Role.BRANCH_HEAD, Role.CUSTOMER_MANAGER)
 
 
@@ -168,7 +168,7 @@ def _noon(on: date) -> datetime:
 
 def _histories(contracts: list[Contract], as_of: date, rng: np.random.Generator, *, quiet: bool) -> None:
     world, today = World(), day(as_of)
-    batch: list[tuple[Contract, list[NewEvent]]] = []
+    batch: list[tuple[int, list[BulkEvent]]] = []
     for c in tqdm(contracts, desc="lives", unit="loan", disable=quiet):
         due = [(r.due_on, r.principal_minor + r.interest_minor) for r in schedule(terms_for(c))]
         person = person_draw(world, rng, enterprise=c.borrower.kind == "enterprise")
@@ -178,14 +178,20 @@ def _histories(contracts: list[Contract], as_of: date, rng: np.random.Generator,
             person.savings_minor += int(due[0][1] * rng.uniform(0.75, 1.8))
         else:
             person.income_minor = max(person.income_minor, int(due[0][1] * rng.uniform(2.2, 5)))
-        batch.append((c, list(_events(c, life(world, person, due, today, rng), rng, today))))
+        batch.append((c.pk, list(_events(c, life(world, person, due, today, rng), rng, today))))
         if len(batch) >= 500:
-            events_bulk_append(batch)
+            append(batch, "demo")
             batch = []
-    events_bulk_append(batch)
+    append(batch, "demo")
 
 
-def _events(c: Contract, payments: list[Any], rng: np.random.Generator, today: int) -> Iterator[NewEvent]:
+def _event(
+    kind: EventKind, on: date, at: datetime, amount_minor: int, key: str, actor: str, extra: dict[str, Any] | None = None
+) -> BulkEvent:
+    return BulkEvent(int(kind), day(on), amount_minor, key, extra, micros(at), actor)
+
+
+def _events(c: Contract, payments: list[Any], rng: np.random.Generator, today: int) -> Iterator[BulkEvent]:
     seq = 0
     for p in payments:
         on = date_of(p.on)
@@ -195,11 +201,11 @@ def _events(c: Contract, payments: list[Any], rng: np.random.Generator, today: i
         kind = EventKind.PAYOFF if p.closes else EventKind.PAYMENT
         late_news = timedelta(days=int(rng.integers(1, 4))) if rng.random() < 0.02 and p.on + 4 < today else timedelta()
         key = f"demo:{c.number}:{seq}"
-        yield NewEvent(kind, on, _noon(on) + late_news, 0 if p.closes else p.amount_minor, key, "payments")
+        yield _event(kind, on, _noon(on) + late_news, 0 if p.closes else p.amount_minor, key, "payments")
         if rng.random() < 0.004 and p.on + 6 < today and not p.closes:
             paid, seq = seq, seq + 1
             back = _noon(date_of(p.on + 5))
-            yield NewEvent(EventKind.REVERSAL, on, back, 0, f"demo:{c.number}:{seq}", "payments", {"of_seq": paid})
+            yield _event(EventKind.REVERSAL, on, back, 0, f"demo:{c.number}:{seq}", "payments", {"of_seq": paid})
 
 
 def _standings(contracts: list[Contract], as_of: date, *, quiet: bool) -> None:
@@ -208,26 +214,25 @@ def _standings(contracts: list[Contract], as_of: date, *, quiet: bool) -> None:
         standing = loan_standing(c, as_of)
         events = list(_aftermath(c, standing.days_past_due, as_of))
         if events:
-            extra.append((c, events))
+            extra.append((c.pk, events))
         else:
             rows.append(StandingRow(contract=c, **standing_fields(standing)))
-    events_bulk_append(extra)
-    for c, _ in extra:
-        c.refresh_from_db()
+    append(extra, "demo")
+    for c in Contract.objects.select_related("product").filter(pk__in=[pk for pk, _ in extra]).order_by("pk"):
         rows.append(StandingRow(contract=c, **standing_fields(loan_standing(c, as_of))))
     StandingRow.objects.bulk_create(rows, batch_size=500)
 
 
-def _aftermath(c: Contract, days_past_due: int, as_of: date) -> Iterator[NewEvent]:
+def _aftermath(c: Contract, days_past_due: int, as_of: date) -> Iterator[BulkEvent]:
     """What the lender did on loans in arrears: write-offs, deferrals, waivers, by the loan's own number so that it repeats."""
     pick, key, at = c.pk % 10, f"demo:{c.number}:after", _noon(as_of)
     if days_past_due > 270 and pick < 5:
-        yield NewEvent(EventKind.ACCELERATION, as_of - timedelta(days=30), at, 0, key + "1", "legal")
-        yield NewEvent(EventKind.WRITE_OFF, as_of - timedelta(days=20), at, 0, key + "2", "finance")
+        yield _event(EventKind.ACCELERATION, as_of - timedelta(days=30), at, 0, key + "1", "legal")
+        yield _event(EventKind.WRITE_OFF, as_of - timedelta(days=20), at, 0, key + "2", "finance")
     elif 30 < days_past_due <= 120 and pick < 3 and c.instalments:
         extra = {"rows": 3, "defer_interest": "spread"}
-        yield NewEvent(EventKind.DEFER, as_of - timedelta(days=2), at, 0, key + "1", "counsellor", extra)
-        yield NewEvent(EventKind.WAIVER, as_of - timedelta(days=2), at, -1, key + "2", "counsellor", {"component": "penalty"})
+        yield _event(EventKind.DEFER, as_of - timedelta(days=2), at, 0, key + "1", "counsellor", extra)
+        yield _event(EventKind.WAIVER, as_of - timedelta(days=2), at, -1, key + "2", "counsellor", {"component": "penalty"})
 
 
 def _plain_rows(as_of: date) -> None:

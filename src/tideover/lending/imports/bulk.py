@@ -7,7 +7,7 @@ checks, and a staging table would write every row twice. Layout and hashes are t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,21 +15,26 @@ from typing import Any
 from django.db import connection, transaction
 
 from tideover.core.business_time import micros
+from tideover.core.problems import refuse
 from tideover.engine.terms import date_of
 from tideover.lending.chain import GENESIS, body_hash, canonical, event_hash
-from tideover.lending.clock import stamp
+from tideover.lending.clock import cut_off, stamp
 from tideover.lending.models import Contract, LoanEvent
 
 COLUMNS = (
     "contract_id", "seq", "kind", "effective_on", "recorded_at", "amount_minor", "extra", "idempotency_key", "body_hash",
     "actor", "prev_hash", "hash",
 )  # fmt: skip
+TIP = ("pk", "number", "created_at", "event_count", "chain_hash")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class BulkEvent:
-    """One event. `on`: engine day. `recorded_us`: microseconds since 1970-01-01 UTC; -1: now, stamped under the lock."""
+    """One event. `on`: engine day. `recorded_us`: microseconds since 1970-01-01 UTC; -1: now, stamped under the lock.
+
+    `actor`: who did it; empty: whoever appends.
+    """
 
     kind: int
     on: int
@@ -37,25 +42,32 @@ class BulkEvent:
     key: str
     extra: dict[str, Any] | None = None
     recorded_us: int = -1
+    actor: str = ""
 
 
 def append(batches: Sequence[tuple[int, Sequence[BulkEvent]]], actor: str) -> int:
     """Append events to loans, (contract id, its events in order) each; returns how many were written.
 
-    The caller has checked the events, and that the keys are new (a key that is not makes the whole call fail).
+    The caller has checked the events, and that the keys are new (a key that is not makes the whole call fail). `recorded_us` is
+    history's own, but never at or below a cut-off that knew the loan: the tape of a closed day would no longer be what replay
+    says was known then. Raises Refused.
     """
     ordered = sorted(batches, key=lambda b: b[0])
     with transaction.atomic():
-        now_us = micros(stamp())
-        ids = [pk for pk, _ in ordered]
-        tips = (
-            Contract.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk", "event_count", "chain_hash")
-        )
-        tip = {pk: (count, bytes(digest) or GENESIS) for pk, count, digest in tips}
+        now_us, closed = micros(stamp()), cut_off()
+        locked = Contract.objects.select_for_update(no_key=True).filter(pk__in=[pk for pk, _ in ordered]).order_by("pk")
+        tip, known = {}, {}
+        for pk, number, created_at, count, digest in locked.values_list(*TIP):
+            tip[pk] = (count, bytes(digest) or GENESIS)
+            known[pk] = (number, closed is not None and created_at <= closed)
+        for pk, events in ordered:
+            number, is_closed = known[pk]
+            if is_closed and any(0 <= e.recorded_us <= micros(closed) for e in events):
+                raise refuse("below_cut_off", f"{number}: what was known by {closed.isoformat()} is closed", "recorded_at")
         rows = list(_chained(ordered, tip, now_us, actor))
         write = _copy if connection.vendor == "postgresql" else _execute
         write(rows)
-        _tips(tip)
+        tips_move(tip)
     return len(rows)
 
 
@@ -68,9 +80,10 @@ def _chained(
             seq += 1
             raw = canonical(e.extra)
             at = now_us if e.recorded_us < 0 else e.recorded_us
-            digest = event_hash(prev, pk, seq, e.kind, e.on, at, e.amount_minor, raw, e.key, actor)
+            who = e.actor or actor
+            digest = event_hash(prev, pk, seq, e.kind, e.on, at, e.amount_minor, raw, e.key, who)
             body = body_hash(e.kind, e.on, e.amount_minor, raw, pk)
-            yield pk, seq, e.kind, e.on, at, e.amount_minor, e.extra, e.key, body, actor, prev, digest
+            yield pk, seq, e.kind, e.on, at, e.amount_minor, e.extra, e.key, body, who, prev, digest
             prev = digest
         tip[pk] = (seq, prev)
 
@@ -123,7 +136,8 @@ def _execute(rows: list[tuple[Any, ...]]) -> None:
         cursor.executemany(f"INSERT INTO lending_loanevent ({', '.join(COLUMNS)}) VALUES ({marks})", values)
 
 
-def _tips(tip: dict[int, tuple[int, bytes]]) -> None:
+def tips_move(tip: Mapping[int, tuple[int, bytes]]) -> None:
+    """Write the journal tips of loans: (number of events, last hash) by contract id, in one statement."""
     ids, counts, hashes = list(tip), [c for c, _ in tip.values()], [h for _, h in tip.values()]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

@@ -11,11 +11,12 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Model
 
-from tideover.core.business_time import business_date, now
+from tideover.core.business_time import business_date, micros, now
 from tideover.engine.events import EventKind
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth
 from tideover.engine.terms import NO_DAY, date_of, day
+from tideover.lending import clock
 from tideover.lending.chain import body_hash
 from tideover.lending.contract_terms import calendar_pinned, terms_for
 from tideover.lending.imports.bulk import BulkEvent, append, keys_known
@@ -210,6 +211,8 @@ def histories(frame: Frame, links: Links, file_sha: str) -> tuple[list[LoanEvent
     columns = {n: frame.values[n].to_pylist() if frame.has(n) else [None] * len(frame) for n in _EVENT_TEXTS}
     numbers = {n: frame.number(n, o) for n, o in (("effective_on", 0), ("amount", 0), ("due_on", NO_DAY), ("rate", -1))}
     recorded = frame.number("recorded_at", -1)
+    _recorded_check(frame, rows_of, loans, recorded)
+    rows_of = {pk: left for pk, rows in rows_of.items() if (left := [i for i in rows if frame.ok[i]])}
     out, already = [], 0
     for pk, rows in sorted(rows_of.items()):
         new = [i for i in rows if keys[i] not in known]
@@ -224,6 +227,20 @@ def histories(frame: Frame, links: Links, file_sha: str) -> tuple[list[LoanEvent
         elif events:
             out.append((pk, events))
     return out, already
+
+
+def _recorded_check(frame: Frame, rows_of: dict[int, list[int]], loans: dict[int, Contract], recorded: np.ndarray) -> None:
+    """Refuse what is said to have been known in a day that is closed, or later than now."""
+    closed, late = clock.cut_off(), recorded > micros(now())
+    known = np.zeros(len(frame), bool)
+    for pk, rows in rows_of.items():
+        if closed is not None and loans[pk].created_at <= closed:
+            known[rows] = (recorded[rows] >= 0) & (recorded[rows] <= micros(closed))
+    frame.reject(late, "recorded_at", "lies in the future")
+    if closed is not None:
+        frame.reject(
+            known, "recorded_at", f"what was known by {closed.isoformat()} is closed; leave it out, or import before closing"
+        )
 
 
 _EVENT_TEXTS = ("kind", "component", "reference", "of_reference")

@@ -28,6 +28,11 @@ class Finding:
         return f"{self.message} ({self.citation})" if self.citation else self.message
 
 
+def lender_types(pack: Pack) -> list[str]:
+    """The kinds of lender that the pack's price caps know; empty when it has no price caps."""
+    return sorted(id.removeprefix(CAP) for id in pack.rules if id.startswith(CAP))
+
+
 def penalty_findings(
     pack: Pack, penalty: PenaltyTerms | None, annual_rate_ppm: int, on: date, use: str = "overdue"
 ) -> list[Finding]:
@@ -51,7 +56,7 @@ def penalty_findings(
 def price_findings(pack: Pack, lender: str, terms: Terms, rows: Sequence[Row], signed_on: date) -> list[Finding]:
     """Whether a loan costs more than its lender may ask: nominal rate, all-in cost of the schedule, and where the rule counts it
     the penalty rate. A missing fixing is a finding, never a guess. A pack without price caps finds nothing."""
-    known = sorted(id.removeprefix(CAP) for id in pack.rules if id.startswith(CAP))
+    known = lender_types(pack)
     if not known:
         return []
     if lender not in known:
