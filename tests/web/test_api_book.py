@@ -139,11 +139,6 @@ def test_the_organisation_is_opened_and_ended_from_a_day(house: House) -> None:
     assert made.status_code == 200, made.content
     codes = lambda on: [b["code"] for b in c.get(f"/api/v1/branches?on={on}").json()["items"]]  # noqa: E731
     assert "WZ" not in codes("2026-04-30") and "WZ" in codes("2026-05-01")
-    shop = {"code": "PAWN", "name_zh": "当铺", "name_en": "Pawn", "valid_from": "2026-05-01", "lender_type": "pawnshop"}
-    assert post(c, "/entities", shop).status_code == 403
-    Staff.objects.filter(user__role="engineer").update(entity=None)
-    assert post(c, "/entities", shop).json()["errors"][0]["field"] == "lender_type"
-    assert post(c, "/entities", {**shop, "lender_type": "micro_lender"}).status_code == 200
     staff = {
         "username": "li",
         "role": "collector",
@@ -260,3 +255,12 @@ def test_the_page_of_the_api_names_every_operation_and_runs_no_script(db: None) 
     assert all(f">{m.upper()} {p}<" in html for m, p, _ in operations())
     anchors, ids = set(re.findall(r'href="#([^"]+)"', html)), set(re.findall(r'id="([^"]+)"', html))
     assert anchors <= ids
+
+
+def test_only_a_kind_of_lender_with_price_rules_is_opened(house: House) -> None:
+    c = client(house, "engineer")
+    shop = {"code": "PAWN", "name_zh": "当铺", "name_en": "Pawn", "valid_from": "2026-05-01", "lender_type": "pawnshop"}
+    assert post(c, "/entities", shop).status_code == 403
+    Staff.objects.filter(user__role="engineer").update(entity=None)
+    assert post(c, "/entities", shop).json()["errors"][0]["field"] == "lender_type"
+    assert post(c, "/entities", {**shop, "lender_type": "micro_lender"}).status_code == 200
