@@ -8,6 +8,7 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tideover.core.packs.load import rule
 from tideover.daily.columns import Conventions, Loans, columns_of, numbers, subset
@@ -88,7 +89,7 @@ def replayed(partition: Partition, shared: Conventions, lookups: Lookups, moment
     before = figures_of(*_standings(loans, late_news, today - 1, moment.known_us))
     table = _table(partition, loans, standings, state, figures, lookups, moment.as_of)
     rejected = partition.contracts["number"].filter(pa.array(state != 0)).to_pylist()
-    return Replayed(table, len(loans.events.events), late_news, before, rejected)
+    return Replayed(table, pc.sum(table["event_count"]).as_py() or 0, late_news, before, rejected)
 
 
 def _standings(loans: Loans, chosen: np.ndarray, as_of: int, known_us: int) -> tuple[Standings, np.ndarray]:

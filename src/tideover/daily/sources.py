@@ -103,7 +103,8 @@ class Book:
 
     def partitions(self) -> Iterator[Partition]:
         """Partitions in order of contract id; all of one snapshot on PostgreSQL."""
-        with _reader() as (fetch, plain):
+        with fetching() as fetch:
+            plain = connection.vendor == "sqlite"
             words = {"as_of": self.as_of.isoformat(), "cut_off": _instant(self.cut_off, plain), **expressions(plain)}
             last = _scalar(fetch, LAST_SQL) or 0
             first = 0
@@ -128,13 +129,13 @@ def _instant(at: datetime, plain: bool) -> str:
 
 
 @contextmanager
-def _reader() -> Iterator[tuple[Any, bool]]:
-    """(fetch(sql, schema) -> Arrow table, whether dates come as text)."""
+def fetching() -> Iterator[Any]:
+    """fetch(sql, schema) -> Arrow table of the lender's database; values as text are read where the schema says otherwise."""
     if connection.vendor != "postgresql" or connection.in_atomic_block:
-        yield _fetch_cursor, connection.vendor == "sqlite"
+        yield _fetch_cursor
         return
     with adbc() as fetch:
-        yield fetch, False
+        yield fetch
 
 
 def _fetch_cursor(sql: str, schema: pa.Schema) -> pa.Table:
