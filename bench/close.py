@@ -197,8 +197,8 @@ CREATE UNLOGGED TABLE {name} ({columns});
 FILL = """
 INSERT INTO lending_party (id, reference, kind, name, name_hash, id_number, id_hash, phone, phone_hash, address, region, industry,
   language, branch_id, created_at)
-SELECT borrower_id, borrower, 'person', repeat('x', 60), h, repeat('x', 60), h, repeat('x', 60), h, repeat('x', 80), '', '',
-  'zh-hans', branch_id, disbursed_on FROM stage_contracts, LATERAL (SELECT substring(sha256(int8send(id)), 1, 16) AS h) hashes;
+SELECT borrower_id, borrower, 'person', s, h, s, h, s, h, s, '', '', 'zh-hans', branch_id, disbursed_on FROM stage_contracts, LATERAL (
+  SELECT substring(sha256(int8send(id)), 1, 16) AS h, sha256(int8send(id)) || sha256(int8send(-id)) AS s) secrets;
 INSERT INTO lending_contract (id, number, entity_id, branch_id, product_id, borrower_id, currency, channel, purpose, signed_on,
   disbursed_on, principal_minor, annual_rate_ppm, instalments, first_due_on, due_day, maturity_on, overrides, created_at,
   event_count, chain_hash)
