@@ -155,7 +155,9 @@ def _table(cells: dict[str, Any], schema: Any) -> Any:
     import pyarrow as pa
 
     arrays = [pa.array(cells[f.name]) if not isinstance(cells[f.name], pa.Array) else cells[f.name] for f in schema]
-    return pa.Table.from_arrays([a if a.type == f.type else a.cast(f.type) for a, f in zip(arrays, schema, strict=True)], schema=schema)
+    return pa.Table.from_arrays(
+        [a if a.type == f.type else a.cast(f.type) for a, f in zip(arrays, schema, strict=True)], schema=schema
+    )
 
 
 @dataclass(frozen=True, slots=True)
