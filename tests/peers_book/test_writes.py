@@ -1,4 +1,4 @@
-"""Fineract's API (PEERS §5 row 14): one form of date, unknown fields refused by name, and a write that comes twice is one write."""
+"""Fineract's API (PEERS §5 row 14): one form of date, unknown fields refused by name, a write that comes twice is one write."""
 
 from __future__ import annotations
 
