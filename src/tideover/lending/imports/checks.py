@@ -76,7 +76,8 @@ def _days_disbursed(frame: Frame, links: Links) -> np.ndarray:
 
 
 def _tape(frame: Frame, links: Links) -> None:
-    frame.reject_twice("loan_id", "the loan stands twice in the file")
+    if frame.mapping.plan != "rows":
+        frame.reject_twice("loan_id", "the loan stands twice in the file")
     _link(frame, links, "borrower_id", parties, "no such borrower; import people first")
     _link(frame, links, "branch_code", branches, "no such branch")
     _link(frame, links, "product_code", products, "no such product")
@@ -94,6 +95,8 @@ def _tape(frame: Frame, links: Links) -> None:
         frame.reject(frame.number("total_due") < frame.number("original_principal_balance"), "total_due", "below the principal")
     elif frame.mapping.plan == "balances":
         _balances(frame, start)
+    elif frame.mapping.plan == "rows":
+        frame.reject(frame.number("due_on") <= start, "due_on", "must be after origination_date")
     else:
         _product_plan(frame, links)
 

@@ -55,7 +55,7 @@ TAPE = (
     Target("original_term", Type.INTEGER, required_by=("level",), low=0, high=1200),
     Target("remaining_term", Type.INTEGER, low=0, high=1200),
     Target("payment_every_days", Type.INTEGER, low=0, high=366),
-    _money("original_principal_balance", required=True, low=1),
+    _money("original_principal_balance", required_by=("product", "level", "balances"), low=1),
     _money("total_due", required_by=("level",)),
     _money("current_principal_balance", required_by=("balances",)),
     _money("accrued_interest"),
@@ -69,6 +69,9 @@ TAPE = (
     _money("arrears_principal"),
     _money("arrears_interest"),
     Target("days_past_due", Type.INTEGER, low=0, high=20_000),
+    _date("due_on", required_by=("rows",)),
+    _money("due_principal", required_by=("rows",)),
+    _money("due_interest"),
 )
 PAYMENTS = (
     Target("loan_id", required=True, longest=30),
