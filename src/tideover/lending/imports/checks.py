@@ -177,6 +177,12 @@ def _of_people(frame: Frame, links: Links) -> None:
         frame.reject(frame.number("due_on") < frame.number("promised_on"), "due_on", "before promised_on")
 
 
+def _ledger(frame: Frame, links: Links) -> None:
+    _link(frame, links, "loan_id", loans, "no such loan in the book")
+    on = frame.number("data_cut_off_date")
+    frame.reject(on < _days_disbursed(frame, links), "data_cut_off_date", "before the loan was paid out")
+
+
 CHECKS = {
     "tape": _tape,
     "payments": _payments,
@@ -185,4 +191,5 @@ CHECKS = {
     "contacts": _of_people,
     "promises": _of_people,
     "complaints": _of_people,
+    "ledger": _ledger,
 }

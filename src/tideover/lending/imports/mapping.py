@@ -1,6 +1,6 @@
 """What a file's columns mean: a small YAML file, checked before any row is read.
 
-kind: tape                 # tape | payments | people | events | contacts | promises | complaints
+kind: tape                 # tape | payments | people | events | contacts | promises | complaints | ledger
 plan: product              # tape only: product | level | rows | balances (docs/import.md)
 namespace: core-a          # prefix of idempotency keys; default: the kind
 missing: ["", "NA"]        # texts that mean "no value"; "" always does

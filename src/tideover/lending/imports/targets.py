@@ -133,6 +133,16 @@ COMPLAINTS = (
     _date("closed_on"),
     Target("subject", required=True, longest=80),
 )
+LEDGER_FIGURES = (
+    "current_principal_balance", "interest_due", "accrued_interest", "penalty_outstanding", "compound_outstanding",
+    "fees_outstanding", "recovery_cost_outstanding", "surplus", "total_balance", "arrears_balance", "arrears_principal",
+    "arrears_interest", "due_unpaid", "due_in_period", "paid_in_period", "days_past_due",
+)  # fmt: skip
+LEDGER = (
+    Target("loan_id", required=True, longest=30),
+    _date("data_cut_off_date", required=True),
+    *(Target(n, Type.INTEGER if n == "days_past_due" else Type.MONEY) for n in LEDGER_FIGURES),
+)
 KINDS: dict[str, tuple[Target, ...]] = {
     "tape": TAPE,
     "payments": PAYMENTS,
@@ -141,6 +151,7 @@ KINDS: dict[str, tuple[Target, ...]] = {
     "contacts": CONTACTS,
     "promises": PROMISES,
     "complaints": COMPLAINTS,
+    "ledger": LEDGER,
 }
 COMMANDS = {
     "tape": ("tape",),
@@ -148,4 +159,4 @@ COMMANDS = {
     "people": ("people",),
     "history": ("events", "contacts", "promises", "complaints"),
 }
-"""What each command takes: `tideover import history` reads every kind of the past."""
+"""What each command takes: `tideover import history` reads every kind of the past. (A ledger is for `tideover conform`.)"""
