@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Header, Query, Schema
 from ninja.security import HttpBearer, SessionAuth
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from tideover.core.access import can
 from tideover.core.business_time import now
@@ -97,6 +97,13 @@ def route(method: Callable[..., Any], path: str, name: str, response: Any) -> Ca
     return decorate
 
 
+def _is_iso(value: Any) -> Any:
+    """One form of date: a time, a number or another order of its parts is refused and never guessed at."""
+    if isinstance(value, date) or (isinstance(value, str) and len(value) == 10 and value[4] == value[7] == "-"):
+        return value
+    raise ValueError("a date is written like 2026-01-31")
+
+
 def _in_range(on: date) -> date:
     if not FIRST_DAY <= on <= LAST_DAY:
         raise ValueError(f"the date must lie between {FIRST_DAY} and {LAST_DAY}")
@@ -129,7 +136,7 @@ class Strict(Schema):
 
 Money = Annotated[Decimal, Field(gt=0, max_digits=15, decimal_places=2, examples=["4060.00"])]
 Amount = Annotated[str, Field(pattern=r"^-?\d+\.\d{2}$", examples=["4060.00"])]
-Day = Annotated[date, AfterValidator(_in_range)]
+Day = Annotated[date, BeforeValidator(_is_iso), AfterValidator(_in_range)]
 Key = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=80)]
 Cursor = Annotated[int, Query(0, ge=0, le=ID_MAX, description="next_cursor of the page before; 0 for the first page")]
 Limit = Annotated[int, Query(50, ge=1, le=PAGE_MAX, description="rows a page")]

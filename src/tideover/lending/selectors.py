@@ -103,7 +103,7 @@ def five_category(standing: Standing, contract: Contract) -> str:
 
 
 def standing_fields(standing: Standing, contract: Contract) -> dict[str, Any]:
-    """Columns of the standing cache for a standing (StandingRow without its contract); reads the contract's entity and product."""
+    """Columns of the standing cache (StandingRow without its contract); reads the contract's entity and product."""
     status = loan_status(standing)
     bucket = {"paid_off": "closed", "written_off": "written_off"}.get(status, bucket_of(standing.days_past_due))
     return {
