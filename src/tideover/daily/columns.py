@@ -29,12 +29,14 @@ MORE = np.array([int(k) for k in SAYS_MORE])
 class Convention:
     """What loans share: the terms without their own columns, custom rows (int64[k, 3]), whether the rate follows an index.
 
+    ladder: the ladder of classes that the product names beside its lender's.
     error: why no terms could be made of it; then `terms` is a plain loan that is never replayed.
     """
 
     terms: Terms
     custom: np.ndarray
     is_floating: bool
+    ladder: str = ""
     error: str = ""
 
 
@@ -62,9 +64,9 @@ class Conventions:
             terms = terms_build(self.products[product], {**own, "currency": currency}, overrides)
             floating = given.get("reference") is not None and bool(reference_read(given["reference"]))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            return Convention(PLAIN, np.empty((0, 3), np.int64), False, str(error))
+            return Convention(PLAIN, np.empty((0, 3), np.int64), False, error=str(error))
         rows = [(r.due_on, r.principal_minor, r.interest_minor) for r in terms.custom_rows]
-        return Convention(terms, np.array(rows, np.int64).reshape(-1, 3), floating)
+        return Convention(terms, np.array(rows, np.int64).reshape(-1, 3), floating, str(given.get("ladder", "")))
 
 
 @dataclass(slots=True)

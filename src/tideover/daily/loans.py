@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tideover.core.packs.load import rule
+from tideover.core.packs.load import ladder
+from tideover.core.packs.rules.ladders import Ladder
 from tideover.daily.columns import Conventions, Loans, columns_of, numbers, subset
 from tideover.daily.lookups import Lookups
 from tideover.daily.sources import Partition
 from tideover.engine.batch import STATUS_OK, Standings, replay_many
-from tideover.engine.classify import CLASSES
+from tideover.engine.classify import CLASSES, classify_many
 from tideover.engine.columns import NO, STANDING
 from tideover.engine.events import EventKind
 from tideover.engine.reference import effective
@@ -128,12 +129,21 @@ def status_of(s: np.ndarray) -> np.ndarray:
     return np.where((s["payoff"] <= 0) & (s["row_outstanding"] == 0), PAID_OFF, status).astype(np.int8)
 
 
-def categories_of(standings: Standings, status: np.ndarray, over: Sequence[tuple[int, str]]) -> np.ndarray:
-    """Index into CLASSES: the ladder of the pack by days past due, never better than the floor that an event set."""
+def ladders_of(loans: Loans, entity: np.ndarray, look: Lookups, as_of: date) -> tuple[list[Ladder], np.ndarray]:
+    """The ladders in force on a day for the loans' lenders and products, and which of them classes each loan."""
+    width = len(loans.conventions) or 1
+    kinds, which = np.unique(entity * width + loans.convention, return_inverse=True)
+    found = []
+    for kind in kinds.tolist():
+        jurisdiction, lender = look.lenders[kind // width]
+        found.append(ladder(jurisdiction, lender, as_of, loans.conventions[kind % width].ladder))
+    return found, which
+
+
+def categories_of(standings: Standings, status: np.ndarray, ladders: Sequence[Ladder], which: np.ndarray) -> np.ndarray:
+    """Index into CLASSES: each loan's ladder by days past due, never better than the floor that an event set."""
     s = standings.table
-    found = np.zeros(len(s), np.int8)
-    for threshold, name in over:
-        found[s["days_past_due"] > threshold] = CLASSES.index(name)
+    found = classify_many(s["days_past_due"], ladders, which)
     floors = np.array([CLASSES.index(c) if c else 0 for c in standings.classes], np.int8)
     found = np.maximum(found, floors[s["class_code"]])
     return np.where(status == PAID_OFF, 0, found).astype(np.int8)
@@ -177,7 +187,7 @@ def _table(
     bad = state != 0
     ids = {name: numbers(c[name], -1) for name in ("id", "entity_id", "branch_id", "manager_id", "product_id", "facility_id")}
     status = status_of(s)
-    category = categories_of(standings, status, rule("cn", "classification.bank", as_of).values["over"])
+    category = categories_of(standings, status, *ladders_of(loans, ids["entity_id"], look, as_of))
     today = day(as_of)
     changed, written = np.zeros(n, bool), np.full(n, NO, np.int64)
     changed[_live(loans, CHANGES, None, today)[0]] = True

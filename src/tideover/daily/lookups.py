@@ -72,6 +72,8 @@ class Lookups:
     products: Codes
     versions: Codes
     entities: Codes
+    lenders: Mapping[int, tuple[str, str]]
+    """Jurisdiction and kind of lender by entity id."""
     branches: Codes
     managers: Codes
     facilities: Codes
@@ -87,6 +89,7 @@ def lookups_read(as_of: date, cut_off: datetime) -> Lookups:
         conventions={pk: conventions for pk, _, _, conventions in products},
         products=Codes.of((pk, code) for pk, code, _, _ in products),
         versions=Codes.of(((pk, version) for pk, _, version, _ in products), pa.int32()),
+        lenders={pk: (where, kind) for pk, where, kind in LegalEntity.objects.values_list("pk", "jurisdiction", "lender_type")},
         entities=Codes.of(LegalEntity.objects.values_list("pk", "code")),
         branches=Codes.of(Branch.objects.values_list("pk", "code")),
         managers=Codes.of(Staff.objects.values_list("pk", "number")),
