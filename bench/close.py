@@ -340,9 +340,14 @@ def _close_files(files: Files) -> dict[str, Any]:
     catalogue = {n: yaml.safe_load((CATALOGUE / f"{p}.yaml").read_text(encoding="utf-8")) for n, p in enumerate(PRODUCTS, 1)}
     names = Codes.of((n, f"B{n}") for n in range(1, 7))
     look = Lookups(
-        {n: p["conventions"] for n, p in catalogue.items()}, Codes.of((n, p["code"]) for n, p in catalogue.items()),
-        Codes.of(((n, 1) for n in catalogue), pa.int32()), names, names, names, names, Counts.of([]), Counts.of([]),
-    )  # fmt: skip
+        conventions={n: p["conventions"] for n, p in catalogue.items()},
+        products=Codes.of((n, p["code"]) for n, p in catalogue.items()),
+        versions=Codes.of(((n, 1) for n in catalogue), pa.int32()),
+        lenders={1: ("cn", "bank")},
+        **{name: names for name in ("entities", "branches", "managers", "facilities")},
+        held_loans=Counts.of([]),
+        held_parties=Counts.of([]),
+    )
     before = replay_book(files, look, Moment(AS_OF - timedelta(days=1), 2**62, None)).loans.select(list(BEFORE))
     folder = Path(settings.TAPE_DIR)
     store.write(folder, "before.parquet", before)

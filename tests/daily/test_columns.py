@@ -40,7 +40,7 @@ def expected(contract: Contract, run: CloseRun) -> dict[str, object] | None:
         s = loan_standing(contract, run.as_of, run.cut_off)
     except EventRejected:
         return None
-    fields = standing_fields(s)
+    fields = standing_fields(s, contract)
     cells = {tape: fields[cache] for cache, tape in FROM_TAPE.items()}
     return cells | {
         "arrears_principal": s.overdue_principal_minor,
