@@ -199,7 +199,8 @@ CREATE UNLOGGED TABLE {name} ({columns});
 FILL = """
 INSERT INTO lending_party (id, reference, kind, name, name_hash, id_number, id_hash, phone, phone_hash, address, region, industry,
   language, branch_id, created_at)
-SELECT borrower_id, borrower, 'person', s, h, s, h, s, h, s, '', '', 'zh-hans', branch_id, disbursed_on FROM stage_contracts, LATERAL (
+SELECT borrower_id, borrower, 'person', s, h, s, h, s, h, s, '', '', 'zh-hans', branch_id, disbursed_on
+FROM stage_contracts, LATERAL (
   SELECT substring(sha256(int8send(id)), 1, 16) AS h, sha256(int8send(id)) || sha256(int8send(-id)) AS s) secrets;
 INSERT INTO lending_contract (id, number, entity_id, branch_id, product_id, borrower_id, currency, channel, purpose, signed_on,
   disbursed_on, principal_minor, annual_rate_ppm, instalments, first_due_on, due_day, maturity_on, overrides, created_at,
@@ -344,7 +345,7 @@ def _close_files(files: Files) -> dict[str, Any]:
         products=Codes.of((n, p["code"]) for n, p in catalogue.items()),
         versions=Codes.of(((n, 1) for n in catalogue), pa.int32()),
         lenders={1: ("cn", "bank")},
-        **{name: names for name in ("entities", "branches", "managers", "facilities")},
+        **dict.fromkeys(("entities", "branches", "managers", "facilities"), names),
         held_loans=Counts.of([]),
         held_parties=Counts.of([]),
     )

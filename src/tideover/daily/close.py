@@ -317,8 +317,8 @@ def tapes(last: date | None = None) -> dict[str, Any]:
 
 
 def loan_days(number: str, as_of: date | None = None) -> dict[str, list[dict[str, Any]]]:
-    """{"days", "transitions"} of one loan: its row of the loan tape on each closed day (or on `as_of` only), oldest first, and what
-    changed for it up to then."""
+    """{"days", "transitions"} of one loan: its row of the loan tape on each closed day (or on `as_of` only), oldest first, and
+    what changed for it up to then."""
     found = tapes(as_of)
     mine = ds.field("loan_id") == number
     days = found["loans"].to_table(filter=mine if as_of is None else mine & (ds.field("data_cut_off_date") == as_of))

@@ -29,8 +29,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     query = ask.add_parser(
         "query",
         help='SQL over the tapes: tape query "SELECT …"',
-        description="One SELECT over loans, transitions, people and facilities of all closed days. Only the files and columns that "
-        "the query asks for are read: name the days in data_cut_off_date.",
+        description="One SELECT over loans, transitions, people and facilities of all closed days. Only the files and columns "
+        "that the query asks for are read: name the days in data_cut_off_date.",
     )
     query.add_argument("sql")
     query.set_defaults(func=run_query)
