@@ -269,7 +269,7 @@ def book_figures(user: User, as_of: date) -> BookFigures:
         overdue_minor=sum(b["overdue"] for b in late),
         bad_minor=sum(b["bad"] for b in live),
         as_of=min(
-            (b["first"] for b in live + [grouped.get("written_off", none)] if b["first"]),
+            (b["first"] for b in [*live, grouped.get("written_off", none)] if b["first"]),
             default=grouped.get("closed", none)["first"],
         ),
     )
