@@ -1,6 +1,6 @@
 """A close that is killed (SIGKILL) at many points while a writer commits late: `python -m tests.daily.killer KILLS SEED`.
 
-Each attempt is a forked process of its own: it dies at the N-th call that its main thread makes, wherever that is (before a
+Each attempt is a process of its own: it dies at the N-th call that its main thread makes, wherever that is (before a
 statement, a write, an fsync, a commit), or from outside after a random time. Prints one JSON object.
 """
 
@@ -10,9 +10,9 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -21,11 +21,10 @@ import django
 django.setup()
 
 from django.core.management import call_command
-from django.db import connections, transaction
+from django.db import transaction
 
 from tests.daily.books import AS_OF, book_build
 from tests.factories import house_build
-from tideover.core.problems import Refused
 from tideover.daily.close import close_day, read_tape, tape_folder
 from tideover.daily.models import CloseRun
 from tideover.engine.batch import replay_many
@@ -39,28 +38,19 @@ from tideover.lending.services import event_record
 
 TODAY = AS_OF + timedelta(days=30)
 DAYS = [AS_OF, AS_OF + timedelta(days=1)]
-CALLS_MAX = 30_000
+CALLS_MAX = 47_000
 """About as many calls as an undisturbed close makes."""
 
 
-def forked(work: Callable[[], Any]) -> int:
-    """Run in a process of its own; its process id."""
-    connections.close_all()
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        work()
-        code = 0
-    except Refused as error:
-        print(error, file=sys.stderr)
-    finally:
-        os._exit(code)
+def spawned(*words: object) -> subprocess.Popen[bytes]:
+    """This module in a process of its own."""
+    return subprocess.Popen([sys.executable, "-m", "tests.daily.killer", *map(str, words)])
 
 
 def close_until(on: date, calls: int) -> None:
-    """Close a day, and die at the given call."""
+    """Close a day, and die at the given call. The kernel is loaded before, which would be most of the calls."""
+    terms = consumer_annuity(1_000_000, 60_000, day("2025-01-01"), 12)
+    replay_many(terms_columns([terms]), event_columns([[]]), day("2025-03-01"))
     left = calls
 
     def count(frame: Any, event: str, arg: Any) -> None:
@@ -71,8 +61,10 @@ def close_until(on: date, calls: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.setprofile(count)
-    close_day(on, today=TODAY)
-    sys.setprofile(None)
+    try:
+        close_day(on, today=TODAY)
+    finally:
+        sys.setprofile(None)
 
 
 def write_late() -> None:
@@ -94,15 +86,15 @@ def killed(on: date, kills: int, rng: random.Random) -> int:
     """Close a day through kills; how many attempts died. The day is closed when this returns."""
     died = 0
     for n in range(kills):
-        calls = rng.randrange(1, CALLS_MAX) if n % 3 else 10**9
-        pid = forked(lambda: close_until(on, calls))  # noqa: B023 - run at once
-        if not n % 3:
-            time.sleep(rng.uniform(0.02, 1.2))
-            os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-        died += os.WIFSIGNALED(status)
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status):
-            raise SystemExit("a close after a killed one was refused")
+        from_outside = n % 3 == 2
+        attempt = spawned("close", on, 10**9 if from_outside else rng.randrange(1, CALLS_MAX))
+        if from_outside:
+            time.sleep(rng.uniform(1.0, 4.0))
+            attempt.kill()
+        code = attempt.wait(timeout=120)
+        died += code == -signal.SIGKILL
+        if code > 0:
+            raise SystemExit(f"attempt {n} failed with {code}")
     close_day(on, today=TODAY)
     return died
 
@@ -130,22 +122,21 @@ def main(kills: int, seed: int) -> dict[str, Any]:
     call_command("migrate", verbosity=0)
     with transaction.atomic():
         book_build(house_build(), 80, seed)
-    terms = consumer_annuity(1_000_000, 60_000, day("2025-01-01"), 12)
-    replay_many(terms_columns([terms]), event_columns([[]]), day("2025-03-01"))  # compiled once, before the forks
     rng, told = random.Random(seed), []
-    writer = forked(write_late)
+    writer = spawned("write")
     try:
         for on in DAYS:
             died = killed(on, kills, rng)
             run = CloseRun.objects.get(as_of=on)
             told.append({"as_of": str(on), "died": died, "digest": run.digest, "files": len(list(tape_folder(on).glob("*")))})
     finally:
-        os.kill(writer, signal.SIGKILL)
-        os.waitpid(writer, 0)
+        writer.kill()
+        writer.wait()
+    undisturbed = [again(on) for on in DAYS]
     runs = list(CloseRun.objects.order_by("as_of"))
     return {
         "days": told,
-        "again": [again(on) for on in DAYS],
+        "again": undisturbed,
         "late": LoanEvent.objects.filter(actor="late").count(),
         "seen": [LoanEvent.objects.filter(actor="late", recorded_at__lte=r.cut_off).count() for r in runs],
         "corrected": sum(k == "corrected" for k in read_tape(runs[1], "transitions")["kind"].to_pylist()),
@@ -154,4 +145,10 @@ def main(kills: int, seed: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(int(sys.argv[1]), int(sys.argv[2]))))
+    match sys.argv[1:]:
+        case ["close", on, calls]:
+            close_until(date.fromisoformat(on), int(calls))
+        case ["write"]:
+            write_late()
+        case [kills, seed]:
+            print(json.dumps(main(int(kills), int(seed))))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-KILLS = int(os.environ.get("TIDEOVER_KILLS", "15"))
+KILLS = int(os.environ.get("TIDEOVER_KILLS", "6"))
 ROOT = Path(__file__).resolve().parents[2]
 
 
