@@ -133,7 +133,8 @@ class Periods:
 
     months or days: the length of a period (the other 0). stub: STUB_NONE, SHORT_, LONG_ or SMART_ with INITIAL or FINAL,
     STUB_BOTH; "" is STUB_NONE unless regular dates are given. roll: "" follows from the dates.
-    end_convention: how the last date is adjusted, "" as the others. first_regular, last_regular: where regular periods begin and end. forward: step from the start even without a stub.
+    end_convention: how the last date is adjusted, "" as the others. first_regular, last_regular: where regular periods begin
+    and end. forward: step from the start even without a stub.
     """
 
     start: int
