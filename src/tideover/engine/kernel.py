@@ -616,7 +616,9 @@ def _prepay(w, loan, conv, amount, mode, today, line):
         _book(w, line, INTEREST, settled)
         st.paid_total += settled
         amount -= settled
-        if settled == accrued and today > current.start:
+        if settled < accrued:
+            current.paid[INTEREST] += settled
+        elif today > current.start:
             current.settled_at = today
     balance = _undue_principal(w, n)
     part = min(amount, balance)

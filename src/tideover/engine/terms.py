@@ -111,6 +111,10 @@ DAY_COUNT_NAMES: dict[DayCount, str] = {
 """Day count -> its name in `engine.daycount`; PERIODS counts whole periods and has none."""
 
 
+PERIOD_COUNTS = (DayCount.ACT_ACT_ICMA, DayCount.ACT_365L)
+"""Day counts that need a regular period of months; days outside every period count by ACT/ACT ISDA."""
+
+
 class PartPeriod(IntEnum):
     ACT_360 = 0
     PROPORTION = 1

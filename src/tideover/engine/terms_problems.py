@@ -12,12 +12,12 @@ from typing import Any, get_type_hints
 
 from tideover.engine.terms import (
     NO_DAY,
+    PERIOD_COUNTS,
     PRINCIPAL_MINOR_MAX,
     RATE_PPM_MAX,
     ROW_COUNT_MAX,
     BusinessDay,
     Component,
-    DayCount,
     DpdTerms,
     InterestBasis,
     Method,
@@ -35,8 +35,6 @@ RATIO_MAX = 10_000
 EXPONENT_MAX = 4
 LEVEL_METHODS = (Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT)
 DATED_METHODS = (Method.INTEREST_ONLY, Method.BULLET)
-PERIOD_COUNTS = (DayCount.ACT_ACT_ICMA, DayCount.ACT_365L)
-"""Day counts that need a regular period of months."""
 Sentences = Iterator[str]
 
 
