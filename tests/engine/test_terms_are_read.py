@@ -30,6 +30,7 @@ WRITTEN = Terms(
 )
 WEEKEND = T.Calendar("w", frozenset({5, 6}))
 MOVED = ODD.with_(calendar=WEEKEND, business_day=T.BusinessDay.FOLLOWING)
+SEVEN = MOVED.with_(method=Method.EQUAL_PRINCIPAL, day_count=DayCount.ACT_360, principal_minor=10_000_000, instalments=7)
 SUBSIDY = T.SubsidyTerms(10_000, 1, 2, 300_000, START, START + 300, 5_000_000)
 EVENTS = [
     Event(1, START + 25, EventKind.PAYMENT, amount_minor=12_345),
@@ -38,7 +39,8 @@ EVENTS = [
     Event(4, START + 95, EventKind.PAYMENT, amount_minor=1_100),
     Event(5, START + 160, EventKind.PAYMENT, amount_minor=2_200),
 ]
-LOANS = (THREE, TWELVE, ODD, QUARTERS, BULLET, WRITTEN, MOVED, THREE.with_(subsidy=SUBSIDY))
+LOANS = (THREE, TWELVE, ODD, QUARTERS, BULLET, WRITTEN, MOVED, SEVEN, THREE.with_(subsidy=SUBSIDY))
+LOANS += (SEVEN.with_(business_day=T.BusinessDay.UNADJUSTED),)
 AS_OF = [START + d for d in (0, 40, 62, 100, 200, 400)]
 OTHER: dict[str, list[Any]] = {
     "principal_minor": [1_300_000],
@@ -118,10 +120,6 @@ def changes_something(terms: Terms, changed: Terms) -> bool:
     if changed == terms or changed.problems():
         return False
     return any(replay(terms, EVENTS, d) != replay(changed, EVENTS, d) for d in AS_OF)
-
-
-def every_value(values: list[Any]) -> bool:
-    return len(values) > 2
 
 
 @pytest.mark.parametrize("name", sorted(OTHER))
