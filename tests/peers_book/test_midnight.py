@@ -43,7 +43,7 @@ def old_house(house: House) -> House:
 
 def rows(loan: str) -> list[dict[str, Any]]:
     """The rows of a loan on all closed days, without its number."""
-    return [{k: v for k, v in r.items() if k not in OWN} for r in tapes()["loans"].to_pylist() if r["loan_id"] == loan]
+    return [{k: v for k, v in r.items() if k not in OWN} for r in tapes()["loans"].to_table().to_pylist() if r["loan_id"] == loan]
 
 
 def test_before_the_close_or_after_it(old_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
