@@ -86,7 +86,8 @@ STANDING = np.dtype(
             "status", "status_seq", "principal", "interest", "accrued", "penalty", "compound", "fee", "third_party_fee",
             "recovery_cost", "surplus", "payoff", "total_overdue", "overdue_principal", "overdue_interest", "days_past_due",
             "oldest_due_on", "shown_days_past_due", "in_flight", "borrower_days_past_due", "is_written_off", "class_code",
-            "next_due_on", "next_due", "paid_total", "row_count", "line_count",
+            "next_due_on", "next_due", "paid_total", "row_count", "line_count", "row_outstanding", "due_count", "paid_count",
+            "last_due_on", "maturity_on",
         ),
         ("subrogated", "i8", (C,)),
         ("written_off", "i8", (C,)),
@@ -101,7 +102,7 @@ ROW_OUT = np.dtype(
 )  # fmt: skip
 LINE = np.dtype([*_ints("seq", "on", "held", "money"), ("amounts", "i8", (C,))])
 CALENDAR_DAYS = 73_049
-CALENDARS_MAX = 8
+CALENDARS_MAX = 64
 """Calendars are laid out day by day from 1970-01-01 to 2169-12-31."""
 RATIO_DEN_MAX, RATIO_NUM_MAX, UNIT_MAX = 100, 100, 10_000
 PENALTY_RATE_MAX = 10**9

@@ -1320,6 +1320,23 @@ def _days_past_due(w, conv, today):
 
 
 @kernel
+def _answer_rows(w, out):
+    """What the rows say of themselves: how many fell due and were paid, what is open, the last dates."""
+    st = w.state[0]
+    out.row_outstanding = out.due_count = out.paid_count = 0
+    out.last_due_on = out.maturity_on = NO
+    for i in range(st.rows):
+        row = w.rows[i]
+        out.row_outstanding += open_part(row, PRINCIPAL) + open_part(row, INTEREST)
+        out.maturity_on = max(out.maturity_on, row.due_on)
+        if row.due:
+            out.due_count += 1
+            out.last_due_on = max(out.last_due_on, row.due_on)
+        if row.paid_on != NO:
+            out.paid_count += 1
+
+
+@kernel
 def _answer(w, conv, out, today):
     st = w.state[0]
     out.principal = out.interest = out.accrued = out.penalty = out.compound = 0
@@ -1347,6 +1364,7 @@ def _answer(w, conv, out, today):
             out.accrued += _accrued(w, conv, row, today)
             if out.next_due_on == NO:
                 out.next_due_on, out.next_due = row.due_on, p + open_part(row, INTEREST)
+    _answer_rows(w, out)
     for k in range(st.charges):
         charge = w.charges[k]
         owed = charge.amount - charge.settled

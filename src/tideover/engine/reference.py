@@ -949,6 +949,10 @@ class Replay:
         if following:
             s.next_due_on = following[0].plan.due_on
             s.next_due_minor = following[0].open(Component.PRINCIPAL) + following[0].open(Component.INTEREST)
+        s.due_count = sum(r.due for r in self.rows)
+        s.paid_count = sum(r.paid_on != NO_DAY for r in self.rows)
+        s.last_due_on = max((r.plan.due_on for r in self.rows if r.due), default=NO_DAY)
+        s.maturity_on = max((r.plan.due_on for r in self.rows), default=NO_DAY)
         return s
 
     def _charges_into(self, s: Standing, today: int) -> None:
@@ -1089,6 +1093,7 @@ def replay(terms: Terms, events: list[Event], as_of: int, known_at: int | None =
     standing = state.standing(as_of)
     standing.rows = state.rows_answer(as_of)
     standing.row_count = len(standing.rows)
+    standing.row_outstanding_minor = sum(r.outstanding_minor for r in standing.rows)
     standing.trace = state.trace
     return standing
 
