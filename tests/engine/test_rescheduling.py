@@ -172,3 +172,17 @@ def test_interest_that_a_small_prepayment_settles_is_not_asked_for_again() -> No
 def test_settlement_waives_the_rest() -> None:
     s = replay(THREE, [PAID, event(EventKind.SETTLEMENT, "2026-05-01", amount_minor=500_000)], day("2026-08-01"))
     assert (s.payoff_minor, s.days_past_due, s.paid_total_minor) == (0, 0, 906_200)
+
+
+@pytest.mark.parametrize(("undone", "paid"), [(0, 406_200), (1, 0), (2, 406_200), (3, 0), (4, 406_200)])
+def test_a_chain_of_reversals_unwinds_from_its_end(undone: int, paid: int) -> None:
+    chain = [event(EventKind.REVERSAL, "2026-02-21", seq=k + 1, of_seq=k) for k in range(1, undone + 1)]
+    for of in (replay, reference.replay):
+        assert of(THREE, [PAID, *chain][::-1], day("2026-03-01")).paid_total_minor == paid
+
+
+def test_after_insolvency_nothing_accrues_and_all_is_due() -> None:
+    broke = event(EventKind.INSOLVENCY, "2026-03-06")
+    s, later = replay(THREE, [PAID, broke], day("2026-03-06")), replay(THREE, [PAID, broke], day("2027-03-06"))
+    # 8,000.00 and 14 days of interest on them.
+    assert (s.payoff_minor, later.payoff_minor, later.penalty_minor, later.principal_minor) == (801_867, 801_867, 0, 800_000)

@@ -1064,10 +1064,12 @@ HANDLERS: dict[EventKind, Callable[[Replay, Event, int], None]] = {
 def effective(events: Iterable[Event], known_at: int | None) -> list[Event]:
     """The events that count: known by then, not reversed, with corrected amounts."""
     known = [e for e in events if known_at is None or e.recorded_at <= known_at]
-    void = {e.of_seq for e in known if e.kind == EventKind.REVERSAL}
-    # A reversal may itself be reversed: then what it voided counts again.
+    # A reversal may itself be reversed, and so on: from the last backwards, only what still stands voids another.
+    void: set[int] = set()
+    for e in sorted((e for e in known if e.kind == EventKind.REVERSAL), key=lambda e: -e.seq):
+        if e.seq not in void:
+            void.add(e.of_seq)
     live = [e for e in known if e.seq not in void]
-    void = {e.of_seq for e in live if e.kind == EventKind.REVERSAL}
     changes = {e.of_seq: e for e in sorted(live, key=lambda e: e.seq) if e.kind == EventKind.ADJUSTMENT}
     kept = [e for e in known if e.seq not in void and e.kind not in (EventKind.REVERSAL, EventKind.ADJUSTMENT)]
     return [_adjusted(e, changes[e.seq]) if e.seq in changes else e for e in kept]
