@@ -106,6 +106,7 @@ def unsound(terms: TermsColumns) -> np.ndarray:
     bad |= to_maturity & (last == NO)
     bad |= (first != NO) & (first <= loans["disbursed_on"])
     bad |= (last != NO) & (last <= loans["disbursed_on"])
+    bad |= (method != Method.CUSTOM) & (loans["custom_count"] > 0)
     bad |= (method == Method.CUSTOM) & (_custom_sums(terms) != loans["principal"])
     bad |= np.array([bool(_probe(t).problems()) for t in terms.templates], bool)[of]
     rare = np.array([_depends_on_the_loan(t) for t in terms.templates], bool)[of]
