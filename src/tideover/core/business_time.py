@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -17,6 +17,11 @@ def now() -> datetime:
 def business_date(at: datetime | None = None) -> date:
     """The lender's business date of an instant (now when None)."""
     return (at or now()).astimezone(ZoneInfo(settings.BUSINESS_TIME_ZONE)).date()
+
+
+def start_of_day(on: date) -> datetime:
+    """The first instant of a business date."""
+    return datetime.combine(on, time(), ZoneInfo(settings.BUSINESS_TIME_ZONE))
 
 
 def micros(at: datetime) -> int:
