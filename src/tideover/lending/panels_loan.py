@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from tideover.core.business_time import start_of_day
+from tideover.core.business_time import micros, start_of_day
 from tideover.engine.events import Event, EventKind
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Row, Standing, TraceLine
@@ -108,9 +108,15 @@ def parts_of(line: TraceLine) -> list[tuple[str, int]]:
     return [*parts, ("held", line.held_minor)] if line.held_minor else parts
 
 
-def end_of(on: date) -> Any:
+def end_of(on: date) -> datetime:
     """The last instant of a business date."""
     return start_of_day(on + timedelta(days=1)) - timedelta(microseconds=1)
+
+
+def standing_of(contract: Contract, events: list[LoanEvent], as_of: date, known_at: datetime | None) -> Standing:
+    """The standing on a day from a journal already read (in order of `seq`)."""
+    known = None if known_at is None else micros(known_at)
+    return replay(terms_for(contract), engine_events(events), max(day(as_of), day(contract.disbursed_on)), known, Depth.TRACE)
 
 
 def schedule_lines(standing: Standing) -> list[ScheduleLine]:
@@ -271,7 +277,7 @@ def journal_lines(events: list[LoanEvent], standing: Standing) -> list[dict[str,
             "money_in": e.kind in MONEY_IN,
             "of_seq": (e.extra or {}).get("of_seq"),
         }
-        for e in events
+        for e in sorted(events, key=lambda e: (e.effective_on, e.seq))
     ]
 
 

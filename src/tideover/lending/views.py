@@ -25,7 +25,7 @@ from tideover.lending.forms import amount_read, date_read
 from tideover.lending.models import Contract, LoanEvent, StandingRow
 from tideover.lending.panels import loans_shown, order_of, shown_label
 from tideover.lending.scope import parties_reachable
-from tideover.lending.selectors import BUCKET_ORDER, contract_get, contracts_visible, loan_standing
+from tideover.lending.selectors import BUCKET_ORDER, contract_get, contracts_visible
 from tideover.lending.words import word
 
 PAGE_SIZE = 50
@@ -129,9 +129,9 @@ def loan(request: HttpRequest, number: str) -> HttpResponse:
     """One loan on any day, as known then or as known now."""
     contract, today = loan_or_404(request, number), business_date()
     (as_of, problem), known = _asked_day(request, contract), request.GET.get("known") == "then"
-    standing = loan_standing(contract, as_of, panels_loan.end_of(as_of) if known else None)
     _log_read(request, contract)
-    events = list(contract.events.select_related("receipt_part__receipt").order_by("effective_on", "seq"))
+    events = list(contract.events.select_related("receipt_part__receipt").order_by("seq"))
+    standing = panels_loan.standing_of(contract, events, as_of, panels_loan.end_of(as_of) if known else None)
     lines = panels_loan.schedule_lines(standing)
     owed = panels_loan.owed_lines(contract, standing, events)
     rate, late_rate = panels_loan.rates(contract)

@@ -121,7 +121,10 @@ class SignIn(LoginView):
 
 def _message(request: HttpRequest, status: int, heading: str, words: str, *, again: bool = False, **more: Any) -> HttpResponse:
     link = _("Back to sign-in") if again else _("Back to the start")
-    context = {"heading": heading, "words": words, "link": link, **more}
+    user = getattr(request, "user", None)
+    staff = status < 500 and isinstance(user, User) and user.role != Role.BORROWER
+    shell = "web/staff.html" if staff else "web/borrower.html"
+    context = {"heading": heading, "words": words, "link": link, "shell_template": shell, **more}
     return render(request, "web/message.html", context, status=status)
 
 
