@@ -73,7 +73,9 @@ def test_every_dependency_says_what_it_is_for() -> None:
     given = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*given["dependencies"], *(d for group in given["optional-dependencies"].values() for d in group)]
     names = {re.split(r"[\[<>=~ ]", d)[0] for d in wanted}
-    rows = re.findall(r"^\| `([\w-]+)` \| (.+?) \| (.+?) \| (.+?) \|$", (ROOT / "docs/decisions/dependencies.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| `([\w-]+)` \| (.+?) \| (.+?) \| (.+?) \|$", (ROOT / "docs/decisions/dependencies.md").read_text(), re.M
+    )
     assert {r[0] for r in rows} == names and len(rows) == len(names)
 
 

@@ -55,7 +55,6 @@ MONEY_IN = frozenset(
     }
 )  # fmt: skip
 ROW_COMPONENTS = (Component.PRINCIPAL, Component.INTEREST, Component.PENALTY, Component.COMPOUND)
-CHARGE_COMPONENTS = (Component.FEE, Component.THIRD_PARTY_FEE, Component.RECOVERY_COST, Component.PENALTY)
 
 
 @dataclass(slots=True)
