@@ -115,7 +115,8 @@ def test_a_card_is_classed_on_the_cards_ladder_in_the_cache_and_on_the_tape(hous
     standing_refresh(contract, as_of=LATE)
     assert StandingRow.objects.get(contract=contract).five_category == "doubtful"
     close_day(LATE, today=LATE)
-    classes = dict(zip(*(tapes()["loans"].to_table()[name].to_pylist() for name in ("loan_id", "five_category")), strict=True))
+    table = tapes()["loans"].to_table()
+    classes = dict(zip(table["loan_id"].to_pylist(), table["five_category"].to_pylist(), strict=True))
     assert (classes["T-1"], classes["T-9"]) == ("substandard", "doubtful")
 
 

@@ -74,7 +74,8 @@ WITH drawn AS (
 )
 SELECT DATE '{as_of}' AS data_cut_off_date, l.number AS facility_id, l.party AS party_id, l.entity AS originator_id,
   l.limit_amount, coalesce(drawn, 0) AS drawn,
-  CASE WHEN l.is_frozen OR l.expires_on < DATE '{as_of}' THEN 0 ELSE greatest(0, l.limit_amount - coalesce(drawn, 0)) END AS undrawn,
+  CASE WHEN l.is_frozen OR l.expires_on < DATE '{as_of}' THEN 0
+    ELSE greatest(0, l.limit_amount - coalesce(drawn, 0)) END AS undrawn,
   coalesce(drawdowns_open, 0) AS drawdowns_open, coalesce(worst, 0) AS worst_days_past_due, l.is_frozen, l.opened_on, l.expires_on
 FROM limits l LEFT JOIN drawn ON drawn.facility_id = l.number
 ORDER BY l.number

@@ -47,7 +47,7 @@ def figures_read(table: pa.Table) -> Figures:
 
 
 def transitions(loans: pa.Table, before: pa.Table | None, corrections: Corrections, as_of: date) -> pa.Table:
-    """The transitions of a day. before: BEFORE of the day before's loan tape; None when it is not closed: then nothing is told."""
+    """The transitions of a day. before: BEFORE of the day before's loan tape; None: it is not closed, and nothing is told."""
     if before is None:
         return arrow_schema("transitions").empty_table()
     now, then = figures_read(loans), figures_read(before)

@@ -81,7 +81,7 @@ NO_LINE = -1
 LATE_MAX = 6 * 10**15
 """Largest overdue base (minor units) that add_product takes with any compiled penalty rate; above it the reference answers."""
 GUARANTOR_ORDER = (INTEREST, PRINCIPAL, COMPOUND, PENALTY, FEE, THIRD_PARTY_FEE, RECOVERY_COST)
-assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(EventKind)
+assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(k for k in EventKind if k <= EventKind.ADJUSTMENT)
 
 
 # --- claims ------------------------------------------------------------------------------------------------------------
@@ -1417,8 +1417,10 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
         return
     adjusted = False
     for i in range(low, high):
-        adjusted = adjusted or events[i].kind == E_ADJUSTMENT
-        if events[i].kind == E_JUDGMENT:
+        kind, d = events[i].kind, details[events[i].detail]
+        adjusted = adjusted or kind == E_ADJUSTMENT
+        redated = kind == E_ADJUSTMENT and (d.from_day != NO or d.until != NO)
+        if kind == E_JUDGMENT or kind > E_ADJUSTMENT or redated:
             st.status = GAP
             return
     st.level = make_plan(w, loan, conv)

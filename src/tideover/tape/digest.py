@@ -40,7 +40,7 @@ def digest(tapes: Mapping[str, pa.Table], threads: int = 2) -> str:
             table, columns = tapes[name], TABLES[name]
             order = _order(table, name)
             lines.append(f"{name} {len(table)}")
-            hashes = pool.map(lambda c, t=table, o=order: column_hash(t[c.name], c.type, o), columns)  # type: ignore[misc]
+            hashes = pool.map(lambda c, t=table, o=order: column_hash(t[c.name], c.type, o), columns)
             lines += [f"{name}.{c.name} {c.type} {found}" for c, found in zip(columns, hashes, strict=True)]
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
