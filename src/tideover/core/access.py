@@ -92,7 +92,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:holds-close": LIFTS_HOLDS,
     "api:complaints-close": frozenset({Role.COMPLAINTS}),
     "api:disputes-close": frozenset({Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD}),
-    **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions")},
+    **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions", "people", "facilities")},
     "reveal-personal": REVEALS,
 }
 
