@@ -677,7 +677,9 @@ def _prepay(w, loan, conv, amount, mode, today, line):
         _book(w, line, INTEREST, settled)
         st.paid_total += settled
         amount -= settled
-        if settled == accrued and today > current.start:
+        if settled < accrued:
+            current.paid[INTEREST] += settled
+        elif today > current.start:
             current.settled_at = today
     balance = _undue_principal(w, n)
     part = min(amount, balance)
@@ -1310,11 +1312,37 @@ def _reversed(events, details, low, high, known_at, seq):
 
 
 @kernel
+def _chained(events, details, low, high, known_at):
+    """Whether a reversal of a reversal is itself reversed, or came before what it reverses: the reference unwinds those."""
+    for i in range(low, high):
+        e = events[i]
+        if e.kind == E_REVERSAL and e.recorded_at <= known_at:
+            for j in range(low, high):
+                f = events[j]
+                if f.kind == E_REVERSAL and f.recorded_at <= known_at and f.seq == details[e.detail].of_seq:
+                    if f.seq > e.seq or _reverses_one(events, details, low, high, known_at, f):
+                        return True
+    return False
+
+
+@kernel
+def _reverses_one(events, details, low, high, known_at, f):
+    of_seq = details[f.detail].of_seq
+    for k in range(low, high):
+        g = events[k]
+        if g.kind == E_REVERSAL and g.recorded_at <= known_at and g.seq == of_seq and g.seq != f.seq:
+            return True
+    return False
+
+
+@kernel
 def _choose(w, events, details, low, high, as_of, known_at):
     """Indices of the events that count, by (day, seq), in w.chosen; how many, -1 when there are too many."""
     special = False
     for i in range(low, high):
         special = special or events[i].kind == E_REVERSAL
+    if special and _chained(events, details, low, high, known_at):
+        return -1
     n = 0
     for i in range(low, high):
         e = events[i]
