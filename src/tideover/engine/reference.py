@@ -65,7 +65,6 @@ REPLANS = frozenset(
     {EventKind.RATE_CHANGE, EventKind.DEFER, EventKind.REAMORTISE, EventKind.NEW_ROWS, EventKind.PAUSE, EventKind.DISBURSEMENT}
 )
 ROW_COMPONENTS = (Component.PRINCIPAL, Component.INTEREST, Component.PENALTY, Component.COMPOUND)
-CHARGE_COMPONENTS = (Component.FEE, Component.THIRD_PARTY_FEE, Component.RECOVERY_COST, Component.PENALTY)
 
 
 @dataclass(slots=True)
