@@ -14,30 +14,36 @@ from typing import Any
 import numpy as np
 from django.db import connection
 
+from tideover.core.sql import among
 from tideover.engine.columns import EVENT, LOAN, EventColumns, EventPacker, TermsColumns, TermsPacker
 from tideover.engine.events import EventKind
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.contract_terms import terms_build
-from tideover.lending.imports.bulk import EventBatch, among
+from tideover.lending.imports.bulk import EventBatch
 from tideover.lending.models import Product
 from tideover.lending.rules.events import engine_event_of
 
 LOAN_COLUMNS = (
     "id", "number", "product_id", "currency", "principal_minor", "annual_rate_ppm", "instalments", "due_day", "overrides",
-    "event_count",
+    "event_count", "entity_id",
 )  # fmt: skip
 LOAN_DAYS = ("disbursed_on", "first_due_on", "maturity_on")
 
 
 @dataclass(slots=True)
 class LoanColumns:
-    """Loans by ascending id: their numbers, terms, and how many events each has. ids, event_counts, disbursed: int64[n]."""
+    """Loans by ascending id: their numbers, terms, and how many events each has. ids, event_counts, disbursed: int64[n].
+
+    lenders: (entity id, the ladder of classes that the product names beside its lender's); lender_of: int64[n] into it.
+    """
 
     ids: np.ndarray
     numbers: list[str]
     terms: TermsColumns
     event_counts: np.ndarray
     disbursed: np.ndarray
+    lenders: list[tuple[int, str]]
+    lender_of: np.ndarray
 
 
 class TermsReader:
@@ -70,6 +76,8 @@ def loans_load(ids: np.ndarray, reader: TermsReader | None = None) -> LoanColumn
     sql = f"SELECT {', '.join(LOAN_COLUMNS)}, {days} FROM lending_contract WHERE {{}} ORDER BY id"
     rows = list(_rows(sql, "id", ids))
     made = np.zeros(len(rows), LOAN)
+    lenders: dict[tuple[int, str], int] = {}
+    lender_of = np.zeros(len(rows), np.int64)
     if rows:
         columns = list(zip(*rows, strict=True))
         named = dict(zip((*LOAN_COLUMNS, *LOAN_DAYS), columns, strict=True))
@@ -78,14 +86,19 @@ def loans_load(ids: np.ndarray, reader: TermsReader | None = None) -> LoanColumn
             made[target] = named[source]
         for target in LOAN_DAYS:
             made[target] = [NO_DAY if d is None else d for d in named[target]]
-        _conventions(made, named, reader)
+        ladders = _conventions(made, named, reader)
+        pairs = zip(named["entity_id"], ladders, strict=True)
+        lender_of = np.array([lenders.setdefault(p, len(lenders)) for p in pairs], np.int64)
     return LoanColumns(
         np.array([r[0] for r in rows], np.int64), [r[1] for r in rows], reader.packer.columns(made),
         np.array([r[9] for r in rows], np.int64), made["disbursed_on"].copy(),
+        list(lenders), lender_of,
     )  # fmt: skip
 
 
-def _conventions(made: np.ndarray, named: dict[str, Any], reader: TermsReader) -> None:
+def _conventions(made: np.ndarray, named: dict[str, Any], reader: TermsReader) -> list[str]:
+    """Fill convention and custom rows; the ladder that each loan's product (or its overrides) names."""
+    ladders: list[str] = []
     custom = reader.packer.custom
     plain: dict[tuple[int, str], int] = {}
     for i, (product, currency, overrides) in enumerate(
@@ -95,12 +108,15 @@ def _conventions(made: np.ndarray, named: dict[str, Any], reader: TermsReader) -
             if (product, currency) not in plain:
                 plain[product, currency] = reader.convention(reader.product(product), currency, "{}")
             made["convention"][i] = plain[product, currency]
+            ladders.append(str(reader.product(product).conventions.get("ladder", "")))
             continue
         own = json.loads(overrides)
         rows = own.pop("custom_rows", ())
         made["custom_at"][i], made["custom_count"][i] = len(custom), len(rows)
         custom += [(day(r["due_on"]), r["principal_minor"], r.get("interest_minor", -1)) for r in rows]
         made["convention"][i] = reader.convention(reader.product(product), currency, json.dumps(own, sort_keys=True))
+        ladders.append(str({**reader.product(product).conventions, **own}.get("ladder", "")))
+    return ladders
 
 
 @dataclass(slots=True)
@@ -165,7 +181,7 @@ def _sql_day(column: str) -> str:
 
 
 def _rows(sql: str, column: str, ids: np.ndarray) -> Iterator[tuple[Any, ...]]:
-    where, values = among(column, ids.tolist())
+    named = among(column, ids.tolist())
     with connection.cursor() as cursor:
-        cursor.execute(sql.format(where), values)
+        cursor.execute(sql.format(*named["where"]), named["params"])
         yield from cursor.fetchall()
