@@ -53,12 +53,15 @@ CONVENTION = np.dtype(
             "dpd_restart", "gap", "over", "penalty_over", "compound_over",
         ),
         ("late_over", "i8", (2,)),
+        ("row_order", "i8", (4,)),
+        ("over_row_order", "i8", (4,)),
         ("order", "i8", (C,)),
         ("over_order", "i8", (C,)),
     ]
 )  # fmt: skip
 """`months`/`step_days`: length of a period, one of them 0. `gap` 1: the kernel leaves these terms to the reference. `over`,
-`penalty_over`, `compound_over`: DAYS_OVER of the three day counts; `late_over`: denominators of exact penalty and compound."""
+`penalty_over`, `compound_over`: DAYS_OVER of the three day counts; `late_over`: denominators of exact penalty and compound.
+`row_order`: what of `order` stands on rows."""
 EVENT = np.dtype(
     [("recorded_at", "i8"), ("amount", "i8"), ("on", "i4"), ("seq", "i4"), ("kind", "i2"), ("component", "i2"), ("detail", "i4")]
 )
@@ -337,6 +340,8 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
     row["by"], row["order"] = int(t.allocation_by), _order(t.allocation_order, ())
     row["over_dpd"], row["over_by"] = t.allocation_over_dpd, int(t.allocation_over_by)
     row["over_order"] = _order(t.allocation_over_order, t.allocation_order)
+    row["row_order"] = [c for c in row["order"] if c <= Component.COMPOUND]
+    row["over_row_order"] = [c for c in row["over_order"] if c <= Component.COMPOUND]
     d = t.dpd
     row["dpd_principal"], row["dpd_interest"] = d.counts_principal, d.counts_interest
     row["dpd_abs"], row["dpd_rel"], row["dpd_per"] = d.materiality_abs_minor, d.materiality_rel_ppm, int(d.materiality_per)

@@ -11,7 +11,7 @@ import numpy as np
 
 from tideover.engine import columns as K
 from tideover.engine.columns import COMPILED_KINDS, NO, PPM, RATIO_DEN_MAX, C
-from tideover.engine.compiled import inlined, kernel
+from tideover.engine.compiled import inlined, kernel, woven
 from tideover.engine.events import DebitStatus, DeferInterest, EventKind, PauseWhat, PrepayMode, RowPolicy
 from tideover.engine.kernel_dates import civil, days_counted, months_later
 from tideover.engine.kernel_numbers import add_product, rounded, share_rounded
@@ -30,6 +30,7 @@ from tideover.engine.kernel_plan import (
     WORK,
     add_piece,
     add_stop,
+    blank_set,
     fill,
     interest_exact,
     last_piece,
@@ -144,15 +145,11 @@ def _grace_last(conv, row):
     return max(start + conv.grace_days, row.due_on)
 
 
-@kernel
+@inlined
 def _lateness_days(day_count, start, end):
-    """Days counted from start to end as the reference adds them up: 30/360 day by day."""
-    if day_count == THIRTY or day_count == THIRTY_E:
-        total = 0
-        for day in range(start, end):
-            total += days_counted(day_count, day, day + 1)
-        return total
-    return days_counted(day_count, start, end)
+    """Days counted from start to end as the reference adds them up, day by day: then 30/360 counts as 30E/360 does (a day
+    before the 31st is a 30th, so every 31st counts as a 30th), and so its days add up."""
+    return days_counted(THIRTY_E if day_count == THIRTY else day_count, start, end)
 
 
 @inlined
@@ -209,7 +206,7 @@ def _next_turn(w, row, at, today):
     return stop, paused
 
 
-@inlined
+@kernel
 def _run(w, conv, row, at, stop, owed_p, owed_i):
     contract = rate_at(w, at)
     rate = conv.penalty_rate if conv.penalty_rate >= 0 else contract * conv.ratio_num
@@ -218,10 +215,7 @@ def _run(w, conv, row, at, stop, owed_p, owed_i):
         w.state[0].status = GAP
         return
     if base:
-        n = _lateness_days(conv.penalty_day_count, at, stop)
-        q, r = add_product(row.run_q[0], row.run_r[0], base, rate, n, PPM * conv.ratio_den, conv.penalty_over)
-        row.run_q[0] = q
-        row.run_r[0] = r
+        _run_one(conv, row, 0, base, rate, _lateness_days(conv.penalty_day_count, at, stop))
     if conv.compound_on_interest:
         base = owed_i
         if row.joined:
@@ -229,10 +223,16 @@ def _run(w, conv, row, at, stop, owed_p, owed_i):
         if base:
             which = conv.compound_rate_after if at >= w.state[0].maturity else conv.compound_rate_before
             rate = rate if which == AT_PENALTY_RATE else contract * conv.ratio_den
-            n = _lateness_days(conv.compound_day_count, at, stop)
-            q, r = add_product(row.run_q[1], row.run_r[1], base, rate, n, PPM * conv.ratio_den, conv.compound_over)
-            row.run_q[1] = q
-            row.run_r[1] = r
+            _run_one(conv, row, 1, base, rate, _lateness_days(conv.compound_day_count, at, stop))
+
+
+@kernel
+def _run_one(conv, row, k, base, rate, n):
+    """Penalty (0) or compound (1) on a base for n days."""
+    over = conv.penalty_over if k == 0 else conv.compound_over
+    q, r = add_product(row.run_q[k], row.run_r[k], base, rate, n, PPM * conv.ratio_den, over)
+    row.run_q[k] = q
+    row.run_r[k] = r
 
 
 @kernel
@@ -345,25 +345,10 @@ def _fix_ended(w, today):
             break
 
 
-@inlined
-def _falls(w, on):
-    """Whether a row falls due on this day."""
-    st = w.state[0]
-    for i in range(_undue_from(w), st.rows):
-        row = w.rows[i]
-        if not row.due and row.due_on == on:
-            return True
-        if st.sorted:
-            break
-    return False
-
-
 @kernel
 def _fall_due(w, loan, conv, on):
-    """Rows due on this day fall due; held money is used."""
+    """Rows due on this day, of which there is at least one, fall due; held money is used."""
     st = w.state[0]
-    if not _falls(w, on):
-        return
     if conv.has_penalty and conv.compound_joins == JOINS:
         for i in range(st.live, st.rows):
             if w.rows[i].due:
@@ -427,7 +412,7 @@ def _next_change(w, conv, today):
     return best
 
 
-@kernel
+@inlined
 def _advance(w, loan, conv, to):
     """Live from state.today to `to`, its due rows included, its events not."""
     st = w.state[0]
@@ -435,20 +420,29 @@ def _advance(w, loan, conv, to):
         _note_rows(w, min(st.note_at, to))
         st.note_at = NO
     if conv.has_penalty and conv.compound_joins == JOINS:
-        while st.today < to:
-            st.today = min(to, _next_change(w, conv, st.today))
-            for i in range(st.rows):
-                live_row(w, conv, w.rows[i], st.today)
-            _fall_due(w, loan, conv, st.today)
+        _step(w, loan, conv, to)
     else:
-        while True:
-            on = _next_due(w, st.today)
-            if on > to:
-                break
+        on = _next_due(w, st.today)
+        while on <= to:
             _fall_due(w, loan, conv, on)
             st.today = on
+            on = _next_due(w, on)
     _fix_ended(w, to)
     st.today = to
+
+
+@kernel
+def _step(w, loan, conv, to):
+    """As the reference does: from change to change, every row lived at each."""
+    st = w.state[0]
+    while st.today < to:
+        on = min(to, _next_change(w, conv, st.today))
+        falls = _next_due(w, st.today) == on
+        st.today = on
+        for i in range(st.rows):
+            live_row(w, conv, w.rows[i], on)
+        if falls:
+            _fall_due(w, loan, conv, on)
 
 
 @kernel
@@ -495,8 +489,8 @@ def _book(w, line, c, amount):
 
 @inlined
 def _pay_row(w, conv, row, c, amount, line):
-    if c > COMPOUND or amount == 0:
-        return amount
+    if amount == 0:
+        return 0
     part = min(amount, max(0, claim(conv, row, c)))
     if part:
         row.paid[c] += part
@@ -505,13 +499,8 @@ def _pay_row(w, conv, row, c, amount, line):
     return amount - part
 
 
-@inlined
-def _pay_charges(w, c, amount, today, line):
-    return _pay_each_charge(w, c, amount, today, line) if w.state[0].charges and amount else amount
-
-
 @kernel
-def _pay_each_charge(w, c, amount, today, line):
+def _pay_charge(w, c, amount, today, line):
     for k in range(w.state[0].charges):
         charge = w.charges[k]
         if charge.component == c and charge.due_on <= today and charge.settled < charge.amount:
@@ -527,15 +516,15 @@ def _pay_each_charge(w, c, amount, today, line):
 def _pay_due(w, loan, conv, amount, today, line):
     """Pay what is due by the allocation order; what is left. Rows live up to today as the money comes to them."""
     st = w.state[0]
-    order, by = conv.order, conv.by
+    order, row_order, by = conv.order, conv.row_order, conv.by
     if conv.over_dpd >= 0 and _days_past_due(w, conv, today)[0] > conv.over_dpd:
-        order, by = conv.over_order, conv.over_by
+        order, row_order, by = conv.over_order, conv.over_row_order, conv.over_by
     if conv.accruals == SEGMENT:
         _cut_segments(w, conv, today)
     if by == BY_COMPONENT:
         amount = _pay_by_component(w, conv, order, amount, today, line)
     else:
-        amount = _pay_by_instalment(w, conv, order, amount, today, line)
+        amount = _pay_by_instalment(w, conv, order, row_order, amount, today, line)
     if st.note_at != NO:
         _note_rows(w, today)
     _pass_done(w, conv)
@@ -543,23 +532,31 @@ def _pay_due(w, loan, conv, amount, today, line):
 
 
 @kernel
-def _pay_by_instalment(w, conv, order, amount, today, line):
+def _pay_by_instalment(w, conv, order, row_order, amount, today, line):
     """Charges that stand before principal in the order, then row by row, then the other charges."""
-    st, rank = w.state[0], 0
-    while order[rank] != PRINCIPAL:
-        amount = _pay_charges(w, order[rank], amount, today, line)
-        rank += 1
+    st = w.state[0]
+    if st.charges:
+        amount = _pay_charges(w, order, True, amount, today, line)
     for i in range(st.live, st.due_stop):
         if amount == 0:
-            break
+            return 0
         row = w.rows[i]
         if row.due:
             live_row(w, conv, row, today)
-            for k in range(C):
-                amount = _pay_row(w, conv, row, order[k], amount, line)
+            for k in range(4):
+                amount = _pay_row(w, conv, row, row_order[k], amount, line)
             _note_paid(row, today)
-    for k in range(rank, C):
-        amount = _pay_charges(w, order[k], amount, today, line)
+    return _pay_charges(w, order, False, amount, today, line) if st.charges else amount
+
+
+@kernel
+def _pay_charges(w, order, before, amount, today, line):
+    """Charges in the order of their components, those before principal or the rest."""
+    rank = 0
+    while order[rank] != PRINCIPAL:
+        rank += 1
+    for k in range(0 if before else rank, rank if before else C):
+        amount = _pay_charge(w, order[k], amount, today, line)
     return amount
 
 
@@ -568,7 +565,8 @@ def _pay_by_component(w, conv, order, amount, today, line):
     """Component by component, in each row by row."""
     st = w.state[0]
     for k in range(C):
-        amount = _pay_charges(w, order[k], amount, today, line)
+        if st.charges:
+            amount = _pay_charge(w, order[k], amount, today, line)
         if order[k] <= COMPOUND:
             for i in range(st.live, st.due_stop):
                 if amount == 0:
@@ -1221,7 +1219,7 @@ def _on_settlement(w, loan, conv, ev, amount, today):
     st.stopped = today
 
 
-@kernel
+@woven
 def _apply(w, loan, conv, ev, amount, d, today):
     st, kind = w.state[0], ev.kind
     if kind == E_PAYMENT or kind == E_DEBIT:
@@ -1449,7 +1447,7 @@ def _answer(w, conv, out, today):
         out.recovered[c] = st.recovered[c] if st.is_written_off else 0
 
 
-@kernel
+@woven
 def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     st = w.state[0]
     st.status, st.status_seq = OK, 0
@@ -1474,7 +1472,8 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     st.today = loan.disbursed_on - 1
     _rows_changed(w)
     st.today = loan.disbursed_on
-    _fall_due(w, loan, conv, st.today)
+    if _next_due(w, st.today - 1) == st.today:
+        _fall_due(w, loan, conv, st.today)
     _fix_ended(w, st.today)
     for k in range(n):
         e = events[w.chosen[k]]
@@ -1482,10 +1481,12 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
             return
         if e.on > st.today:
             _advance(w, loan, conv, e.on)
-        if e.kind != E_PAYMENT:
-            live_rows(w, conv, st.today)
         amount = _adjusted_amount(events, details, low, high, known_at, e) if adjusted else e.amount
-        _apply(w, loan, conv, e, amount, details[e.detail], st.today)
+        if e.kind == E_PAYMENT and e.detail == 0:
+            _payment(w, loan, conv, e.seq, e.on, E_PAYMENT, amount, st.today)
+        else:
+            live_rows(w, conv, st.today)
+            _apply(w, loan, conv, e, amount, details[e.detail], st.today)
     if st.status != OK:
         return
     if as_of > st.today:
@@ -1523,6 +1524,7 @@ def rows_out(works, conv, out):
 def work_new(terms: K.TermsColumns) -> np.ndarray:
     """Scratch of one thread for these terms: one record of WORK."""
     works = np.zeros(1, WORK).view(np.recarray)
+    blank_set(works)
     calendars_set(works, terms)
     return works
 
