@@ -58,7 +58,8 @@ def replay_many(
     """
     kernel, n = _kernel(), len(terms.loans)
     out = np.zeros(n, STANDING).view(np.recarray)
-    days = np.ascontiguousarray(np.broadcast_to(np.asarray(as_of, np.int64), n))
+    _fits(terms, events)
+    days = np.array(np.broadcast_to(as_of, n), np.int64)  # a copy: a read-only array would compile the kernel once more
     known = ALL_KNOWN if known_at is None else known_at
     works = [kernel.work_new(terms) for _ in range(threads)]
 
@@ -81,11 +82,22 @@ def replay_many(
     return Standings(out, classes, len(gaps))
 
 
+def _fits(terms: TermsColumns, events: EventColumns) -> None:
+    """Assert that every index in the columns points inside them: the kernel would read whatever lies there."""
+    loans, offsets, details = terms.loans, events.offsets, events.events["detail"]
+    assert len(offsets) == len(loans) + 1 and offsets[0] >= 0 and offsets[-1] <= len(details), "offsets do not fit the columns"
+    assert (offsets[1:] >= offsets[:-1]).all(), "offsets fall"
+    if len(loans):
+        assert loans["convention"].min() >= 0 and loans["convention"].max() < len(terms.conventions), "no such convention"
+        assert loans["custom_at"].min() >= 0 and loans["custom_count"].min() >= 0, "custom rows begin before the first"
+        assert (loans["custom_at"] + loans["custom_count"]).max() <= len(terms.custom), "custom rows end after the last"
+
+
 def _by_reference(
     out: Any, terms: TermsColumns, events: EventColumns, i: int, as_of: int, known_at: int | None, classes: list[str]
 ) -> None:
     try:
-        s = reference.replay(terms.at(i), events.at(i), as_of, known_at)
+        s = reference.replay(terms.at(i).checked(), events.at(i), as_of, known_at)
     except EventRejected as rejected:
         out["status"], out["status_seq"] = STATUS_REJECTED, rejected.seq
         return

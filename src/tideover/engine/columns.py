@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -367,6 +368,13 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
 # --- events ------------------------------------------------------------------------------------------------------------
 
 
+SAID = attrgetter(
+    *(f.name for f in fields(Event) if f.name not in ("seq", "on", "kind", "recorded_at", "amount_minor", "component"))
+)
+"""What an event says beyond the fields of EVENT."""
+SAID_BY_DEFAULT = SAID(Event(0, 0, EventKind.PAYMENT))
+
+
 class EventPacker:
     """Collects events loan by loan; what only some kinds say goes to `details`."""
 
@@ -377,12 +385,11 @@ class EventPacker:
 
     def detail(self, e: Event) -> int:
         """The row of `details` for what an event says beyond day, kind, component and amount."""
+        if SAID(e) == SAID_BY_DEFAULT:
+            return 0
         code = self.classes.setdefault(e.class_min, len(self.classes))
         debit = self.debits.setdefault(e.debit_id, len(self.debits))
-        values = _detail(e, code, debit)
-        if values == self.details[0]:
-            return 0
-        self.details.append(values)
+        self.details.append(_detail(e, code, debit))
         return len(self.details) - 1
 
     def record(self, e: Event) -> tuple[int, ...]:

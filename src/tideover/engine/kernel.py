@@ -26,6 +26,7 @@ from tideover.engine.kernel_plan import (
     OK,
     PERIODS,
     REJECTED,
+    ROWS_MAX,
     SHIFTED,
     WORK,
     add_piece,
@@ -42,6 +43,9 @@ from tideover.engine.kernel_plan import (
     set_piece,
 )
 from tideover.engine.terms import (
+    PRINCIPAL_MINOR_MAX,
+    RATE_PPM_MAX,
+    ROW_COUNT_MAX,
     Accruals,
     AllocateBy,
     Component,
@@ -80,6 +84,10 @@ FAR = 1 << 40
 NO_LINE = -1
 LATE_MAX = 6 * 10**15
 """Largest overdue base (minor units) that add_product takes with any compiled penalty rate; above it the reference answers."""
+AMOUNT_MAX = 10**14
+"""Largest amount of an event: 4,096 of them stay below 2**62, and a waiver's `-1` (all) is the only one below 0."""
+DAY_MAX = 10**6
+"""Days beyond +-2,700 years never occur; below it a span times 366 and every date formula stays far inside 63 bits."""
 GUARANTOR_ORDER = (INTEREST, PRINCIPAL, COMPOUND, PENALTY, FEE, THIRD_PARTY_FEE, RECOVERY_COST)
 assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(EventKind)
 
@@ -1309,18 +1317,21 @@ def _reversed(events, details, low, high, known_at, seq):
 
 @kernel
 def _choose(w, events, details, low, high, as_of, known_at):
-    """Indices of the events that count, by (day, seq), in w.chosen; how many, -1 when there are too many."""
+    """Indices of the events that count, by (day, seq), in w.chosen; how many, -1 when too many or one is out of range."""
     special = False
     for i in range(low, high):
         special = special or events[i].kind == E_REVERSAL
     n = 0
     for i in range(low, high):
         e = events[i]
+        if e.detail < 0 or e.detail >= len(details):
+            return -1
         if e.recorded_at > known_at or e.on > as_of or e.kind == E_REVERSAL or e.kind == E_ADJUSTMENT:
             continue
         if special and _void(events, details, low, high, known_at, e.seq):
             continue
-        if n + 1 >= w.chosen.shape[0]:
+        out_of_range = e.amount > AMOUNT_MAX or e.amount < -1 or abs(e.on) > DAY_MAX or details[e.detail].rate_ppm > RATE_PPM_MAX
+        if n + 1 >= w.chosen.shape[0] or out_of_range:
             return -1
         at = n
         while at > 0 and (
@@ -1447,6 +1458,24 @@ def _answer(w, conv, out, today):
         out.recovered[c] = st.recovered[c] if st.is_written_off else 0
 
 
+@inlined
+def _in_bounds(w, loan, conv, as_of):
+    """Whether the loan lies where the numbers here are exact: the bounds of `Terms.problems` and those of the scratch."""
+    return (
+        conv.gap == 0
+        and 0 < loan.principal <= PRINCIPAL_MINOR_MAX
+        and 0 <= loan.rate <= RATE_PPM_MAX
+        and 0 <= loan.instalments <= ROW_COUNT_MAX
+        and (loan.instalments > 0 or conv.method == INTEREST_ONLY or conv.method == BULLET or conv.method == CUSTOM)
+        and 0 <= loan.custom_count <= w.undue.shape[0] - 4
+        and 0 <= loan.due_day <= 31
+        and abs(loan.disbursed_on) <= DAY_MAX
+        and abs(as_of) <= DAY_MAX
+        and (loan.first_due_on == NO or abs(loan.first_due_on) <= DAY_MAX)
+        and (loan.maturity_on == NO or abs(loan.maturity_on) <= DAY_MAX)
+    )
+
+
 @woven
 def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     st = w.state[0]
@@ -1459,7 +1488,7 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     for c in range(C):
         st.subrogated[c] = 0
     n = _choose(w, events, details, low, high, as_of, known_at)
-    if conv.gap or n < 0 or loan.instalments + 4 > w.undue.shape[0] or loan.custom_count + 4 > w.undue.shape[0]:
+    if n < 0 or not _in_bounds(w, loan, conv, as_of):
         st.status = GAP
         return
     adjusted = False
@@ -1535,4 +1564,5 @@ def calendars_set(works: np.ndarray, terms: K.TermsColumns) -> None:
     works["calendars"][0, :count, : terms.calendars.shape[1]] = terms.calendars[:count]
 
 
+assert ROW_COUNT_MAX + 4 < ROWS_MAX
 assert RATIO_DEN_MAX * PPM * 365 * 366 * K.UNIT_MAX < 2**62
