@@ -53,7 +53,7 @@ class StandingRow(models.Model):
     source = models.CharField(max_length=10, default="replay")
     loan_status = models.CharField(max_length=20)
     five_category = models.CharField(max_length=20)
-    bucket = models.CharField(max_length=10, db_index=True)
+    bucket = models.CharField(max_length=20, db_index=True)
     days_past_due = models.IntegerField(db_index=True)
     principal_minor = models.BigIntegerField()
     interest_minor = models.BigIntegerField()
