@@ -84,8 +84,6 @@ FAR = 1 << 40
 NO_LINE = -1
 LATE_MAX = 6 * 10**15
 """Largest overdue base (minor units) that add_product takes with any compiled penalty rate; above it the reference answers."""
-AMOUNT_MAX = 10**14
-"""Largest amount of an event: 4,096 of them stay below 2**62, and a waiver's `-1` (all) is the only one below 0."""
 DAY_MAX = 10**6
 """Days beyond +-2,700 years never occur; below it a span times 366 and every date formula stays far inside 63 bits."""
 GUARANTOR_ORDER = (INTEREST, PRINCIPAL, COMPOUND, PENALTY, FEE, THIRD_PARTY_FEE, RECOVERY_COST)
@@ -1315,7 +1313,30 @@ def _reversed(events, details, low, high, known_at, seq):
     return False
 
 
+@inlined
+def _is_sound(e, details):
+    """Whether an event lies in the kernel's range and has none of the problems of `event_problem`; the reference says which."""
+    low = -1 if e.kind == E_WAIVER else 0
+    if not (0 <= e.detail < len(details) and low <= e.amount <= PRINCIPAL_MINOR_MAX and abs(e.on) <= DAY_MAX):
+        return False
+    return (e.kind == E_PAYMENT and e.detail == 0) or _is_sound_detail(e, details[e.detail])
+
+
 @kernel
+def _is_sound_detail(e, d):
+    if not -1 <= d.rate_ppm <= RATE_PPM_MAX or (e.kind == E_RATE and d.rate_ppm < 0):
+        return False
+    if (e.kind == E_PAUSE or e.kind == E_EXTENSION) and d.until == NO:
+        return False
+    if e.kind == E_DEFER and not 0 <= d.rows <= ROW_COUNT_MAX:
+        return False
+    for k in range(d.share_count):
+        if not 0 <= d.share_num[k] <= d.share_den[k]:
+            return False
+    return e.kind != E_CHARGE or e.component == PENALTY or e.component >= FEE
+
+
+@woven
 def _choose(w, events, details, low, high, as_of, known_at):
     """Indices of the events that count, by (day, seq), in w.chosen; how many, -1 when too many or one is out of range."""
     special = False
@@ -1324,14 +1345,13 @@ def _choose(w, events, details, low, high, as_of, known_at):
     n = 0
     for i in range(low, high):
         e = events[i]
-        if e.detail < 0 or e.detail >= len(details):
+        if not _is_sound(e, details):
             return -1
         if e.recorded_at > known_at or e.on > as_of or e.kind == E_REVERSAL or e.kind == E_ADJUSTMENT:
             continue
         if special and _void(events, details, low, high, known_at, e.seq):
             continue
-        out_of_range = e.amount > AMOUNT_MAX or e.amount < -1 or abs(e.on) > DAY_MAX or details[e.detail].rate_ppm > RATE_PPM_MAX
-        if n + 1 >= w.chosen.shape[0] or out_of_range:
+        if n + 1 >= w.chosen.shape[0]:
             return -1
         at = n
         while at > 0 and (

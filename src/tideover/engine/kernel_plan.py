@@ -64,7 +64,7 @@ STATE = np.dtype(
         ("recovered", "i8", (C,)),
     ]
 )  # fmt: skip
-ROWS_MAX, EVENTS_MAX, SMALL_MAX = 2400, 4096, 256
+ROWS_MAX, EVENTS_MAX, SMALL_MAX = 2600, 4096, 256
 BALANCE_MAX = 2 * 10**13
 """Largest balance (minor units) that a plan may carry here; above it the reference answers."""
 WORK = np.dtype(
