@@ -18,6 +18,7 @@ from tideover.engine.columns import event_columns, kernel_gap, terms_columns
 from tideover.engine.events import Event, EventKind, EventRejected
 from tideover.engine.presets import consumer_annuity
 from tideover.engine.replay import columns_of, replay
+from tideover.engine.standing import Depth
 from tideover.engine.terms import BusinessDay, Calendar, CustomRow, Method, PenaltyTerms, Terms, day
 
 FIRST, COUNT = int(os.environ.get("TIDEOVER_RANDOM_FIRST", "0")), int(os.environ.get("TIDEOVER_RANDOM_LOANS", "1200"))
@@ -122,6 +123,15 @@ def demands(count: int) -> tuple[Terms, list[Event], int]:
     terms = Terms(1000 * count, start, Method.CUSTOM, 60_000, custom_rows=rows)
     events = [Event(k + 1, start + 30 + 2 * k, EventKind.PAYMENT, amount_minor=1000) for k in range(count // 2)]
     return terms, events, start + count * 6 // 5
+
+
+def test_depth_says_what_is_kept_whoever_answers() -> None:
+    terms, events, as_of = random_loan(random.Random(5))
+    for t in (terms, terms.with_(penalty=PenaltyTerms(cap_minor=5))):
+        kept = [replay(t, events, as_of, depth=depth) for depth in Depth]
+        assert [(bool(s.rows), bool(s.trace)) for s in kept] == [(False, False), (True, False), (True, True)]
+        kept[2].trace = []
+        assert kept[1] == kept[2] and len(kept[1].rows) == kept[0].row_count
 
 
 def test_a_loan_of_many_demands_equals_the_reference() -> None:
