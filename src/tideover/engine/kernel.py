@@ -1315,7 +1315,7 @@ def _reversed(events, details, low, high, known_at, seq):
 
 @inlined
 def _is_sound(e, details):
-    """Whether an event lies in the kernel's range and has none of the problems of `event_problem`; the reference says which."""
+    """Whether an event is of a compiled kind, in range and without an `event_problem`; otherwise the reference speaks."""
     low = -1 if e.kind == E_WAIVER else 0
     if not (0 <= e.detail < len(details) and low <= e.amount <= PRINCIPAL_MINOR_MAX and abs(e.on) <= DAY_MAX):
         return False
@@ -1324,6 +1324,10 @@ def _is_sound(e, details):
 
 @kernel
 def _is_sound_detail(e, d):
+    if e.kind == E_JUDGMENT or e.kind > E_ADJUSTMENT:
+        return False
+    if e.kind == E_ADJUSTMENT and (d.from_day != NO or d.until != NO):
+        return False
     if not -1 <= d.rate_ppm <= RATE_PPM_MAX or (e.kind == E_RATE and d.rate_ppm < 0):
         return False
     if (e.kind == E_PAUSE or e.kind == E_EXTENSION) and d.until == NO:
@@ -1339,9 +1343,11 @@ def _is_sound_detail(e, d):
 @woven
 def _choose(w, events, details, low, high, as_of, known_at):
     """Indices of the events that count, by (day, seq), in w.chosen; how many, -1 when too many or one is out of range."""
-    special = False
+    special, w.state[0].adjusted = False, 0
     for i in range(low, high):
         special = special or events[i].kind == E_REVERSAL
+        if events[i].kind == E_ADJUSTMENT:
+            w.state[0].adjusted = 1
     n = 0
     for i in range(low, high):
         e = events[i]
@@ -1529,14 +1535,6 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     if n < 0 or not _in_bounds(w, loan, conv, as_of):
         st.status = GAP
         return
-    adjusted = False
-    for i in range(low, high):
-        kind, d = events[i].kind, details[events[i].detail]
-        adjusted = adjusted or kind == E_ADJUSTMENT
-        redated = kind == E_ADJUSTMENT and (d.from_day != NO or d.until != NO)
-        if kind == E_JUDGMENT or kind > E_ADJUSTMENT or redated:
-            st.status = GAP
-            return
     st.level = make_plan(w, loan, conv)
     st.today = loan.disbursed_on - 1
     _rows_changed(w)
@@ -1550,7 +1548,7 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
             return
         if e.on > st.today:
             _advance(w, loan, conv, e.on)
-        amount = _adjusted_amount(events, details, low, high, known_at, e) if adjusted else e.amount
+        amount = _adjusted_amount(events, details, low, high, known_at, e) if st.adjusted else e.amount
         if e.kind == E_PAYMENT and e.detail == 0:
             _payment(w, loan, conv, e.seq, e.on, E_PAYMENT, amount, st.today)
         else:

@@ -57,7 +57,7 @@ STATE = np.dtype(
         *_ints(
             "status", "status_seq", "today", "rows", "live", "due_stop", "fixed_to", "sorted", "level", "surplus", "maturity",
             "accelerated", "paid_total", "stopped", "rates", "charges", "pauses", "debits", "lines", "pieces", "stops",
-            "is_written_off", "guaranteed_from", "class_code", "note_at",
+            "is_written_off", "guaranteed_from", "class_code", "note_at", "adjusted",
         ),
         ("subrogated", "i8", (C,)),
         ("written_off", "i8", (C,)),
