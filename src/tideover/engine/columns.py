@@ -24,7 +24,9 @@ from tideover.engine.terms import (
     Component,
     CustomRow,
     DayCount,
+    FirstPeriod,
     Method,
+    OddFirst,
     PenaltyTerms,
     PrepaymentInterest,
     Terms,
@@ -254,6 +256,10 @@ def kernel_gap(terms: Terms) -> str | None:
             return "the penalty's day count is not compiled"
     if terms.prepayment_interest == PrepaymentInterest.SETTLE_PART:
         return "prepayment_interest settle_part is not compiled"
+    if terms.first_period == FirstPeriod.MONTHS_PLUS_DAYS_EU or terms.odd_first == OddFirst.LEVEL:
+        return "this odd first period is not compiled"
+    if terms.method == Method.EQUAL_PRINCIPAL and terms.fixed_instalment_minor:
+        return "a fixed principal part is not compiled"
     if terms.business_day > BusinessDay.MODIFIED_PRECEDING:
         return f"business_day {terms.business_day.name.lower()} is not compiled"
     if terms.day_count not in DAYS_OVER:

@@ -681,7 +681,9 @@ def _prepay(w, loan, conv, amount, mode, today, line):
         _book(w, line, INTEREST, settled)
         st.paid_total += settled
         amount -= settled
-        if settled == accrued and today > current.start:
+        if settled < accrued:
+            current.paid[INTEREST] += settled
+        elif today > current.start:
             current.settled_at = today
     balance = _undue_principal(w, n)
     part = min(amount, balance)
@@ -1340,19 +1342,45 @@ def _is_sound_detail(e, d):
     return e.kind != E_CHARGE or e.component == PENALTY or e.component >= FEE
 
 
+@kernel
+def _chained(events, details, low, high, known_at):
+    """Whether a reversal of a reversal is itself reversed, or came before what it reverses: the reference unwinds those."""
+    for i in range(low, high):
+        e = events[i]
+        if e.kind == E_REVERSAL and e.recorded_at <= known_at:
+            for j in range(low, high):
+                f = events[j]
+                if f.kind == E_REVERSAL and f.recorded_at <= known_at and f.seq == details[e.detail].of_seq:
+                    if f.seq > e.seq or _reverses_one(events, details, low, high, known_at, f):
+                        return True
+    return False
+
+
+@kernel
+def _reverses_one(events, details, low, high, known_at, f):
+    of_seq = details[f.detail].of_seq
+    for k in range(low, high):
+        g = events[k]
+        if g.kind == E_REVERSAL and g.recorded_at <= known_at and g.seq == of_seq and g.seq != f.seq:
+            return True
+    return False
+
+
 @woven
 def _choose(w, events, details, low, high, as_of, known_at):
     """Indices of the events that count, by (day, seq), in w.chosen; how many, -1 when too many or one is out of range."""
     special, w.state[0].adjusted = False, 0
     for i in range(low, high):
+        if not _is_sound(events[i], details):
+            return -1
         special = special or events[i].kind == E_REVERSAL
         if events[i].kind == E_ADJUSTMENT:
             w.state[0].adjusted = 1
+    if special and _chained(events, details, low, high, known_at):
+        return -1
     n = 0
     for i in range(low, high):
         e = events[i]
-        if not _is_sound(e, details):
-            return -1
         if e.recorded_at > known_at or e.on > as_of or e.kind == E_REVERSAL or e.kind == E_ADJUSTMENT:
             continue
         if special and _void(events, details, low, high, known_at, e.seq):
