@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -60,12 +61,15 @@ CONVENTION = np.dtype(
             "dpd_restart", "gap", "over", "penalty_over", "compound_over",
         ),
         ("late_over", "i8", (2,)),
+        ("row_order", "i8", (4,)),
+        ("over_row_order", "i8", (4,)),
         ("order", "i8", (C,)),
         ("over_order", "i8", (C,)),
     ]
 )  # fmt: skip
 """`months`/`step_days`: length of a period, one of them 0. `gap` 1: the kernel leaves these terms to the reference. `over`,
-`penalty_over`, `compound_over`: DAYS_OVER of the three day counts; `late_over`: denominators of exact penalty and compound."""
+`penalty_over`, `compound_over`: DAYS_OVER of the three day counts; `late_over`: denominators of exact penalty and compound.
+`row_order`: what of `order` stands on rows."""
 EVENT = np.dtype(
     [("recorded_at", "i8"), ("amount", "i8"), ("on", "i4"), ("seq", "i4"), ("kind", "i2"), ("component", "i2"), ("detail", "i4")]
 )
@@ -358,6 +362,8 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
     row["by"], row["order"] = int(t.allocation_by), _order(t.allocation_order, ())
     row["over_dpd"], row["over_by"] = t.allocation_over_dpd, int(t.allocation_over_by)
     row["over_order"] = _order(t.allocation_over_order, t.allocation_order)
+    row["row_order"] = [c for c in row["order"] if c <= Component.COMPOUND]
+    row["over_row_order"] = [c for c in row["over_order"] if c <= Component.COMPOUND]
     d = t.dpd
     row["dpd_principal"], row["dpd_interest"] = d.counts_principal, d.counts_interest
     row["dpd_abs"], row["dpd_rel"], row["dpd_per"] = d.materiality_abs_minor, d.materiality_rel_ppm, int(d.materiality_per)
@@ -383,6 +389,13 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
 # --- events ------------------------------------------------------------------------------------------------------------
 
 
+SAID = attrgetter(
+    *(f.name for f in fields(Event) if f.name not in ("seq", "on", "kind", "recorded_at", "amount_minor", "component"))
+)
+"""What an event says beyond the fields of EVENT."""
+SAID_BY_DEFAULT = SAID(Event(0, 0, EventKind.PAYMENT))
+
+
 class EventPacker:
     """Collects events loan by loan; what only some kinds say goes to `details`."""
 
@@ -394,13 +407,12 @@ class EventPacker:
 
     def detail(self, e: Event) -> int:
         """The row of `details` for what an event says beyond day, kind, component and amount."""
+        if SAID(e) == SAID_BY_DEFAULT:
+            return 0
         code = self.classes.setdefault(e.class_min, len(self.classes))
         debit = self.debits.setdefault(e.debit_id, len(self.debits))
         plan = self.plans.setdefault((e.new_rows, e.judgment), len(self.plans))
-        values = _detail(e, code, debit, plan)
-        if values == self.details[0]:
-            return 0
-        self.details.append(values)
+        self.details.append(_detail(e, code, debit, plan))
         return len(self.details) - 1
 
     def record(self, e: Event) -> tuple[int, ...]:
