@@ -27,9 +27,9 @@ MORE = np.array([int(k) for k in SAYS_MORE])
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """What loans share: the terms without their own columns, custom rows (int64[k, 3]), whether the rate follows an index.
+    """What loans share: the terms without their own columns, custom rows (int64[k, 3]), whether the rate follows an index, the
+    ladder of classes that the product names beside its lender's (empty for none).
 
-    ladder: the ladder of classes that the product names beside its lender's.
     error: why no terms could be made of it; then `terms` is a plain loan that is never replayed.
     """
 

@@ -16,18 +16,14 @@ from tideover.daily.columns import Conventions, Loans, columns_of, numbers, subs
 from tideover.daily.lookups import Lookups
 from tideover.daily.sources import Partition
 from tideover.engine.batch import STATUS_OK, Standings, replay_many
-from tideover.engine.classify import CLASSES, classify_many
+from tideover.engine.classify import CLASSES
 from tideover.engine.columns import NO, STANDING
 from tideover.engine.events import EventKind
 from tideover.engine.reference import effective
 from tideover.engine.terms import Method, day
-from tideover.lending.selectors import BUCKETS
+from tideover.lending.standing_words import BUCKET_CODES, STATUSES, buckets_of, categories_of, status_of
 from tideover.tape.schema import LOANS
 
-STATUSES = ("active", "overdue", "paid_off", "written_off")
-ACTIVE, OVERDUE, PAID_OFF, WRITTEN_OFF = range(4)
-BUCKET_CODES = (*(code for _, code in BUCKETS), "d180p", "written_off", "closed")
-BUCKET_OF = {code: n for n, code in enumerate(BUCKET_CODES)}
 STATES = ("ok", "event_rejected", "terms_impossible")
 METHODS = tuple(m.name.lower() for m in Method)
 CHANGES = np.array([int(k) for k in (EventKind.DEFER, EventKind.EXTENSION, EventKind.REAMORTISE, EventKind.RESTRUCTURE)])
@@ -115,38 +111,19 @@ def figures_of(standings: Standings, state: np.ndarray) -> Figures:
     """Bucket, days past due and balance of each loan."""
     s = standings.table
     status = status_of(s)
-    bucket = np.searchsorted(np.array([upper for upper, _ in BUCKETS]), s["days_past_due"]).astype(np.int8)
-    bucket[status == PAID_OFF] = BUCKET_OF["closed"]
-    bucket[status == WRITTEN_OFF] = BUCKET_OF["written_off"]
+    bucket = buckets_of(s, status)
     bucket[state != 0] = -1
     return Figures(bucket, s["days_past_due"], s["payoff"])
 
 
-def status_of(s: np.ndarray) -> np.ndarray:
-    """Index into STATUSES, as `selectors.loan_status` says."""
-    status = np.where(s["days_past_due"] > 0, OVERDUE, ACTIVE)
-    status = np.where(s["is_written_off"] != 0, WRITTEN_OFF, status)
-    return np.where((s["payoff"] <= 0) & (s["row_outstanding"] == 0), PAID_OFF, status).astype(np.int8)
-
-
-def ladders_of(loans: Loans, entity: np.ndarray, look: Lookups, as_of: date) -> tuple[list[Ladder], np.ndarray]:
-    """The ladders in force on a day for the loans' lenders and products, and which of them classes each loan."""
-    width = len(loans.conventions) or 1
-    kinds, which = np.unique(entity * width + loans.convention, return_inverse=True)
-    found = []
-    for kind in kinds.tolist():
-        jurisdiction, lender = look.lenders[kind // width]
-        found.append(ladder(jurisdiction, lender, as_of, loans.conventions[kind % width].ladder))
-    return found, which
-
-
-def categories_of(standings: Standings, status: np.ndarray, ladders: Sequence[Ladder], which: np.ndarray) -> np.ndarray:
-    """Index into CLASSES: each loan's ladder by days past due, never better than the floor that an event set."""
-    s = standings.table
-    found = classify_many(s["days_past_due"], ladders, which)
-    floors = np.array([CLASSES.index(c) if c else 0 for c in standings.classes], np.int8)
-    found = np.maximum(found, floors[s["class_code"]])
-    return np.where(status == PAID_OFF, 0, found).astype(np.int8)
+def _ladders(loans: Loans, entities: np.ndarray, look: Lookups, as_of: date) -> tuple[np.ndarray, list[Ladder]]:
+    """Which ladder classes each loan, and the ladders: by its lender, and by its product where that names one."""
+    names = sorted({c.ladder for c in loans.conventions})
+    name_of = np.array([names.index(c.ladder) for c in loans.conventions], np.int64)
+    both = entities * max(len(names), 1) + (name_of[loans.convention] if len(name_of) else 0)
+    pairs, of = np.unique(both, return_inverse=True)
+    at = [(look.lenders[int(p) // len(names)], names[int(p) % len(names)]) for p in pairs]
+    return of, [ladder(jurisdiction, kind, as_of, name) for (jurisdiction, kind), name in at]
 
 
 def _late_news(loans: Loans, moment: Moment, today: int) -> np.ndarray:
@@ -187,7 +164,7 @@ def _table(
     bad = state != 0
     ids = {name: numbers(c[name], -1) for name in ("id", "entity_id", "branch_id", "manager_id", "product_id", "facility_id")}
     status = status_of(s)
-    category = categories_of(standings, status, *ladders_of(loans, ids["entity_id"], look, as_of))
+    category = categories_of(standings, status, *_ladders(loans, ids["entity_id"], look, as_of))
     today = day(as_of)
     changed, written = np.zeros(n, bool), np.full(n, NO, np.int64)
     changed[_live(loans, CHANGES, None, today)[0]] = True

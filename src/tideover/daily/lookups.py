@@ -66,14 +66,13 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """Everything small that a loan's row names."""
+    """Everything small that a loan's row names. lenders: (jurisdiction, kind of lender) by legal entity."""
 
     conventions: Mapping[int, Mapping[str, Any]]
     products: Codes
     versions: Codes
     entities: Codes
     lenders: Mapping[int, tuple[str, str]]
-    """Jurisdiction and kind of lender by entity id."""
     branches: Codes
     managers: Codes
     facilities: Codes
@@ -85,12 +84,13 @@ def lookups_read(as_of: date, cut_off: datetime) -> Lookups:
     """The lookups of a day, as known at the cut-off."""
     products = list(Product.objects.values_list("pk", "code", "version", "conventions"))
     holds = list(holds_open(as_of, cut_off).values_list("contract_id", "party_id"))
+    entities = list(LegalEntity.objects.values_list("pk", "code", "jurisdiction", "lender_type"))
     return Lookups(
         conventions={pk: conventions for pk, _, _, conventions in products},
         products=Codes.of((pk, code) for pk, code, _, _ in products),
         versions=Codes.of(((pk, version) for pk, _, version, _ in products), pa.int32()),
-        lenders={pk: (where, kind) for pk, where, kind in LegalEntity.objects.values_list("pk", "jurisdiction", "lender_type")},
-        entities=Codes.of(LegalEntity.objects.values_list("pk", "code")),
+        entities=Codes.of((pk, code) for pk, code, _, _ in entities),
+        lenders={pk: (jurisdiction, kind) for pk, _, jurisdiction, kind in entities},
         branches=Codes.of(Branch.objects.values_list("pk", "code")),
         managers=Codes.of(Staff.objects.values_list("pk", "number")),
         facilities=Codes.of(Facility.objects.values_list("pk", "number")),
