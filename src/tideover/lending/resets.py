@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from tideover.core.action_log import log
 from tideover.core.packs.load import NoRule, fixing
 from tideover.core.packs.rules.fixings import MissingFixing, reset_days
+from tideover.core.problems import Refused
 from tideover.engine.events import EventKind
 from tideover.lending.contract_terms import reference_of
 from tideover.lending.journal import OWN_KEYS, event_append
@@ -79,4 +80,6 @@ def resets_run(until: date, *, actor: str = "close") -> list[str]:
             resets_record(contract, until=until, actor=actor)
         except (MissingFixing, NoRule):
             continue  # said once below, for the whole book
+        except Refused:
+            continue  # a loan whose journal cannot be replayed: the close names it, and the others go on
     return missing_fixings(until)
