@@ -14,6 +14,7 @@ import numpy as np
 from tideover.engine.columns import EVENT, LOAN, NO, EventColumns, EventPacker, TermsColumns, TermsPacker
 from tideover.engine.events import Event, EventKind
 from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, ROW_COUNT_MAX, Component, Method, Terms
+from tideover.engine.terms_problems import DATED_METHODS, FIRST_DAY, LAST_DAY, LEVEL_METHODS
 
 OWN_COLUMNS: Mapping[str, tuple[str, int]] = {
     "principal_minor": ("principal", 0),
@@ -76,22 +77,36 @@ def terms_bulk(
 
 
 def unsound(terms: TermsColumns) -> np.ndarray:
-    """bool[n]: where the terms are impossible, as `Terms.problems` would find; those loans must not be replayed."""
+    """bool[n]: where a loan's own columns make its terms impossible, as `Terms.problems` would find; not to be replayed.
+
+    What a convention breaks by itself, or only the finished row dates show, is found by `Terms.problems` of one of its loans.
+    """
     loans, of = terms.loans, terms.loans["convention"]
     method = terms.conventions["method"][of]
-    every = np.array([t.every for t in terms.templates])[of]
-    twice = np.array([len(set(t.allocation_order)) != len(t.allocation_order) for t in terms.templates], bool)[of]
-    by_rows = np.isin(method, [Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT])
-    to_maturity = np.isin(method, [Method.INTEREST_ONLY, Method.BULLET])
-    first, last = loans["first_due_on"], loans["maturity_on"]
-    bad = (loans["principal"] <= 0) | (loans["principal"] > PRINCIPAL_MINOR_MAX) | (every < 1) | twice
-    bad |= (loans["rate"] < 0) | (loans["rate"] > RATE_PPM_MAX) | (loans["due_day"] < 0) | (loans["due_day"] > 31)
-    bad |= (loans["instalments"] < 0) | (loans["instalments"] > ROW_COUNT_MAX)
-    bad |= by_rows & ((loans["instalments"] < 1) | (first == NO))
-    bad |= to_maturity & (last == NO)
-    bad |= (first != NO) & (first <= loans["disbursed_on"])
-    bad |= (last != NO) & (last <= loans["disbursed_on"])
-    return bad | ((method == Method.CUSTOM) & (_custom_sums(terms) != loans["principal"]))
+    by_rows = np.isin(method, LEVEL_METHODS)
+    to_maturity = np.isin(method, DATED_METHODS)
+    custom = method == Method.CUSTOM
+    count, balloon = loans["instalments"], terms.conventions["balloon"][of]
+    bad = ~_inside(loans["principal"], 1, PRINCIPAL_MINOR_MAX) | ~_inside(loans["rate"], 0, RATE_PPM_MAX)
+    bad |= ~_inside(loans["due_day"], 0, 31) | ~_inside(count, 0, ROW_COUNT_MAX)
+    bad |= (balloon != 0) & (balloon >= loans["principal"])
+    bad |= _bad_dates(loans, by_rows, to_maturity, method == Method.INTEREST_ONLY) | (by_rows & (count < 1))
+    bad |= custom & ((_custom_sums(terms) != loans["principal"]) | ~_inside(loans["custom_count"], 1, ROW_COUNT_MAX))
+    for name in ("grace_principal_rows", "grace_interest_rows"):
+        bad |= by_rows & (terms.conventions[name][of] >= np.maximum(count, 1))
+    return bad | (by_rows & (terms.conventions["interest_free_rows"][of] > count))
+
+
+def _inside(column: np.ndarray, low: int, high: int) -> np.ndarray:
+    return (column >= low) & (column <= high)
+
+
+def _bad_dates(loans: np.ndarray, by_rows: np.ndarray, to_maturity: np.ndarray, interest_only: np.ndarray) -> np.ndarray:
+    start, first, last = loans["disbursed_on"], loans["first_due_on"], loans["maturity_on"]
+    bad = ~_inside(start, FIRST_DAY, LAST_DAY) | (by_rows & (first == NO)) | (to_maturity & (last == NO))
+    for given in (first, last):
+        bad |= (given != NO) & ((given <= start) | ~_inside(given, FIRST_DAY, LAST_DAY))
+    return bad | (interest_only & (first != NO) & (last != NO) & (first > last))
 
 
 def _custom_sums(terms: TermsColumns) -> np.ndarray:
