@@ -26,8 +26,7 @@ from tideover.engine.events import EventKind
 from tideover.lending.models import Debit, HelpRequest, Hold, Promise, StandingRow
 from tideover.lending.panels import EXCEPTIONS, book_figures, shown
 from tideover.lending.services import event_record, standing_refresh
-from tideover.web.book import PERCENT_FROM, flow_rates, rolls_table
-from tideover.web.charts import percent_chart
+from tideover.web.book import PERCENT_FROM, rolls_table
 from tideover.web.home import HOMES, home_rows
 from tideover.web.house_rows import HOUSE_ROWS
 from tideover.web.templatetags.tideover import ICONS, kind_date, money, percent, plain_money, rate, rmb_capital
