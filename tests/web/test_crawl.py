@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -27,8 +28,9 @@ NAMES = {"李", "王", "李明"}
 
 
 @pytest.fixture
-def lived(house: House) -> House:
-    """A book with payments, a reversal, a write-off, a guarantor, rows of every kind, and two closed days."""
+def lived(house: House, settings: Any, tmp_path: Path) -> House:
+    """A book with payments, a reversal, a pay-off, a waiver, a guarantor, rows of every kind, and closed days."""
+    settings.TAPE_DIR = tmp_path
     today = business_date()
 
     def event(contract: object, kind: EventKind, on: date, amount: int, key: str, **more: object) -> None:

@@ -38,12 +38,15 @@ def digest(tables: Iterable[pa.Table]) -> str:
     return whole.hexdigest()
 
 
-def read(folder: Path, name: str, files: Sequence[str]) -> pa.Table:
-    """The named tape from its files; columns that an old file lacks read as null = unknown."""
+def read(folder: Path, name: str, files: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
+    """The named tape from its files, whole or some columns of it; columns that an old file lacks read as null = unknown."""
     schema = arrow_schema(name)
+    if columns is not None:
+        schema = pa.schema([schema.field(c) for c in columns], metadata=schema.metadata)
     parts = []
     for file in files:
-        found = pq.read_table(folder / file)
+        held = set(pq.read_schema(folder / file).names)
+        found = pq.read_table(folder / file, columns=[n for n in schema.names if n in held])
         columns = [found[f.name].cast(f.type) if f.name in found.column_names else pa.nulls(len(found), f.type) for f in schema]
         parts.append(pa.Table.from_arrays(columns, schema=schema))
     return pa.concat_tables(parts) if parts else schema.empty_table()
