@@ -38,6 +38,27 @@ def test_from_the_desk_to_a_loan_and_through_its_days(sign_in: Callable[..., Any
     page.wait_for_url("**known=then**")
 
 
+def test_the_trend_arrives_after_the_figures_and_has_a_page_without_javascript(sign_in: Callable[..., Any]) -> None:
+    page = sign_in("risk")
+    page.goto("/book")
+    page.wait_for_selector("#h-shares")
+    assert page.locator("[aria-busy=true]").count() == 0
+    page = sign_in("risk", java_script_enabled=False)
+    page.goto("/book")
+    follow(page, page.locator("a[href='/book/trend']"))
+    assert page.locator("#h-flows").count() == 1
+
+
+def test_a_borrower_asks_for_help_in_two_taps(sign_in: Callable[..., Any]) -> None:
+    page = sign_in("borrower", width=390)
+    follow(page, page.locator("a[href='/my/help']").first)
+    follow(page, page.locator("main form button"))
+    number = re.search(r"H-\w+", page.inner_text(".notice--care"))
+    assert number is not None
+    follow(page, page.locator("a.back").first)
+    assert number[0] in page.inner_text("main")
+
+
 def test_what_if_answers_in_the_page(sign_in: Callable[..., Any]) -> None:
     page = sign_in("collector", allow="422")
     page.goto(f"/loans/{first_loan(page)}")
@@ -97,7 +118,7 @@ def test_language_and_looks_stay(sign_in: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_borrower_reads_pays_and_finds_help_on_a_small_phone(sign_in: Callable[..., Any], language: str) -> None:
     page = sign_in("borrower", language, 320)
-    assert page.locator(".card .tag").first.is_visible() and page.locator("a[href='#help']").count() >= 1
+    assert page.locator(".card .tag").first.is_visible() and page.locator("a[href='/my/help']").count() >= 1
     boxes = page.locator(".btns .btn").evaluate_all("all => all.slice(0, 2).map(b => b.getBoundingClientRect().height)")
     assert min(boxes) >= 44 and boxes[0] == boxes[1]
     page.locator("a[href='#pay']").first.click()

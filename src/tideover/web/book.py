@@ -107,7 +107,10 @@ def _trend(scope: tapes.Scope) -> Trend:
     late = [s.late_minor / s.balance_minor if s.balance_minor else None for s in shares]
     bad = [s.bad_minor / s.balance_minor if s.balance_minor else None for s in shares]
     shares_chart = percent_chart(
-        _("Late and bad share of unpaid principal, by closed day"), "%", days, [(_("late"), late), (_("bad debt"), bad)]
+        _("Late and bad share of unpaid principal, by closed day"),
+        "%",
+        days,
+        [(_("late share"), late), (_("bad-debt share"), bad)],
     )
     flows = [
         (first.as_of, last.as_of, flow_rates(tapes.rolls(first, last, scope)))
@@ -141,7 +144,8 @@ def _tape_blocks(user: User, on: date, *, by_count: bool) -> dict[str, Any]:
     rolls = None
     if first is not None:
         rolls = rolls_table(first.as_of, last.as_of, tapes.rolls(first, last, scope), by_count=by_count)
-    return {"rolls": rolls, "moves": moves, "closed": last}
+    before = None if first is None else tapes.shares(first, scope)
+    return {"rolls": rolls, "moves": moves, "closed": last, "before": before}
 
 
 def _principal(found: list[dict[str, Any]], kind: str) -> int:
