@@ -8,13 +8,24 @@ The result equals `columns.terms_columns` and `columns.event_columns` of the sam
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from tideover.engine.columns import EVENT, LOAN, NO, EventColumns, EventPacker, TermsColumns, TermsPacker
 from tideover.engine.events import Event, EventKind
-from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, ROW_COUNT_MAX, Component, Method, Terms
-from tideover.engine.terms_problems import DATED_METHODS, FIRST_DAY, LAST_DAY, LEVEL_METHODS
+from tideover.engine.terms import (
+    PRINCIPAL_MINOR_MAX,
+    RATE_PPM_MAX,
+    ROW_COUNT_MAX,
+    Component,
+    CustomRow,
+    Method,
+    Shift,
+    Terms,
+    Unit,
+)
+from tideover.engine.terms_problems import FIRST_DAY, LAST_DAY
 
 OWN_COLUMNS: Mapping[str, tuple[str, int]] = {
     "principal_minor": ("principal", 0),
@@ -31,7 +42,7 @@ SAYS_MORE = frozenset(
     {
         EventKind.REVERSAL, EventKind.RATE_CHANGE, EventKind.DEFER, EventKind.EXTENSION, EventKind.REAMORTISE,
         EventKind.RESTRUCTURE, EventKind.GUARANTOR_PAYMENT, EventKind.DEBIT, EventKind.PAUSE, EventKind.JUDGMENT,
-        EventKind.ADJUSTMENT,
+        EventKind.ADJUSTMENT, EventKind.NEW_ROWS,
     }
 )  # fmt: skip
 """Kinds that mean nothing without a detail: they must come as objects."""
@@ -77,36 +88,58 @@ def terms_bulk(
 
 
 def unsound(terms: TermsColumns) -> np.ndarray:
-    """bool[n]: where a loan's own columns make its terms impossible, as `Terms.problems` would find; not to be replayed.
-
-    What a convention breaks by itself, or only the finished row dates show, is found by `Terms.problems` of one of its loans.
-    """
+    """bool[n]: where the terms are impossible, as `Terms.problems` would find; those loans must not be replayed."""
     loans, of = terms.loans, terms.loans["convention"]
     method = terms.conventions["method"][of]
-    by_rows = np.isin(method, LEVEL_METHODS)
-    to_maturity = np.isin(method, DATED_METHODS)
-    custom = method == Method.CUSTOM
-    count, balloon = loans["instalments"], terms.conventions["balloon"][of]
-    bad = ~_inside(loans["principal"], 1, PRINCIPAL_MINOR_MAX) | ~_inside(loans["rate"], 0, RATE_PPM_MAX)
-    bad |= ~_inside(loans["due_day"], 0, 31) | ~_inside(count, 0, ROW_COUNT_MAX)
-    bad |= (balloon != 0) & (balloon >= loans["principal"])
-    bad |= _bad_dates(loans, by_rows, to_maturity, method == Method.INTEREST_ONLY) | (by_rows & (count < 1))
-    bad |= custom & ((_custom_sums(terms) != loans["principal"]) | ~_inside(loans["custom_count"], 1, ROW_COUNT_MAX))
-    for name in ("grace_principal_rows", "grace_interest_rows"):
-        bad |= by_rows & (terms.conventions[name][of] >= np.maximum(count, 1))
-    return bad | (by_rows & (terms.conventions["interest_free_rows"][of] > count))
+    every = np.array([t.every for t in terms.templates])[of]
+    twice = np.array([len(set(t.allocation_order)) != len(t.allocation_order) for t in terms.templates], bool)[of]
+    by_rows = np.isin(method, [Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT])
+    to_maturity = np.isin(method, [Method.INTEREST_ONLY, Method.BULLET])
+    first, last = loans["first_due_on"], loans["maturity_on"]
+    bad = (loans["principal"] <= 0) | (loans["principal"] > PRINCIPAL_MINOR_MAX) | (every < 1) | twice
+    bad |= (loans["rate"] < 0) | (loans["rate"] > RATE_PPM_MAX) | (loans["due_day"] < 0) | (loans["due_day"] > 31)
+    bad |= (loans["instalments"] < 0) | (loans["instalments"] > ROW_COUNT_MAX)
+    for days in (loans["disbursed_on"], first, last):
+        bad |= (days != NO) & ((days < FIRST_DAY) | (days > LAST_DAY))
+    bad |= loans["disbursed_on"] == NO
+    bad |= by_rows & (first + 31 * loans["instalments"] > LAST_DAY)
+    bad |= by_rows & ((loans["instalments"] < 1) | (first == NO))
+    bad |= to_maturity & (last == NO)
+    bad |= (first != NO) & (first <= loans["disbursed_on"])
+    bad |= (last != NO) & (last <= loans["disbursed_on"])
+    bad |= (method != Method.CUSTOM) & (loans["custom_count"] > 0)
+    bad |= (method == Method.CUSTOM) & (_custom_sums(terms) != loans["principal"])
+    bad |= np.array([bool(_probe(t).problems()) for t in terms.templates], bool)[of]
+    rare = np.array([_depends_on_the_loan(t) for t in terms.templates], bool)[of]
+    for i in np.flatnonzero(rare & ~bad).tolist():
+        bad[i] = bool(terms.at(i).problems())
+    return bad
 
 
-def _inside(column: np.ndarray, low: int, high: int) -> np.ndarray:
-    return (column >= low) & (column <= high)
+def _probe(t: Terms) -> Terms:
+    """A plain loan under the conventions: what is impossible in it is impossible in every loan under them."""
+    own: dict[str, Any] = {
+        "principal_minor": PRINCIPAL_MINOR_MAX,
+        "disbursed_on": 0,
+        "first_due_on": 31,
+        "instalments": ROW_COUNT_MAX,
+    }
+    if t.method in (Method.INTEREST_ONLY, Method.BULLET):
+        own |= {"first_due_on": NO, "maturity_on": 10_000}
+    if t.method == Method.CUSTOM:
+        own |= {"custom_rows": (CustomRow(31, PRINCIPAL_MINOR_MAX),)}
+    if _depends_on_the_loan(t) or t.every > 1 or t.unit not in (Unit.DAY, Unit.WEEK, Unit.MONTH):
+        own |= {"instalments": 1}
+    plain = {"grace_principal_rows": 0, "grace_interest_rows": 0, "interest_free_rows": 0, "settlement_day": 0, "debit_day": 0}
+    return t.with_(**own, **plain)
 
 
-def _bad_dates(loans: np.ndarray, by_rows: np.ndarray, to_maturity: np.ndarray, interest_only: np.ndarray) -> np.ndarray:
-    start, first, last = loans["disbursed_on"], loans["first_due_on"], loans["maturity_on"]
-    bad = ~_inside(start, FIRST_DAY, LAST_DAY) | (by_rows & (first == NO)) | (to_maturity & (last == NO))
-    for given in (first, last):
-        bad |= (given != NO) & ((given <= start) | ~_inside(given, FIRST_DAY, LAST_DAY))
-    return bad | (interest_only & (first != NO) & (last != NO) & (first > last))
+def _depends_on_the_loan(t: Terms) -> bool:
+    """Whether these conventions can be impossible for one loan and sound for another: asked loan by loan."""
+    rows = t.grace_principal_rows or t.grace_interest_rows or t.interest_free_rows
+    far = t.method == Method.INTEREST_ONLY or t.every > 1 or t.unit not in (Unit.DAY, Unit.WEEK, Unit.MONTH)
+    dates = t.settlement_day or t.debit_day or t.accrual_dates == Shift.SHIFTED or t.method == Method.CUSTOM
+    return bool(rows or t.balloon_minor or far or dates)
 
 
 def _custom_sums(terms: TermsColumns) -> np.ndarray:

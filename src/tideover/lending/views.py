@@ -23,7 +23,7 @@ from tideover.engine.terms import date_of
 from tideover.lending import panels_loan
 from tideover.lending.forms import amount_read, date_read
 from tideover.lending.models import Contract, LoanEvent, StandingRow
-from tideover.lending.panels import loans_shown, order_of, shown_label
+from tideover.lending.panels import dated, loans_shown, order_of, shown_label
 from tideover.lending.scope import parties_reachable
 from tideover.lending.selectors import BUCKET_ORDER, contract_get, contracts_visible
 from tideover.lending.words import word
@@ -57,7 +57,8 @@ def loan_list(request: HttpRequest) -> HttpResponse:
     rows = _after(loans_shown(user, today, show=show, bucket=bucket), order, request.GET.get("after", ""))
     page = list(rows[: PAGE_SIZE + 1])
     context = {
-        "rows": page[:PAGE_SIZE],
+        "rows": dated(page[:PAGE_SIZE], user, today, show),
+        "today": today,
         "after": _key(page[PAGE_SIZE - 1], order) if len(page) > PAGE_SIZE else "",
         "bucket": bucket,
         "show": show,

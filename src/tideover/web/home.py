@@ -13,7 +13,7 @@ from tideover.core.access import can, require
 from tideover.core.business_time import business_date
 from tideover.core.models import Role, User
 from tideover.lending.models import StandingRow
-from tideover.lending.panels import EXCEPTIONS, ExceptionRow, exception_row, loans_shown
+from tideover.lending.panels import EXCEPTIONS, ExceptionRow, dated, exception_row, loans_shown
 from tideover.lending.selectors import contracts_visible, post_of
 from tideover.lending.views_mine import borrower_home
 from tideover.web.house_rows import HOUSE_ROWS
@@ -60,7 +60,7 @@ def home_rows(user: User, as_of: date) -> list[ExceptionRow]:
 def _first_loans(user: User, as_of: date, rows: list[ExceptionRow]) -> FirstLoans | None:
     for key, row in zip(HOMES.get(Role(user.role), ()), rows, strict=True):
         if row.count and row.address and key in EXCEPTIONS:
-            loans = list(loans_shown(user, as_of, show=key)[:FIRST])
+            loans = dated(list(loans_shown(user, as_of, show=key)[:FIRST]), user, as_of, key)
             return FirstLoans(row.label, row.address, loans) if loans else None
     return None
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tideover.core.business_time import business_date
+from tideover.core.sql import among, rows_read
 from tideover.engine.terms import NO_DAY, day
-from tideover.lending.imports.bulk import among
 from tideover.lending.imports.frame import Frame
 from tideover.lending.models import Branch, Contract, Party, Product
 
@@ -45,13 +45,12 @@ def _link(frame: Frame, links: Links, column: str, find: Any, reason: str) -> No
 def _ask(model: Any, column: str, names: list[str], fields: tuple[str, ...]) -> Any:
     """Rows of `fields` where the column holds one of any number of names."""
     for start in range(0, len(names), ASK):
-        where, values = among(column, names[start : start + ASK])
-        yield from model.objects.extra(where=[where], params=values).values_list(*fields)
+        yield from rows_read(model, fields, **among(column, names[start : start + ASK]))
 
 
 def parties(names: list[str]) -> dict[str, Any]:
     """Party ids by reference."""
-    return dict(_ask(Party, "reference", names, ("reference", "pk")))
+    return dict(_ask(Party, "reference", names, ("reference", "id")))
 
 
 def branches(names: list[str]) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def products(names: list[str]) -> dict[str, Any]:
 
 def loans(names: list[str]) -> dict[str, Any]:
     """(id, disbursed on as engine day, borrower id) of loans, by number."""
-    found = _ask(Contract, "number", names, ("number", "pk", "disbursed_on", "borrower_id"))
+    found = _ask(Contract, "number", names, ("number", "id", "disbursed_on", "borrower_id"))
     return {n: (pk, day(on), party) for n, pk, on, party in found}
 
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('lending', '0001_initial'),
+        ('lending', '0002_bucket_length'),
     ]
 
     operations = [
