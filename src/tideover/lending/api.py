@@ -20,7 +20,7 @@ from tideover.engine.terms import NO_DAY, Component, date_of, day
 from tideover.lending.models import Contract, LegalEntity, LoanEvent, Receipt, StandingRow
 from tideover.lending.payments import NewPayment
 from tideover.lending.scope import entities_visible, parties_reachable
-from tideover.lending.selectors import bucket_of, contract_get, contracts_visible, loan_standing, loan_status
+from tideover.lending.selectors import bucket_of, contract_get, contracts_visible, loan_standing, loan_status, standings_visible
 from tideover.lending.services import event_record, payments_record, receipt_record, receipt_reverse
 
 router = Router(tags=["loans and money"])
@@ -305,7 +305,7 @@ def _kind(name: str) -> EventKind:
 @route(router.get, "/loans", "loans-list", LoanPage)
 def loans_list(request: HttpRequest, cursor: Cursor, limit: Limit, bucket: str = "") -> dict[str, Any]:
     """Loans in your scope with their latest standing; `bucket` filters. Ask one loan for another day."""
-    rows = StandingRow.objects.filter(contract__in=contracts_visible(request.user, business_date()))
+    rows = standings_visible(request.user, business_date())
     rows = rows.filter(bucket=bucket) if bucket else rows
     return page_of(rows.select_related("contract__borrower"), cursor, limit, _line_out, by="contract_id")
 

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
 from django.urls import reverse
 
 from tideover.core.models import Role, User
@@ -74,6 +74,22 @@ def _inside(visible: QuerySet[Contract]) -> Q:
     return Q(contract__in=visible) if visible.query.has_filters() else Q(contract__isnull=False)
 
 
+def _of(rows: QuerySet[Any], field: str = "contract") -> Q:
+    """The standings of the loans that rows are about: read from the rows, which are few, not from the book."""
+    return Q(contract__in=rows.order_by().values(field))
+
+
+def _corrections(on: date) -> QuerySet[LoanEvent]:
+    """Corrections of the last days. The kinds are written out, as in the partial index that finds them."""
+    kinds = ", ".join(str(int(k)) for k in CORRECTIONS)
+    since = _start_of(on - timedelta(days=CORRECTION_DAYS))
+    return LoanEvent.objects.filter(recorded_at__gte=since).extra(where=[f"kind IN ({kinds})"])
+
+
+def _unplaced() -> QuerySet[Receipt]:
+    return Receipt.objects.filter(reversed_at=None).extra(where=["unapplied_minor > 0"])
+
+
 def _start_of(on: date) -> datetime:
     return datetime.combine(on, time(), ZoneInfo(settings.BUSINESS_TIME_ZONE))
 
@@ -107,7 +123,7 @@ EXCEPTIONS: dict[str, Exceptions] = {
         label="Help requests without an answer", owner=Role.COUNSELLOR, days=2,
         rows=lambda visible, on: HelpRequest.objects.filter(_inside(visible), closed_at=None),
         oldest="opened_at", amount=None,
-        loans=lambda on: Q(contract__helprequests__isnull=False, contract__helprequests__closed_at=None),
+        loans=lambda on: _of(HelpRequest.objects.filter(closed_at=None)),
     ),
     "missed": Exceptions(
         label="Arrangements past their day, loan still late", owner=Role.COLLECTOR, days=1,
@@ -115,15 +131,13 @@ EXCEPTIONS: dict[str, Exceptions] = {
             _inside(visible), withdrawn_at=None, due_on__lt=on, contract__standing__days_past_due__gt=0
         ),
         oldest="due_on", amount="amount_minor",
-        loans=lambda on: Q(
-            contract__promises__withdrawn_at=None, contract__promises__due_on__lt=on, days_past_due__gt=0
-        ),
+        loans=lambda on: _of(Promise.objects.filter(withdrawn_at=None, due_on__lt=on)) & Q(days_past_due__gt=0),
     ),
     "promise": Exceptions(
         label="Arrangements due today", owner=Role.COLLECTOR, days=0,
         rows=lambda visible, on: Promise.objects.filter(_inside(visible), withdrawn_at=None, due_on=on),
         oldest="due_on", amount="amount_minor",
-        loans=lambda on: Q(contract__promises__withdrawn_at=None, contract__promises__due_on=on),
+        loans=lambda on: _of(Promise.objects.filter(withdrawn_at=None, due_on=on)),
     ),
     "new": _kind("Newly late (up to 7 days)", Role.CUSTOMER_MANAGER, NEW_DAYS, _new, "oldest_due_on", "overdue_minor"),
     "soon": _kind("Due within 7 days", Role.CUSTOMER_MANAGER, 0, _soon, "next_due_on", "next_due_minor"),
@@ -134,44 +148,37 @@ EXCEPTIONS: dict[str, Exceptions] = {
         label="Debits with an unknown result", owner=Role.PAYMENTS, days=1,
         rows=lambda visible, on: Debit.objects.filter(_inside(visible), state__in=OPEN_DEBITS),
         oldest="sent_at", amount="amount_minor",
-        loans=lambda on: Q(contract__debits__state__in=OPEN_DEBITS),
+        loans=lambda on: _of(Debit.objects.filter(state__in=OPEN_DEBITS)),
     ),
     "held": Exceptions(
         label="Receipts with money not yet placed", owner=Role.PAYMENTS, days=3,
-        rows=lambda visible, on: Receipt.objects.filter(
-            unapplied_minor__gt=0, reversed_at=None, party__in=visible.values("borrower")
-        ),
+        rows=lambda visible, on: _unplaced().filter(Exists(visible.filter(borrower=OuterRef("party")))),
         oldest="received_on", amount="unapplied_minor",
-        loans=lambda on: Q(contract__borrower__receipts__unapplied_minor__gt=0, contract__borrower__receipts__reversed_at=None),
+        loans=lambda on: Q(contract__borrower__in=_unplaced().values("party")),
     ),
     "corrected": Exceptions(
         label="Corrections booked in the last 7 days", owner=Role.FINANCE, days=CORRECTION_DAYS,
-        rows=lambda visible, on: LoanEvent.objects.filter(
-            _inside(visible), kind__in=CORRECTIONS, recorded_at__gte=_start_of(on - timedelta(days=CORRECTION_DAYS))
-        ),
+        rows=lambda visible, on: _corrections(on).filter(_inside(visible)),
         oldest="recorded_at", amount=None,
-        loans=lambda on: Q(
-            contract__events__kind__in=CORRECTIONS,
-            contract__events__recorded_at__gte=_start_of(on - timedelta(days=CORRECTION_DAYS)),
-        ),
+        loans=lambda on: _of(_corrections(on)),
     ),
     "complaint": Exceptions(
         label="Open complaints", owner=Role.COMPLAINTS, days=15,
         rows=lambda visible, on: Complaint.objects.filter(_inside(visible), closed_on=None),
         oldest="opened_on", amount=None,
-        loans=lambda on: Q(contract__complaints__isnull=False, contract__complaints__closed_on=None),
+        loans=lambda on: _of(Complaint.objects.filter(closed_on=None)),
     ),
     "dispute": Exceptions(
         label="Open disputes", owner=Role.COMPLAINTS, days=20,
         rows=lambda visible, on: Dispute.objects.filter(_inside(visible), closed_on=None),
         oldest="opened_on", amount=None,
-        loans=lambda on: Q(contract__disputes__isnull=False, contract__disputes__closed_on=None),
+        loans=lambda on: _of(Dispute.objects.filter(closed_on=None)),
     ),
     "hold": Exceptions(
         label="Holds whose review day has come", owner=Role.TEAM_LEAD, days=0,
         rows=lambda visible, on: Hold.objects.filter(_inside(visible), lifted_at=None, review_on__lte=on),
         oldest="review_on", amount=None,
-        loans=lambda on: Q(contract__holds__lifted_at=None, contract__holds__review_on__lte=on),
+        loans=lambda on: _of(Hold.objects.filter(lifted_at=None, review_on__lte=on)),
     ),
     "import": Exceptions(
         label="Files that did not come in whole", owner=Role.ENGINEER, days=1,
@@ -222,7 +229,7 @@ def shown(rows: QuerySet[StandingRow], show: str, as_of: date) -> QuerySet[Stand
     kind = EXCEPTIONS.get(show)
     if kind is None or kind.loans is None:
         return rows
-    return rows.filter(pk__in=StandingRow.objects.filter(kind.loans(as_of)).values("pk"))
+    return rows.filter(kind.loans(as_of))
 
 
 def shown_label(show: str) -> str:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from tideover.core.business_time import micros
 from tideover.core.models import Role, User
@@ -51,21 +51,37 @@ def _post_of(user: User, on: date) -> Staff | None:
     return None if found is None else Staff.from_db(connection.alias, POST, found)
 
 
-def contracts_visible(user: User, on: date) -> QuerySet[Contract]:
-    """The loans that a person may see: borrowers their own, staff those of their post's scope."""
-    loans = Contract.objects.all()
+def _scope(user: User, on: date) -> dict[str, Any] | None:
+    """What a loan must be for a person to see it, as look-ups on Contract; None: they see none."""
     if user.role == Role.BORROWER:
-        return loans.filter(borrower__user=user)
+        return {"borrower__user": user}
     post = post_of(user, on)
     if post is None:
-        return loans.none()
+        return None
     if user.role == Role.CUSTOMER_MANAGER:
-        return loans.filter(manager=post)
+        return {"manager": post.pk}
     if post.branch_id:
-        return loans.filter(branch=post.branch_id)
-    if post.entity_id:
-        return loans.filter(entity=post.entity_id)
-    return loans
+        return {"branch": post.branch_id}
+    return {"entity": post.entity_id} if post.entity_id else {}
+
+
+def contracts_visible(user: User, on: date) -> QuerySet[Contract]:
+    """The loans that a person may see: borrowers their own, staff those of their post's scope."""
+    scope = _scope(user, on)
+    return Contract.objects.none() if scope is None else Contract.objects.filter(**scope)
+
+
+def standings_visible(user: User, on: date) -> QuerySet[StandingRow]:
+    """The standings of the visible loans; the scope is joined, so that a page of a large book reads no more than its rows."""
+    scope = _scope(user, on)
+    rows = StandingRow.objects.all()
+    return rows.none() if scope is None else rows.filter(**{f"contract__{k}": v for k, v in scope.items()})
+
+
+def loans_named(text: str) -> Q:
+    """Standings of the loan with this number and of the loans of the borrower with this reference."""
+    by_number = Contract.objects.filter(number=text).values("pk")
+    return Q(contract__in=by_number.union(Contract.objects.filter(borrower__reference=text).values("pk")))
 
 
 def contract_get(user: User, number: str, on: date) -> Contract:

@@ -26,9 +26,17 @@ from tideover.engine.standing import Row, Standing
 from tideover.engine.terms import NO_DAY, Component, date_of, day
 from tideover.lending.contract_terms import terms_for
 from tideover.lending.forms import amount_read, date_read
-from tideover.lending.models import Contract, Debit, HelpRequest, StandingRow
+from tideover.lending.models import Contract, Debit, HelpRequest
 from tideover.lending.panels import OPEN_DEBITS, SOON_DAYS, exception_rows, shown, shown_label
-from tideover.lending.selectors import BUCKET_ORDER, contract_get, contracts_visible, loan_standing, parties_visible
+from tideover.lending.selectors import (
+    BUCKET_ORDER,
+    contract_get,
+    contracts_visible,
+    loan_standing,
+    loans_named,
+    parties_visible,
+    standings_visible,
+)
 
 PAGE_SIZE = 50
 
@@ -195,13 +203,13 @@ def _parts(line: Any) -> list[tuple[str, int]]:
 def loan_list(request: HttpRequest) -> HttpResponse:
     """Loans by bucket, exception or search; 50 a page, by key. Personal search terms come by POST, never in the address."""
     user, today = _user(request), business_date()
-    rows = StandingRow.objects.filter(contract__in=contracts_visible(user, today))
+    rows = standings_visible(user, today)
     bucket, show, q = (request.GET.get(k, "").strip() for k in ("bucket", "show", "q"))
     if bucket in BUCKET_ORDER:
         rows = rows.filter(bucket=bucket)
     rows = shown(rows, show, today)
     if q:
-        rows = rows.filter(Q(contract__number=q) | Q(contract__borrower__reference=q))
+        rows = rows.filter(loans_named(q))
     personal = request.POST.get("personal", "").strip() if request.method == "POST" else ""
     if personal:
         h = search_hash(personal)
@@ -362,7 +370,7 @@ def person(request: HttpRequest, reference: str) -> HttpResponse:
     if reveal and not can(user, "reveal-personal"):
         raise PermissionDenied("reveal-personal")
     log(user.username, "person.reveal" if reveal else "person.read", "party", party.reference)
-    loans = StandingRow.objects.filter(contract__in=contracts_visible(user, today), contract__borrower=party)
+    loans = standings_visible(user, today).filter(contract__borrower=party)
     context = {
         "party": party,
         "reveal": reveal,
