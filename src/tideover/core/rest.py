@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Header, Query, Schema
 from ninja.security import HttpBearer, SessionAuth
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from tideover.core.access import can, remember
 from tideover.core.models import User
@@ -108,6 +108,13 @@ def route(
     return decorate
 
 
+def _is_iso(value: Any) -> Any:
+    """One form of date: a time, a number or another order of its parts is refused and never guessed at."""
+    if isinstance(value, date) or (isinstance(value, str) and len(value) == 10 and value[4] == value[7] == "-"):
+        return value
+    raise ValueError("a date is written like 2026-01-31")
+
+
 def _in_range(on: date) -> date:
     if not FIRST_DAY <= on <= LAST_DAY:
         raise ValueError(f"the date must lie between {FIRST_DAY} and {LAST_DAY}")
@@ -144,7 +151,7 @@ class Strict(Schema):
 
 Money = Annotated[Decimal, Field(gt=0, max_digits=15, decimal_places=2, examples=["4060.00"])]
 Amount = Annotated[str, Field(pattern=r"^-?\d+\.\d{2}$", examples=["4060.00"])]
-Day = Annotated[date, AfterValidator(_in_range)]
+Day = Annotated[date, BeforeValidator(_is_iso), AfterValidator(_in_range)]
 SAYS_KEY = "the same key with the same request answers as the first time and changes nothing; with another it is refused"
 Key = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=80, description=SAYS_KEY)]
 OptionalKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=80, description=SAYS_KEY)]

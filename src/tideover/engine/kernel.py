@@ -81,7 +81,7 @@ NO_LINE = -1
 LATE_MAX = 6 * 10**15
 """Largest overdue base (minor units) that add_product takes with any compiled penalty rate; above it the reference answers."""
 GUARANTOR_ORDER = (INTEREST, PRINCIPAL, COMPOUND, PENALTY, FEE, THIRD_PARTY_FEE, RECOVERY_COST)
-assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(EventKind)
+assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(k for k in EventKind if k <= EventKind.ADJUSTMENT)
 
 
 # --- claims ------------------------------------------------------------------------------------------------------------
@@ -1318,6 +1318,23 @@ def _days_past_due(w, conv, today):
 
 
 @kernel
+def _answer_rows(w, out):
+    """What the rows say of themselves: how many fell due and were paid, what is open, the last dates."""
+    st = w.state[0]
+    out.row_outstanding = out.due_count = out.paid_count = 0
+    out.last_due_on = out.maturity_on = NO
+    for i in range(st.rows):
+        row = w.rows[i]
+        out.row_outstanding += open_part(row, PRINCIPAL) + open_part(row, INTEREST)
+        out.maturity_on = max(out.maturity_on, row.due_on)
+        if row.due:
+            out.due_count += 1
+            out.last_due_on = max(out.last_due_on, row.due_on)
+        if row.paid_on != NO:
+            out.paid_count += 1
+
+
+@kernel
 def _answer(w, conv, out, today):
     st = w.state[0]
     out.principal = out.interest = out.accrued = out.penalty = out.compound = 0
@@ -1345,6 +1362,7 @@ def _answer(w, conv, out, today):
             out.accrued += _accrued(w, conv, row, today)
             if out.next_due_on == NO:
                 out.next_due_on, out.next_due = row.due_on, p + open_part(row, INTEREST)
+    _answer_rows(w, out)
     for k in range(st.charges):
         charge = w.charges[k]
         owed = charge.amount - charge.settled
@@ -1399,8 +1417,10 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
         return
     adjusted = False
     for i in range(low, high):
-        adjusted = adjusted or events[i].kind == E_ADJUSTMENT
-        if events[i].kind == E_JUDGMENT:
+        kind, d = events[i].kind, details[events[i].detail]
+        adjusted = adjusted or kind == E_ADJUSTMENT
+        redated = kind == E_ADJUSTMENT and (d.from_day != NO or d.until != NO)
+        if kind == E_JUDGMENT or kind > E_ADJUSTMENT or redated:
             st.status = GAP
             return
     st.level = make_plan(w, loan, conv)

@@ -76,14 +76,15 @@ class Booking:
         """Lock the loans (ids ascending) and read their journals. Call inside a transaction, after `clock.writing()`."""
         self.actor, self.today, self.payments = actor, today, payments
         numbers = sorted({p.loan for p in payments})
-        rows = visible.select_for_update(of=("self",), no_key=True).select_related("product").order_by("pk")
-        found = rows.extra(**among("lending_contract.number", numbers))
+        rows = visible.select_for_update(of=("self",), no_key=True).select_related("product", "entity").order_by("pk")
+        named, bound = among("lending_contract.number", numbers)
+        found = rows.extra(where=[named], params=bound)
         self.loans = {c.number: _Loan(c) for c in found}
         journals = journal.journals_read([loan.contract.pk for loan in self.loans.values()])
         for loan in self.loans.values():
             loan.stored = journals.get(loan.contract.pk, [])
         keys = among("idempotency_key", [p.key for p in payments])
-        used = [pk for (pk,) in rows_read(LoanEvent, ("id",), **keys)]
+        used = [pk for (pk,) in rows_read(LoanEvent, ("id",), *keys)]
         self.used = {e.idempotency_key: e for e in LoanEvent.objects.filter(pk__in=used)} if used else {}
         self.out: list[LoanEvent | Refused | None] = [None] * len(payments)
         self.stamp = clock.stamp()
@@ -217,4 +218,5 @@ def _columns(journals: Sequence[list[journal.Said]]) -> tuple[EventColumns, np.n
 
 
 def _standing_rows(loans: Iterable[_Loan]) -> list[StandingRow]:
-    return [StandingRow(contract=loan.contract, **standing_fields(loan.standing)) for loan in loans if loan.standing is not None]
+    stood = [(loan.contract, loan.standing) for loan in loans if loan.standing is not None]
+    return [StandingRow(contract=c, **standing_fields(s, c)) for c, s in stood]

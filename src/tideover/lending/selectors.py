@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet, Sum
 
 from tideover.core.business_time import micros
 from tideover.core.models import Role, User
-from tideover.core.packs.load import rule
+from tideover.core.packs.load import ladder
 from tideover.core.problems import NotFound, Problem
 from tideover.core.sql import rows_read
 from tideover.engine.classify import classify
@@ -18,7 +18,7 @@ from tideover.engine.events import Event
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import NO_DAY, date_of, day
-from tideover.lending.contract_terms import terms_for
+from tideover.lending.contract_terms import ladder_of, terms_for
 from tideover.lending.journal import engine_events
 from tideover.lending.models import Contract, Facility, Party, Staff, StandingRow
 
@@ -45,7 +45,7 @@ def post_of(user: User, on: date) -> Staff | None:
 
 
 def _post_of(user: User, on: date) -> Staff | None:
-    where = ["user_id = %s", "valid_from <= %s", "(valid_to IS NULL OR valid_to > %s)"]
+    where = "user_id = %s AND valid_from <= %s AND (valid_to IS NULL OR valid_to > %s)"
     day_ = connection.ops.adapt_datefield_value(on)
     found = next(rows_read(Staff, POST, where, [user.pk, day_, day_], "ORDER BY valid_from DESC, id DESC LIMIT 1"), None)
     return None if found is None else Staff.from_db(connection.alias, POST, found)
@@ -133,20 +133,21 @@ def loan_status(standing: Standing) -> str:
     return "overdue" if standing.days_past_due > 0 else "active"
 
 
-def five_category(standing: Standing) -> str:
-    """The class by the bank ladder in force on the day of the standing."""
-    over = rule("cn", "classification.bank", date_of(standing.as_of)).values["over"]
+def five_category(standing: Standing, contract: Contract) -> str:
+    """The class by the ladder of the contract's lender (and product) in force on the day of the standing."""
+    lender = contract.entity
+    over = ladder(lender.jurisdiction, lender.lender_type, date_of(standing.as_of), ladder_of(contract))
     return classify(standing.days_past_due, over, standing.class_min)
 
 
-def standing_fields(standing: Standing) -> dict[str, Any]:
-    """Columns of the standing cache for a standing (StandingRow without its contract)."""
+def standing_fields(standing: Standing, contract: Contract) -> dict[str, Any]:
+    """Columns of the standing cache (StandingRow without its contract); reads the contract's entity and product."""
     status = loan_status(standing)
     bucket = {"paid_off": "closed", "written_off": "written_off"}.get(status, bucket_of(standing.days_past_due))
     return {
         "as_of": date_of(standing.as_of),
         "loan_status": status,
-        "five_category": "normal" if status == "paid_off" else five_category(standing),
+        "five_category": "normal" if status == "paid_off" else five_category(standing, contract),
         "bucket": bucket,
         "days_past_due": standing.days_past_due,
         "principal_minor": standing.principal_minor,

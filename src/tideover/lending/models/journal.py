@@ -57,7 +57,7 @@ class StandingRow(models.Model):
     source = models.CharField(max_length=10, default="replay")
     loan_status = models.CharField(max_length=20)
     five_category = models.CharField(max_length=20)
-    bucket = models.CharField(max_length=10)
+    bucket = models.CharField(max_length=20)
     days_past_due = models.IntegerField()
     principal_minor = models.BigIntegerField()
     interest_minor = models.BigIntegerField()
