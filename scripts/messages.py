@@ -29,7 +29,7 @@ def found() -> dict[str, str]:
         for _, body in BLOCK.findall(text):
             one, _, many = re.sub(r"{{\s*(\w+)\s*}}", r"%(\1)s", body).partition("{% plural %}")
             out[one] = many
-    for name in ("lending/views.py", "lending/panels.py", "core/models.py"):
+    for name in ("lending/views.py", "lending/panels.py", "core/models.py", "core/sign_in.py"):
         for text in PYTHON.findall((ROOT / "src/tideover" / name).read_text(encoding="utf-8")):
             out[text] = ""
     for name in ("web/context.py", "web/views.py"):

@@ -15,6 +15,7 @@ COMMAND_MODULES = (
     "tideover.conform.commands",
     "tideover.commands_bench",
     "tideover.core.packs.commands",
+    "tideover.core.commands_token",
 )
 
 

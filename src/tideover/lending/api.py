@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import Field
@@ -493,8 +494,8 @@ def receipts_list(request: HttpRequest, cursor: Cursor, limit: Limit, party: str
 
 
 def _receipts(request: HttpRequest) -> Any:
-    reached = parties_reachable(request.user, business_date()).order_by().values("pk")
-    return Receipt.objects.filter(party__in=reached, entity__in=entities_visible(request.user, business_date()))
+    reached = parties_reachable(request.user, business_date()).filter(pk=OuterRef("party"))
+    return Receipt.objects.filter(Exists(reached), entity__in=entities_visible(request.user, business_date()))
 
 
 @route(router.post, "/receipts", "receipts-create", ReceiptOut)

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from tideover.core.access import require
 from tideover.core.models import Role, User
+from tideover.core.sign_in import SignInForm
 
 LOOKS = {"theme": ("auto", "light", "dark"), "size": ("normal", "large")}
 NAMES_THEME = [("auto", "Same as the device"), ("light", "Light"), ("dark", "Dark")]
@@ -90,6 +91,7 @@ class SignIn(LoginView):
     """Name and password. The account's theme and text size come along; the page keeps the language that it is in."""
 
     template_name = "web/sign_in.html"
+    authentication_form = SignInForm
     redirect_authenticated_user = True
 
     def form_valid(self, form: Any) -> HttpResponse:
