@@ -27,7 +27,7 @@ READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR,
 
 _MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
 _CORRECTS = ("reversal", "adjustment")
-_AGREES = ("defer", "extension", "reamortise", "restructure", "pause", "waiver", "settlement", "rate_change")
+_AGREES = ("defer", "extension", "reamortise", "restructure", "pause", "waiver", "settlement", "rate_change", "new_rows")
 _LAW = ("acceleration", "judgment", "insolvency", "guarantor_payment", "pay_guarantor")
 EVENT_ROLES: dict[str, frozenset[Role]] = {
     **dict.fromkeys(_MONEY_IN, frozenset({Role.PAYMENTS, Role.FINANCE})),

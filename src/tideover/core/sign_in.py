@@ -87,7 +87,7 @@ class SignInForm(AuthenticationForm):
 
 
 class NotOnlyOneKind:
-    """Refuses passwords of digits alone and of few different characters; stands beside the rules of length and of common words."""
+    """Refuses passwords of digits alone and of few different characters, beside the rules of length and of common words."""
 
     def validate(self, password: str, user: object = None) -> None:
         """Raises ValidationError."""
