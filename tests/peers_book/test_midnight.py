@@ -21,7 +21,8 @@ DAY = date(2026, 3, 5)
 NEXT = DAY + timedelta(days=1)
 FIVE_PAST_MIDNIGHT = datetime(2026, 3, 5, 16, 5, tzinfo=UTC)
 """00:05 of the 6th in Shanghai."""
-OWN = {"loan_id"}
+OWN = {"loan_id", "customer_manager", "event_count"}
+"""Names, and how many events were known at the cut-off: no figure of the book."""
 
 
 @pytest.fixture(autouse=True)

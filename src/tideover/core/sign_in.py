@@ -5,12 +5,9 @@ Neither the name that was typed (people type passwords there) nor the address is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -34,16 +31,21 @@ def address_of(request: HttpRequest) -> str:
 
 
 def _hashes(username: str, address: str) -> dict[str, bytes]:
-    return {"account": search_hash(f"account:{username}"), "address": search_hash(f"address:{address}")}
+    return {"account": search_hash(f"account:{username.strip().lower()}"), "address": search_hash(f"address:{address}")}
 
 
-def must_wait(username: str, address: str) -> bool:
-    """Whether this account or this address failed too often lately."""
-    since = now() - WINDOW
-    hashes = _hashes(username, address)
-    return any(
-        SignInFailure.objects.filter(who=hashes[kind], at__gt=since).count() >= most for kind, most in FAILURES_MAX.items()
-    )
+def waits_until(username: str, address: str) -> datetime | None:
+    """When this account, or whoever is at this address, may try again after too many failures; None: now.
+
+    A try that is turned away is not counted.
+    """
+    hashes, ends = _hashes(username, address), []
+    for kind, most in FAILURES_MAX.items():
+        lately = SignInFailure.objects.filter(who=hashes[kind], at__gt=now() - WINDOW).order_by("-at")
+        times = list(lately.values_list("at", flat=True)[:most])
+        if len(times) == most:
+            ends.append(times[-1] + WINDOW)
+    return max(ends, default=None)
 
 
 def failed(username: str, address: str) -> None:
@@ -61,31 +63,6 @@ def succeeded(username: str, address: str) -> None:
     log(username, "sign_in", "user", username)
 
 
-class SignInForm(AuthenticationForm):
-    """Name and password; while somebody must wait, the password is not even looked at."""
-
-    error_messages = {
-        **AuthenticationForm.error_messages,
-        "wait": _("Too many tries. Please wait 15 minutes, then try again."),
-    }
-
-    must_wait = False
-
-    def clean(self) -> dict[str, Any]:
-        username = str(self.cleaned_data.get("username") or "")
-        address = address_of(self.request)
-        self.must_wait = must_wait(username, address)
-        if self.must_wait:
-            raise ValidationError(self.error_messages["wait"], code="wait")
-        try:
-            data = super().clean()
-        except ValidationError:
-            failed(username, address)
-            raise
-        succeeded(username, address)
-        return dict(data or {})
-
-
 class NotOnlyOneKind:
     """Refuses passwords of digits alone and of few different characters, beside the rules of length and of common words."""
 
@@ -97,6 +74,3 @@ class NotOnlyOneKind:
     def get_help_text(self) -> str:
         """What to do instead."""
         return str(_("Mix letters with digits or signs, and do not repeat one character."))
-
-    def password_changed(self, password: str, user: object = None, validators: Sequence[object] = ()) -> None:
-        """Nothing to remember."""

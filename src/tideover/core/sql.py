@@ -17,10 +17,21 @@ PLAIN = (models.IntegerField, models.CharField, models.BooleanField, models.Fore
 """Fields whose Python value is what both drivers store."""
 
 
+def array_text(values: Sequence[Any]) -> str:
+    """PostgreSQL's literal of an array of integers or texts: one parameter, made much faster than a list of thousands."""
+    if not values or isinstance(values[0], int):
+        return "{" + ",".join(map(str, values)) + "}"
+    joined = '","'.join(values)
+    if "\\" in joined or joined.count('"') > 2 * (len(values) - 1):
+        joined = '","'.join(v.replace("\\", "\\\\").replace('"', '\\"') for v in values)
+    return '{"' + joined + '"}'
+
+
 def among(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
-    """(SQL condition, its parameters): the column holds one of any number of values, as one parameter."""
+    """(SQL condition, its parameters): the column holds one of any number of integers or texts, as one parameter."""
     if connection.vendor == "postgresql":
-        return f"{column} = ANY(%s)", [list(values)]
+        kind = "bigint" if not values or isinstance(values[0], int) else "text"
+        return f"{column} = ANY(%s::{kind}[])", [array_text(values)]
     return f"{column} IN (SELECT value FROM json_each(%s))", [json.dumps(list(values))]
 
 

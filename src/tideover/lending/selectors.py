@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
 from tideover.core.business_time import micros
 from tideover.core.models import Role, User
@@ -20,7 +20,7 @@ from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.contract_terms import ladder_of, terms_for
 from tideover.lending.journal import engine_events
-from tideover.lending.models import Contract, Facility, Party, Staff, StandingRow
+from tideover.lending.models import Contract, Facility, Staff, StandingRow
 
 BUCKETS = ((0, "current"), (30, "d1_30"), (60, "d31_60"), (90, "d61_90"), (180, "d91_180"))
 BUCKET_ORDER = ("current", "d1_30", "d31_60", "d61_90", "d91_180", "d180p", "written_off", "closed")
@@ -78,12 +78,6 @@ def standings_visible(user: User, on: date) -> QuerySet[StandingRow]:
     return rows.none() if scope is None else rows.filter(**{f"contract__{k}": v for k, v in scope.items()})
 
 
-def loans_named(text: str) -> Q:
-    """Standings of the loan with this number and of the loans of the borrower with this reference."""
-    by_number = Contract.objects.filter(number=text).values("pk")
-    return Q(contract__in=by_number.union(Contract.objects.filter(borrower__reference=text).values("pk")))
-
-
 def contract_get(user: User, number: str, on: date) -> Contract:
     """One visible loan by number. Raises NotFound for others, so that numbers cannot be probed."""
     found = contracts_visible(user, on).select_related("product", "borrower", "branch", "entity", "manager").filter(number=number)
@@ -91,11 +85,6 @@ def contract_get(user: User, number: str, on: date) -> Contract:
     if contract is None:
         raise NotFound(Problem("no_such_loan", f"there is no loan {number} in your scope", "number"))
     return contract
-
-
-def parties_visible(user: User, on: date) -> QuerySet[Party]:
-    """Parties with a visible loan."""
-    return Party.objects.filter(pk__in=contracts_visible(user, on).values("borrower"))
 
 
 def facility_available(facility: Facility) -> int:
