@@ -13,6 +13,8 @@ import pytest
 from tests.strategies import random_events, wide_events
 from tideover.engine import reference
 from tideover.engine import terms as T
+from tideover.engine.columns import terms_columns
+from tideover.engine.columns_bulk import unsound
 from tideover.engine.events import Event, EventKind, EventRejected, PauseWhat
 from tideover.engine.judgment import JudgmentTerms
 from tideover.engine.presets import bullet, consumer_annuity, enterprise_interest_only
@@ -155,3 +157,13 @@ def test_random_terms_give_problems_or_replay(part: int) -> None:
         except Exception as error:
             raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}\n{terms}\n{events}") from error
     assert sound > 20 and refused > 20
+
+
+def test_terms_in_bulk_are_refused_for_the_same_reasons() -> None:
+    rng = random.Random(3)
+    given = [t for t, says in IMPOSSIBLE if "1.5" not in says and "77" not in says and "ratio" not in says]
+    given += [
+        t for t in (garbage_terms(rng) for _ in range(300)) if isinstance(t.penalty, PenaltyTerms) and t.penalty.ratio_den > 0
+    ]
+    given = [t for t in given if t.every > 0 and t.disbursed_on != T.NO_DAY and abs(t.principal_minor) < 10**15]
+    assert unsound(terms_columns(given)).tolist() == [bool(t.problems()) for t in given]

@@ -53,18 +53,19 @@ def problems(terms: Terms) -> tuple[str, ...]:
 
 
 @cache
-def _plain_fields(kind: type) -> tuple[tuple[str, type], ...]:
-    """Fields of whole numbers, flags and enumerations."""
+def _plain_fields(kind: type) -> tuple[tuple[str, type, dict[str, int]], ...]:
+    """Fields of whole numbers, flags and enumerations: name, type, and the members of an enumeration by name."""
     hints = get_type_hints(kind)
-    return tuple((n, t) for n, t in hints.items() if isinstance(t, type) and issubclass(t, int))
+    plain = [(n, t) for n, t in hints.items() if isinstance(t, type) and issubclass(t, int)]
+    return tuple((n, t, {m.name.lower(): int(m) for m in t} if issubclass(t, IntEnum) else {}) for n, t in plain)
 
 
 def _types(value: Any, kind: type) -> Sentences:
-    for name, wanted in _plain_fields(kind):
+    for name, wanted, members in _plain_fields(kind):
         given = getattr(value, name)
-        if issubclass(wanted, IntEnum):
-            if given not in set(wanted):
-                yield f"{name} {given!r} is none of {', '.join(m.name.lower() for m in wanted)}"
+        if members:
+            if given not in members.values():
+                yield f"{name} {given!r} is none of {', '.join(members)}"
         elif not isinstance(given, int) or (isinstance(given, bool) and wanted is int):
             yield f"{name} {given!r} must be a whole number"
 

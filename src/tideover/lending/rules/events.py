@@ -107,8 +107,9 @@ MEANINGS: dict[EventKind, str] = {
     EventKind.CHARGEBACK: "part of an earlier payment was taken back",
     EventKind.SETTLEMENT: "a sum is accepted and the rest waived",
     EventKind.INSOLVENCY: "a court accepted insolvency: interest and penalty stop",
-    EventKind.JUDGMENT: "a court fixed the sum; the statutory rate runs on it",
-    EventKind.ADJUSTMENT: "an earlier event had another amount",
+    EventKind.JUDGMENT: "a court fixed the sums; general interest and the double part run on them",
+    EventKind.ADJUSTMENT: "an earlier event had another amount, or other days",
+    EventKind.NEW_ROWS: "rows agreed one by one in place of all that are not yet due",
 }
 """What each kind says happened, in one sentence; docs/events.md lists them."""
 FIELD_MEANINGS: dict[str, str] = {
@@ -119,13 +120,15 @@ FIELD_MEANINGS: dict[str, str] = {
     "debit_status": "sent, unknown, success or failed",
     "defer_interest": "where the interest of the waiting time goes: first_row, spread or waived",
     "from_day": "day from which it holds (first due day of a new plan)",
+    "judgment": "the adjudged sums: principal_minor, performance_due_on; cost_minor, interest_minor, general_rate_ppm …",
     "later_rows": "keep_principal, or reamortise so that instalments are level again",
+    "new_rows": "list of rows: due_on, principal_minor, and interest_minor where it is agreed",
     "note": "a code for people; never read by the engine, never prose",
     "of_seq": "`seq` of the earlier event that is meant",
     "pause_what": "sum of 1 (interest), 2 (penalty), 4 (days past due)",
     "prepay_mode": "keep_term (smaller instalments) or shorten (fewer)",
     "rate_ppm": "rate, parts per million a year",
-    "rows": "how many instalments",
+    "rows": "how many instalments; left out of a reamortise: the rows that are left keep their dates",
     "shares": "list of [component, numerator, denominator]",
     "until": "last day, new maturity or due day",
 }
