@@ -16,6 +16,7 @@ COMMAND_MODULES = (
     "tideover.commands_doctor",
     "tideover.commands_bench",
     "tideover.core.packs.commands",
+    "tideover.core.commands_token",
 )
 
 

@@ -83,7 +83,7 @@ class Said(NamedTuple):
 def journals_read(contract_ids: Sequence[int]) -> dict[int, list[Said]]:
     """The journals of many loans by contract id, in order of `seq`; loans without events are left out."""
     out: dict[int, list[Said]] = {}
-    rows = rows_read(LoanEvent, READ, **among("contract_id", contract_ids), tail="ORDER BY contract_id, seq")
+    rows = rows_read(LoanEvent, READ, *among("contract_id", contract_ids), "ORDER BY contract_id, seq")
     for pk, seq, kind, on, amount, extra, at in rows:
         out.setdefault(pk, []).append(Said(seq, kind, on, amount, extra, micros(at)))
     return out
