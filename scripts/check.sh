@@ -14,4 +14,5 @@ step imports; lint-imports --no-cache
 step migrations; django-admin makemigrations --check --dry-run
 [ "${1:-}" = lint ] && exit 0
 step "everything, compiled"; python -m pytest -n 2 --dist loadfile -m "not soak"
-step "the journal on PostgreSQL"; python scripts/with_postgres.py python -m pytest -p no:cacheprovider tests/lending
+step "the journal on PostgreSQL"
+python scripts/with_postgres.py python -m pytest -p no:cacheprovider tests/lending tests/peers_book tests/daily/test_backup.py
