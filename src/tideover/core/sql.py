@@ -20,8 +20,19 @@ PLAIN = (models.IntegerField, models.CharField, models.BooleanField, models.Fore
 def among(column: str, values: Sequence[Any]) -> dict[str, Any]:
     """`where` and `params` (of `extra()`, or for `rows_read`): `column` is one of `values`, bound as one parameter."""
     if connection.vendor == "postgresql":
-        return {"where": [f"{column} = ANY(%s)"], "params": [list(values)]}
+        kind = "bigint" if not values or isinstance(values[0], int) else "text"
+        return {"where": [f"{column} = ANY(%s::{kind}[])"], "params": [array_literal(values)]}
     return {"where": [f"{column} IN (SELECT value FROM json_each(%s))"], "params": [json.dumps(list(values))]}
+
+
+def array_literal(values: Sequence[Any]) -> str:
+    """PostgreSQL's literal of an array of integers or texts: bound much faster than a list of thousands."""
+    if not values or isinstance(values[0], int):
+        return "{" + ",".join(map(str, values)) + "}"
+    joined = '","'.join(values)
+    if "\\" in joined or joined.count('"') > 2 * (len(values) - 1):
+        joined = '","'.join(v.replace("\\", "\\\\").replace('"', '\\"') for v in values)
+    return '{"' + joined + '"}'
 
 
 def rows_read(

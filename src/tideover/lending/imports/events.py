@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from django.db import transaction
 
 from tideover.core.business_time import business_date, micros, now
+from tideover.core.sql import among, rows_read
 from tideover.engine import reference
 from tideover.engine.batch import STATUS_REJECTED, replay_many
+from tideover.engine.columns import EventColumns
 from tideover.engine.events import EventKind, EventRejected
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending import clock
 from tideover.lending.chain import body_hash, canonical
-from tideover.lending.imports.bulk import EventBatch, among, append_batch, keys_known
+from tideover.lending.imports.bulk import EventBatch, append_batch, keys_known
 from tideover.lending.imports.checks import Links
 from tideover.lending.imports.columns import LoanColumns, TermsReader, journal_extend, journal_load, loans_load
 from tideover.lending.imports.frame import Frame
 from tideover.lending.imports.loans import Progress
-from tideover.lending.imports.standings import standings_refresh
+from tideover.lending.imports.standings import standing_columns, standings_refresh, standings_write
 from tideover.lending.models import Contract
 
 LOANS_AT_ONCE = 5_000
@@ -28,7 +31,24 @@ EVENTS_AT_ONCE = 20_000
 """A chunk stays well under the second that a writer may hold its transaction (DESIGN §2)."""
 
 
-def payments(frame: Frame, links: Links, file_sha: str) -> tuple[EventBatch, int]:
+@dataclass(slots=True)
+class Accepted:
+    """New events that can happen, and the standing that each loan will have with them.
+
+    ids (ascending), counts (events each loan had when it was replayed): int64[n]; standings: columns of the cache on `today`.
+    """
+
+    batch: EventBatch
+    today: int
+    ids: np.ndarray
+    counts: np.ndarray
+    standings: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+
+def payments(frame: Frame, links: Links, file_sha: str) -> tuple[Accepted, int]:
     """The file's new payments, a loan's in order of value date, and how many are booked already.
 
     Keys: namespace and reference, else the file's digest and the row, so that one file is never booked twice.
@@ -43,7 +63,7 @@ def payments(frame: Frame, links: Links, file_sha: str) -> tuple[EventBatch, int
     return batch.accepted(), already
 
 
-def histories(frame: Frame, links: Links, file_sha: str) -> tuple[EventBatch, int]:
+def histories(frame: Frame, links: Links, file_sha: str) -> tuple[Accepted, int]:
     """New events of any kind by loan, in the file's order, checked by replaying each loan with them."""
     names = frame.values["kind"].to_pylist() if len(frame) else []
     kinds = np.array([int(EventKind[k.upper()]) if k and k.upper() in EventKind.__members__ else 0 for k in names], np.int64)
@@ -95,8 +115,7 @@ class _Batch:
         if self.extras is None or not (self.kinds == EventKind.REVERSAL).any():
             return
         names, of = frame.values["reference"].to_pylist(), frame.values["of_reference"].to_pylist()
-        where, values = among("id", np.unique(self.loan[self.at]).tolist())
-        counts = dict(Contract.objects.extra(where=[where], params=values).values_list("pk", "event_count"))
+        counts = dict(rows_read(Contract, ("id", "event_count"), **among("id", np.unique(self.loan[self.at]).tolist())))
         seqs: dict[tuple[int, str], int] = {}
         for i in self.at.tolist():
             counts[int(self.loan[i])] += 1
@@ -122,50 +141,63 @@ class _Batch:
             None if self.extras is None else [self.extras[i] for i in rows],
         )  # fmt: skip
 
-    def accepted(self, *, one_by_one: bool = True) -> EventBatch:
+    def accepted(self, *, one_by_one: bool = True) -> Accepted:
         """The new events that can happen, by replaying every loan with them; the others are refused.
 
         one_by_one: refuse the event that cannot happen and no other of its loan (payments, which do not speak of one another).
         """
-        reader = TermsReader()
-        loan = self.loan[self.at]
+        reader, today = TermsReader(), day(business_date())
+        loan, done = self.loan[self.at], []
         for first, last in chunks(loan, LOANS_AT_ONCE * 4, EVENTS_AT_ONCE * 10):
             rows = self.at[first:last]
             loans = loans_load(np.unique(self.loan[rows]), reader)
-            self._accept(rows, loans, one_by_one)
+            done.append((loans.ids, loans.event_counts, self._accept(rows, loans, today, one_by_one)))
         self.at = self.at[self.frame.ok[self.at]]
-        return self.batch(self.at)
+        none = np.zeros(0, np.int64)
+        standings = {n: np.concatenate([s[n] for _, _, s in done]) for n in (done[0][2] if done else ())}
+        return Accepted(
+            self.batch(self.at), today, np.concatenate([none, *(ids for ids, _, _ in done)]),
+            np.concatenate([none, *(counts for _, counts, _ in done)]), standings,
+        )  # fmt: skip
 
-    def _accept(self, rows: np.ndarray, loans: LoanColumns, one_by_one: bool) -> None:
-        """Refuse what cannot happen, again and again until every loan replays."""
-        today = day(business_date())
-        while len(rows):
-            batch = self.batch(rows)
+    def _accept(self, rows: np.ndarray, loans: LoanColumns, today: int, one_by_one: bool) -> dict[str, np.ndarray]:
+        """Refuse what cannot happen, again and again until every loan replays; the standings of the loans on `today`."""
+        as_of = np.maximum(today, loans.disbursed)
+        stored = journal_load(loans.ids)
+        while True:
             try:
-                journal = journal_extend(journal_load(loans.ids), batch, loans)
+                journal = journal_extend(stored, self.batch(rows), loans)
             except ValueError as error:
                 self._reject(rows, str(error))
-                return
-            last = np.maximum(today, loans.disbursed)
+                rows = rows[:0]
+                continue
+            last = as_of.copy()
             np.maximum.at(last, journal.loan_of, journal.records["on"])
             events = journal.columns(len(loans.ids))
             found = replay_many(loans.terms, events, last)
             bad = np.flatnonzero(found.table["status"] == STATUS_REJECTED)
+            bad = bad[np.isin(loans.ids[bad], self.loan[rows])]
             if not len(bad):
-                return
-            for i in bad.tolist():
-                own = rows[self.loan[rows] == loans.ids[i]]
-                seq = int(found.table["status_seq"][i])
-                new = seq - int(loans.event_counts[i]) - 1
-                try:
-                    reference.replay(loans.terms.at(i), events.at(i), int(last[i]), None)
-                    reason = "it does not fit this loan"
-                except EventRejected as error:
-                    reason = error.reason
-                self._reject(own[new : new + 1] if 0 <= new < len(own) else own, f"cannot happen: {reason}")
-                if not one_by_one:
-                    self.whole()
+                break
+            self._reject_events(rows, loans, events, last, bad, found.table["status_seq"])
+            if not one_by_one:
+                self.whole()
             rows = rows[self.frame.ok[rows]]
+        return standing_columns(replay_many(loans.terms, events, as_of) if (last > as_of).any() else found, as_of, loans)
+
+    def _reject_events(
+        self, rows: np.ndarray, loans: LoanColumns, events: EventColumns, last: np.ndarray, bad: np.ndarray, seqs: np.ndarray
+    ) -> None:
+        """Refuse the event at which each loan of `bad` stops, or all its new ones where a stored event is to blame."""
+        for i in bad.tolist():
+            own = rows[self.loan[rows] == loans.ids[i]]
+            new = int(seqs[i]) - int(loans.event_counts[i]) - 1
+            try:
+                reference.replay(loans.terms.at(i), events.at(i), int(last[i]), None)
+                reason = "it does not fit this loan"
+            except EventRejected as error:
+                reason = error.reason
+            self._reject(own[new : new + 1] if 0 <= new < len(own) else own, f"cannot happen: {reason}")
 
     def _reject(self, rows: np.ndarray, reason: str) -> None:
         bad = np.zeros(len(self.frame), bool)
@@ -200,9 +232,9 @@ def _recorded_check(frame: Frame, loan: np.ndarray, recorded: np.ndarray) -> Non
     frame.reject(recorded > micros(now()), "recorded_at", "lies in the future")
     if closed is None:
         return
-    where, values = among("id", np.unique(loan).tolist())
-    known = Contract.objects.filter(created_at__lte=closed).extra(where=[where], params=values).values_list("pk", flat=True)
-    below = np.isin(loan, list(known)) & (recorded >= 0) & (recorded <= micros(closed))
+    found = rows_read(Contract, ("id", "created_at"), **among("id", np.unique(loan).tolist()))
+    known = [pk for pk, created_at in found if created_at <= closed]
+    below = np.isin(loan, known) & (recorded >= 0) & (recorded <= micros(closed))
     reason = f"what was known by {closed.isoformat()} is closed; leave it out, or import before closing"
     frame.reject(below, "recorded_at", reason)
 
@@ -237,12 +269,21 @@ def chunks(loan: np.ndarray, loans_max: int, events_max: int) -> Iterator[tuple[
         k = end
 
 
-def events_store(batch: EventBatch, actor: str, progress: Progress) -> int:
-    """Append events and rewrite standings, whole loans a transaction."""
+def events_store(accepted: Accepted, actor: str, progress: Progress) -> int:
+    """Append events and rewrite standings, whole loans a transaction.
+
+    The standings of the check hold unless another writer came to one of the loans, or the day changed, in between.
+    """
+    batch = accepted.batch
     for first, last in chunks(batch.contract_ids, LOANS_AT_ONCE, EVENTS_AT_ONCE):
         part = batch.part(first, last)
+        ids = np.unique(part.contract_ids)
+        at = np.searchsorted(accepted.ids, ids)
         with transaction.atomic():
-            append_batch(part, actor)
-            standings_refresh(np.unique(part.contract_ids).tolist())
+            counts = append_batch(part, actor)
+            if (counts == accepted.counts[at]).all() and accepted.today == day(business_date()):
+                standings_write(ids, {n: values[at] for n, values in accepted.standings.items()})
+            else:
+                standings_refresh(ids.tolist())
         progress(last - first)
     return len(batch)
