@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from tideover.core.business_time import business_date
 from tideover.core.sql import among, rows_read
@@ -140,6 +141,8 @@ def _payments(frame: Frame, links: Links) -> None:
     frame.reject(on < _days_disbursed(frame, links), "effective_on", "before the loan was paid out")
     frame.reject(on > day(business_date()), "effective_on", "lies in the future")
     if frame.has("reference"):
+        odd = np.asarray(pc.match_substring_regex(pc.fill_null(frame.values["reference"], ""), r"[\p{Cc}\p{Zl}\p{Zp}]"))
+        frame.reject(odd, "reference", "holds characters that cannot be printed")
         frame.reject_twice("reference", "the reference stands twice in the file")
 
 
