@@ -155,7 +155,9 @@ def _table(cells: dict[str, Any], schema: Any) -> Any:
     import pyarrow as pa
 
     arrays = [pa.array(cells[f.name]) if not isinstance(cells[f.name], pa.Array) else cells[f.name] for f in schema]
-    return pa.Table.from_arrays([a if a.type == f.type else a.cast(f.type) for a, f in zip(arrays, schema, strict=True)], schema=schema)
+    return pa.Table.from_arrays(
+        [a if a.type == f.type else a.cast(f.type) for a, f in zip(arrays, schema, strict=True)], schema=schema
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,8 @@ CREATE UNLOGGED TABLE {name} ({columns});
 FILL = """
 INSERT INTO lending_party (id, reference, kind, name, name_hash, id_number, id_hash, phone, phone_hash, address, region, industry,
   language, branch_id, created_at)
-SELECT borrower_id, borrower, 'person', s, h, s, h, s, h, s, '', '', 'zh-hans', branch_id, disbursed_on FROM stage_contracts, LATERAL (
+SELECT borrower_id, borrower, 'person', s, h, s, h, s, h, s, '', '', 'zh-hans', branch_id, disbursed_on
+FROM stage_contracts, LATERAL (
   SELECT substring(sha256(int8send(id)), 1, 16) AS h, sha256(int8send(id)) || sha256(int8send(-id)) AS s) secrets;
 INSERT INTO lending_contract (id, number, entity_id, branch_id, product_id, borrower_id, currency, channel, purpose, signed_on,
   disbursed_on, principal_minor, annual_rate_ppm, instalments, first_due_on, due_day, maturity_on, overrides, created_at,
@@ -338,9 +341,14 @@ def _close_files(files: Files) -> dict[str, Any]:
     catalogue = {n: yaml.safe_load((CATALOGUE / f"{p}.yaml").read_text(encoding="utf-8")) for n, p in enumerate(PRODUCTS, 1)}
     names = Codes.of((n, f"B{n}") for n in range(1, 7))
     look = Lookups(
-        {n: p["conventions"] for n, p in catalogue.items()}, Codes.of((n, p["code"]) for n, p in catalogue.items()),
-        Codes.of(((n, 1) for n in catalogue), pa.int32()), names, names, names, names, Counts.of([]), Counts.of([]),
-    )  # fmt: skip
+        conventions={n: p["conventions"] for n, p in catalogue.items()},
+        products=Codes.of((n, p["code"]) for n, p in catalogue.items()),
+        versions=Codes.of(((n, 1) for n in catalogue), pa.int32()),
+        lenders={1: ("cn", "bank")},
+        **dict.fromkeys(("entities", "branches", "managers", "facilities"), names),
+        held_loans=Counts.of([]),
+        held_parties=Counts.of([]),
+    )
     before = replay_book(files, look, Moment(AS_OF - timedelta(days=1), 2**62, None)).loans.select(list(BEFORE))
     folder = Path(settings.TAPE_DIR)
     store.write(folder, "before.parquet", before)

@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 
 from tests.factories import House
-from tests.peers_book.history import said
+from tests.peers_book.history import payment_record, said
 from tideover.core import business_time
 from tideover.daily.close import close_day, tapes
 from tideover.lending import clock, journal
 from tideover.lending.doctor import checks
 from tideover.lending.models import Contract
-from tideover.lending.services import payment_record
 
 DAY = date(2026, 3, 5)
 NEXT = DAY + timedelta(days=1)
 FIVE_PAST_MIDNIGHT = datetime(2026, 3, 5, 16, 5, tzinfo=UTC)
 """00:05 of the 6th in Shanghai."""
-OWN = {"loan_id"}
+OWN = {"loan_id", "customer_manager", "event_count"}
+"""Names, and how many events were known at the cut-off: no figure of the book."""
 
 
 @pytest.fixture(autouse=True)

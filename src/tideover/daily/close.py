@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as ds
 from django.conf import settings
 from tqdm import tqdm
 
@@ -315,4 +316,27 @@ def tapes(last: date | None = None) -> dict[str, Any]:
     }
 
 
-__all__ = ["Closed", "Partition", "close_day", "close_through", "first_open", "read_tape", "replay_book", "tape_folder", "tapes"]
+def loan_days(number: str, as_of: date | None = None) -> dict[str, list[dict[str, Any]]]:
+    """{"days", "transitions"} of one loan: its row of the loan tape on each closed day (or on `as_of` only), oldest first, and
+    what changed for it up to then."""
+    found = tapes(as_of)
+    mine = ds.field("loan_id") == number
+    days = found["loans"].to_table(filter=mine if as_of is None else mine & (ds.field("data_cut_off_date") == as_of))
+    names = ["data_cut_off_date", "kind", "from_bucket", "to_bucket"]
+    moves = found["transitions"].to_table(filter=mine, columns=names)
+    on = [("data_cut_off_date", "ascending")]
+    return {"days": days.sort_by(on).to_pylist(), "transitions": moves.sort_by(on).to_pylist()}
+
+
+__all__ = [
+    "Closed",
+    "Partition",
+    "close_day",
+    "close_through",
+    "first_open",
+    "loan_days",
+    "read_tape",
+    "replay_book",
+    "tape_folder",
+    "tapes",
+]

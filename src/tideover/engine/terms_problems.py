@@ -12,12 +12,12 @@ from typing import Any, get_type_hints
 
 from tideover.engine.terms import (
     NO_DAY,
+    PERIOD_COUNTS,
     PRINCIPAL_MINOR_MAX,
     RATE_PPM_MAX,
     ROW_COUNT_MAX,
     BusinessDay,
     Component,
-    DayCount,
     DpdTerms,
     InterestBasis,
     Method,
@@ -35,8 +35,6 @@ RATIO_MAX = 10_000
 EXPONENT_MAX = 4
 LEVEL_METHODS = (Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT)
 DATED_METHODS = (Method.INTEREST_ONLY, Method.BULLET)
-PERIOD_COUNTS = (DayCount.ACT_ACT_ICMA, DayCount.ACT_365L)
-"""Day counts that need a regular period of months."""
 Sentences = Iterator[str]
 
 
@@ -55,18 +53,19 @@ def problems(terms: Terms) -> tuple[str, ...]:
 
 
 @cache
-def _plain_fields(kind: type) -> tuple[tuple[str, type], ...]:
-    """Fields of whole numbers, flags and enumerations."""
+def _plain_fields(kind: type) -> tuple[tuple[str, type, dict[str, int]], ...]:
+    """Fields of whole numbers, flags and enumerations: name, type, and the members of an enumeration by name."""
     hints = get_type_hints(kind)
-    return tuple((n, t) for n, t in hints.items() if isinstance(t, type) and issubclass(t, int))
+    plain = [(n, t) for n, t in hints.items() if isinstance(t, type) and issubclass(t, int)]
+    return tuple((n, t, {m.name.lower(): int(m) for m in t} if issubclass(t, IntEnum) else {}) for n, t in plain)
 
 
 def _types(value: Any, kind: type) -> Sentences:
-    for name, wanted in _plain_fields(kind):
+    for name, wanted, members in _plain_fields(kind):
         given = getattr(value, name)
-        if issubclass(wanted, IntEnum):
-            if given not in set(wanted):
-                yield f"{name} {given!r} is none of {', '.join(m.name.lower() for m in wanted)}"
+        if members:
+            if given not in members.values():
+                yield f"{name} {given!r} is none of {', '.join(members)}"
         elif not isinstance(given, int) or (isinstance(given, bool) and wanted is int):
             yield f"{name} {given!r} must be a whole number"
 
@@ -87,9 +86,10 @@ def _amounts(t: Terms) -> Sentences:
     unit, multiple = t.rounding_unit_minor, t.instalment_multiple_minor
     if unit > 0 and multiple > 1 and multiple % unit:
         yield f"instalment_multiple_minor {multiple} is not a multiple of rounding_unit_minor {unit}"
-    if t.fixed_instalment_minor and t.method != Method.ANNUITY:
-        yield f"fixed_instalment_minor is only read by method annuity, not by {t.method.name.lower()}"
-    if t.balloon_minor and t.method not in (Method.ANNUITY, Method.EQUAL_PRINCIPAL):
+    level = (Method.ANNUITY, Method.EQUAL_PRINCIPAL)
+    if t.fixed_instalment_minor and t.method not in level:
+        yield f"fixed_instalment_minor is only read by the methods annuity and equal_principal, not by {t.method.name.lower()}"
+    if t.balloon_minor and t.method not in level:
         yield f"balloon_minor is only read by the methods annuity and equal_principal, not by {t.method.name.lower()}"
     if not 0 <= t.balloon_minor < max(1, t.principal_minor):
         yield f"balloon_minor {t.balloon_minor} must be less than principal_minor {t.principal_minor}"

@@ -101,6 +101,10 @@ def _value(name: str, raw: Any) -> Any:
         return None if raw is None else T.PenaltyTerms(**{k: _enum(PENALTY_TYPES, k, v) for k, v in raw.items()})
     if name == "dpd":
         return T.DpdTerms(**{k: _enum(DPD_TYPES, k, v) for k, v in raw.items()})
+    if name == "subsidy":
+        return (
+            None if raw is None else T.SubsidyTerms(**{k: day(v) if k in ("from_day", "to_day") else v for k, v in raw.items()})
+        )
     if name in ("allocation_order", "allocation_over_order"):
         return tuple(Component[c.upper()] for c in raw)
     if name == "custom_rows":

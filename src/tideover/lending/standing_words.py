@@ -8,7 +8,7 @@ import numpy as np
 
 from tideover.core.packs.rules.ladders import Ladder
 from tideover.engine.batch import Standings
-from tideover.engine.classify import CLASSES
+from tideover.engine.classify import CLASSES, classify_many
 from tideover.lending.selectors import BUCKETS
 
 STATUSES = ("active", "overdue", "paid_off", "written_off")
@@ -36,10 +36,7 @@ def categories_of(standings: Standings, status: np.ndarray, of: np.ndarray, ladd
     """Index into CLASSES by days past due on each loan's ladder (`of`: index into `ladders`), never better than the floor that an
     event set."""
     s = standings.table
-    found = np.zeros(len(s), np.int8)
-    for n, ladder_ in enumerate(ladders):
-        for threshold, name in ladder_:
-            found[(of == n) & (s["days_past_due"] > threshold)] = CLASSES.index(name)
+    found = classify_many(s["days_past_due"], ladders, of)
     floors = np.array([CLASSES.index(c) if c else 0 for c in standings.classes], np.int8)
     found = np.maximum(found, floors[s["class_code"]])
     return np.where(status == PAID_OFF, 0, found).astype(np.int8)
