@@ -94,7 +94,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:holds-close": LIFTS_HOLDS,
     "api:complaints-close": frozenset({Role.COMPLAINTS}),
     "api:disputes-close": frozenset({Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD}),
-    **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions")},
+    **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions", "people", "facilities")},
     "reveal-personal": REVEALS,
 }
 
@@ -102,6 +102,12 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
 def can(user: User | AnonymousUser, permission: str) -> bool:
     """Whether the user's role has the permission; an unlisted permission is nobody's."""
     return bool(user.is_authenticated) and getattr(user, "role", None) in PERMISSIONS.get(permission, frozenset())
+
+
+def remember(user: User) -> User:
+    """Let what is asked of this person (their post) be read once; call it where a request begins, for its own user object."""
+    user.memo = {}
+    return user
 
 
 def require(permission: str) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
@@ -114,6 +120,7 @@ def require(permission: str) -> Callable[[Callable[..., HttpResponseBase]], Call
                 return redirect_to_login(request.get_full_path())
             if not can(request.user, permission):
                 raise PermissionDenied(permission)
+            remember(request.user)
             return view(request, *args, **kwargs)
 
         guarded.permission = permission  # type: ignore[attr-defined]

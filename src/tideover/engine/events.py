@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from tideover.engine.terms import NO_DAY, Component
+from tideover.engine.judgment import JudgmentTerms
+from tideover.engine.terms import NO_DAY, Component, CustomRow
 
 
 class EventKind(IntEnum):
@@ -36,6 +37,7 @@ class EventKind(IntEnum):
     INSOLVENCY = 23
     JUDGMENT = 24
     ADJUSTMENT = 25
+    NEW_ROWS = 27
 
 
 class PrepayMode(IntEnum):
@@ -81,11 +83,12 @@ class Event:
       PAYMENT amount · PREPAYMENT amount, prepay_mode · REPAY_PART amount (principal) · PAYOFF - · REVERSAL of_seq ·
       RATE_CHANGE rate_ppm, later_rows · CHARGE component, amount, until (due day) · WAIVER component, amount ·
       DEFER rows, defer_interest · EXTENSION until (new maturity), rate_ppm (-1 same), from_day (rate from) ·
-      REAMORTISE rows (instalments), from_day (first due), components (capitalised) · RESTRUCTURE class_min ·
+      REAMORTISE rows (instalments; 0 the rows left, on their own dates), from_day (first due), components (capitalised) ·
+      NEW_ROWS new_rows, components (capitalised), rate_ppm (-1 same) · RESTRUCTURE class_min ·
       ACCELERATION - · WRITE_OFF - · GUARANTOR_PAYMENT shares · PAY_GUARANTOR amount, components (order) ·
       DEBIT debit_id, debit_status, amount · PAUSE from_day, until, pause_what · DISBURSEMENT amount (a later tranche) ·
       CREDIT_REFUND amount · CHARGEBACK of_seq, amount · SETTLEMENT amount (rest is waived) · INSOLVENCY - ·
-      JUDGMENT amount, rate_ppm · ADJUSTMENT of_seq, amount (replaces the amount of that event).
+      JUDGMENT judgment · ADJUSTMENT of_seq, amount (replaces the amount of that event; for a pause from_day and until).
     """
 
     seq: int
@@ -108,6 +111,8 @@ class Event:
     class_min: str = ""
     debit_id: str = ""
     debit_status: DebitStatus = DebitStatus.SENT
+    new_rows: tuple[CustomRow, ...] = ()
+    judgment: JudgmentTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -321,5 +321,8 @@ def book_figures(user: User, as_of: date) -> BookFigures:
         overdue_loans=sum(b["n"] for b in late),
         overdue_minor=sum(b["overdue"] for b in late),
         bad_minor=sum(b["bad"] for b in live),
-        as_of=min((b["first"] for b in buckets if b["first"]), default=None),
+        as_of=min(
+            (b["first"] for b in [*live, grouped.get("written_off", none)] if b["first"]),
+            default=grouped.get("closed", none)["first"],
+        ),
     )

@@ -5,18 +5,20 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db import connection
+from django.db.models import QuerySet, Sum
 
 from tideover.core.business_time import micros
 from tideover.core.models import Role, User
-from tideover.core.packs.load import rule
+from tideover.core.packs.load import ladder
 from tideover.core.problems import NotFound, Problem
+from tideover.core.sql import rows_read
 from tideover.engine.classify import classify
 from tideover.engine.events import Event
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import NO_DAY, date_of, day
-from tideover.lending.contract_terms import terms_for
+from tideover.lending.contract_terms import ladder_of, terms_for
 from tideover.lending.journal import engine_events
 from tideover.lending.models import Contract, Facility, Party, Staff, StandingRow
 
@@ -29,10 +31,24 @@ def bucket_of(days_past_due: int) -> str:
     return next((code for upper, code in BUCKETS if days_past_due <= upper), "d180p")
 
 
+POST = tuple(f.attname for f in Staff._meta.concrete_fields)
+
+
 def post_of(user: User, on: date) -> Staff | None:
-    """The staff member's post on a date."""
-    posts = user.posts.filter(valid_from__lte=on).filter(Q(valid_to=None) | Q(valid_to__gt=on))
-    return posts.select_related("entity", "branch").order_by("-valid_from").first()
+    """The staff member's post on a date; within one request it is read once."""
+    if user.memo is None:
+        return _post_of(user, on)
+    if ("post", on) not in user.memo:
+        user.memo["post", on] = _post_of(user, on)
+    found: Staff | None = user.memo["post", on]
+    return found
+
+
+def _post_of(user: User, on: date) -> Staff | None:
+    where = ["user_id = %s", "valid_from <= %s", "(valid_to IS NULL OR valid_to > %s)"]
+    day_ = connection.ops.adapt_datefield_value(on)
+    found = next(rows_read(Staff, POST, where, [user.pk, day_, day_], "ORDER BY valid_from DESC, id DESC LIMIT 1"), None)
+    return None if found is None else Staff.from_db(connection.alias, POST, found)
 
 
 def contracts_visible(user: User, on: date) -> QuerySet[Contract]:
@@ -95,20 +111,21 @@ def loan_status(standing: Standing) -> str:
     return "overdue" if standing.days_past_due > 0 else "active"
 
 
-def five_category(standing: Standing) -> str:
-    """The class by the bank ladder in force on the day of the standing."""
-    over = rule("cn", "classification.bank", date_of(standing.as_of)).values["over"]
+def five_category(standing: Standing, contract: Contract) -> str:
+    """The class by the ladder of the contract's lender (and product) in force on the day of the standing."""
+    lender = contract.entity
+    over = ladder(lender.jurisdiction, lender.lender_type, date_of(standing.as_of), ladder_of(contract))
     return classify(standing.days_past_due, over, standing.class_min)
 
 
-def standing_fields(standing: Standing) -> dict[str, Any]:
-    """Columns of the standing cache for a standing (StandingRow without its contract)."""
+def standing_fields(standing: Standing, contract: Contract) -> dict[str, Any]:
+    """Columns of the standing cache (StandingRow without its contract); reads the contract's entity and product."""
     status = loan_status(standing)
     bucket = {"paid_off": "closed", "written_off": "written_off"}.get(status, bucket_of(standing.days_past_due))
     return {
         "as_of": date_of(standing.as_of),
         "loan_status": status,
-        "five_category": "normal" if status == "paid_off" else five_category(standing),
+        "five_category": "normal" if status == "paid_off" else five_category(standing, contract),
         "bucket": bucket,
         "days_past_due": standing.days_past_due,
         "principal_minor": standing.principal_minor,

@@ -47,6 +47,7 @@ NAMES = {
     "rate_change": "rate change",
     "extension": "extension",
     "reamortise": "new plan",
+    "new_rows": "new plan",
     "debit": "debit",
     "opened": "new loan",
     "became_overdue": "became late",
