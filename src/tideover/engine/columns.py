@@ -65,7 +65,8 @@ DETAIL = np.dtype(
     [
         *_ints(
             "of_seq", "rate_ppm", "later_rows", "prepay_mode", "defer_interest", "rows", "from_day", "until", "pause_what",
-            "class_code", "debit_code", "debit_status", "component_count", "share_count",
+            "class_code", "debit_code", "debit_status", "component_count", "share_count", "every", "every_unit", "grace_rows",
+            "grace_interest_rows",
         ),
         ("components", "i8", (C,)),
         ("share_component", "i8", (C,)),
@@ -98,7 +99,9 @@ CALENDARS_MAX = 8
 """Calendars are laid out day by day from 1970-01-01 to 2169-12-31."""
 RATIO_DEN_MAX, RATIO_NUM_MAX, UNIT_MAX = 100, 100, 10_000
 PENALTY_RATE_MAX = 10**9
-COMPILED_KINDS = frozenset(EventKind) - {EventKind.JUDGMENT}
+LAST_COMPILED = EventKind.ADJUSTMENT
+"""Kinds with a higher number are the reference's."""
+COMPILED_KINDS = frozenset(k for k in EventKind if k <= LAST_COMPILED) - {EventKind.JUDGMENT}
 
 
 @dataclass(slots=True)
@@ -169,6 +172,10 @@ class EventColumns:
             class_min=self.classes[int(d["class_code"])],
             debit_id=self.debits[int(d["debit_code"])],
             debit_status=DebitStatus(int(d["debit_status"])),
+            every=int(d["every"]),
+            unit=Unit(int(d["every_unit"])),
+            grace_rows=int(d["grace_rows"]),
+            grace_interest_rows=int(d["grace_interest_rows"]),
         )
 
 
@@ -393,6 +400,7 @@ def _seven(values: Sequence[int]) -> tuple[int, ...]:
 def _detail(e: Event, class_code: int, debit_code: int) -> tuple[Any, ...]:
     return (
         e.of_seq, e.rate_ppm, int(e.later_rows), int(e.prepay_mode), int(e.defer_interest), e.rows, e.from_day, e.until,
-        e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), _seven(e.components),
+        e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), e.every, int(e.unit),
+        e.grace_rows, e.grace_interest_rows, _seven(e.components),
         _seven([c for c, _, _ in e.shares]), _seven([n for _, n, _ in e.shares]), _seven([d for _, _, d in e.shares]),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from tideover.engine.terms import NO_DAY, Component
+from tideover.engine.terms import NO_DAY, Component, Unit
 
 
 class EventKind(IntEnum):
@@ -36,6 +36,15 @@ class EventKind(IntEnum):
     INSOLVENCY = 23
     JUDGMENT = 24
     ADJUSTMENT = 25
+    GOODWILL = 26
+    MERCHANT_REFUND = 27
+    PAYOUT_REFUND = 28
+    DOWN_PAYMENT = 29
+    CHARGE_CREDIT = 30
+    CHARGE_WAIVER = 31
+    RE_AGE = 32
+    SPREAD_ARREARS = 33
+    RESCHEDULE = 34
 
 
 class PrepayMode(IntEnum):
@@ -71,6 +80,15 @@ class PauseWhat(IntEnum):
     DPD = 4
 
 
+PAYMENT_KINDS = frozenset(
+    {
+        EventKind.PAYMENT, EventKind.GOODWILL, EventKind.MERCHANT_REFUND, EventKind.PAYOUT_REFUND, EventKind.DOWN_PAYMENT,
+        EventKind.CHARGE_CREDIT,
+    }
+)  # fmt: skip
+"""Money that is allocated as a payment; the kinds differ by allocation rule only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event on one loan.
@@ -85,7 +103,12 @@ class Event:
       ACCELERATION - · WRITE_OFF - · GUARANTOR_PAYMENT shares · PAY_GUARANTOR amount, components (order) ·
       DEBIT debit_id, debit_status, amount · PAUSE from_day, until, pause_what · DISBURSEMENT amount (a later tranche) ·
       CREDIT_REFUND amount · CHARGEBACK of_seq, amount · SETTLEMENT amount (rest is waived) · INSOLVENCY - ·
-      JUDGMENT amount, rate_ppm · ADJUSTMENT of_seq, amount (replaces the amount of that event).
+      JUDGMENT amount, rate_ppm · ADJUSTMENT of_seq, amount (replaces the amount of that event) ·
+      GOODWILL, MERCHANT_REFUND, PAYOUT_REFUND, DOWN_PAYMENT amount · CHARGE_CREDIT of_seq (charge), amount ·
+      CHARGE_WAIVER of_seq (charge), amount · RE_AGE rows (instalments), from_day (first due), every, unit ·
+      SPREAD_ARREARS - · RESCHEDULE from_day (row due then), until (its new due day), rows (extra), grace_rows (of principal),
+      grace_interest_rows, rate_ppm.
+    The last three and DOWN_PAYMENT change loans with `row_terms`; other loans refuse them.
     """
 
     seq: int
@@ -108,6 +131,10 @@ class Event:
     class_min: str = ""
     debit_id: str = ""
     debit_status: DebitStatus = DebitStatus.SENT
+    every: int = 0
+    unit: Unit = Unit.MONTH
+    grace_rows: int = 0
+    grace_interest_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ So a payment on a due date pays that row, and `as_of` D means after D's events w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 
+from tideover.engine import reference_rows
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, EventRejected, PauseWhat, PrepayMode, RowPolicy
+from tideover.engine.reference_charges import charge_waive
 from tideover.engine.reference_schedule import (
     PPM,
     PlanRow,
@@ -19,16 +21,15 @@ from tideover.engine.reference_schedule import (
     fill,
     months_later,
     months_per_step,
-    plan,
     planned_interest,
     round_exact,
     row_interest_exact,
     step,
     year_share,
 )
+from tideover.engine.reference_state import Charge, Ledger, State
 from tideover.engine.standing import Row, Standing, TraceLine
 from tideover.engine.terms import (
-    COMPONENT_COUNT,
     NO_DAY,
     Accruals,
     AllocateBy,
@@ -58,67 +59,16 @@ ROW_COMPONENTS = (Component.PRINCIPAL, Component.INTEREST, Component.PENALTY, Co
 CHARGE_COMPONENTS = (Component.FEE, Component.THIRD_PARTY_FEE, Component.RECOVERY_COST, Component.PENALTY)
 
 
-@dataclass(slots=True)
-class Ledger:
-    """A row of the plan with what was paid on it and the lateness that ran on it."""
-
-    plan: PlanRow
-    due: bool = False
-    paid: list[int] = field(default_factory=lambda: [0] * 4)
-    gone: list[int] = field(default_factory=lambda: [0] * 4)
-    """Waived, capitalised or guaranteed: no longer claimed, not paid by the borrower."""
-    run: list[Fraction] = field(default_factory=lambda: [Fraction(0), Fraction(0)])
-    """Exact penalty and compound since the row was late (or since the last cut, with segment accruals)."""
-    fixed: list[int] = field(default_factory=lambda: [0, 0])
-    joined: int = 0
-    late_shown: bool = False
-    paid_on: int = NO_DAY
-    interest: int = 0
-
-    def open(self, component: Component) -> int:
-        """Unpaid principal or interest of the row."""
-        total = self.plan.principal if component == Component.PRINCIPAL else self.interest
-        return total - self.paid[component] - self.gone[component]
-
-
-@dataclass(slots=True)
-class Charge:
-    component: Component
-    amount: int
-    due_on: int
-    settled: int = 0
-
-
-class Replay:
+class Replay(State):
     """The state of one loan while its days go by."""
-
-    def __init__(self, terms: Terms, events: list[Event]) -> None:
-        self.terms = terms
-        self.rows = [Ledger(r) for r in plan(terms)]
-        self.rates: list[tuple[int, int]] = [(NO_DAY, terms.annual_rate_ppm)]
-        self.level = fill([r.plan for r in self.rows], terms, terms.principal_minor, terms.annual_rate_ppm, first_plan=True)
-        self._interest_refresh()
-        self.charges: list[Charge] = []
-        self.surplus = 0
-        self.trace: list[TraceLine] = []
-        self.maturity = max(r.plan.due_on for r in self.rows)
-        self.accelerated = False
-        self.debits: dict[str, tuple[DebitStatus, int]] = {}
-        self.debits_taken: set[str] = set()
-        self.subrogated = [0] * COMPONENT_COUNT
-        self.guaranteed_from = NO_DAY
-        self.written_off: list[int] | None = None
-        self.trace_before_write_off = 0
-        self.paid_total = 0
-        self.class_min = ""
-        self.pauses: list[tuple[int, int, int]] = []
-        self.stopped = NO_DAY
-        self.by_seq = {e.seq: e for e in events}
 
     # --- the day ---------------------------------------------------------------------------------------------------
 
     def run(self, events: list[Event], as_of: int) -> None:
         """Live every day from disbursement to `as_of`, the events of `as_of` included."""
+        if self.terms.row_terms is not None:
+            reference_rows.rows_start(self)
+            events = reference_rows.shape_first(self, events)
         pending = sorted(events, key=lambda e: (e.on, e.seq))
         at = 0
         today = self.terms.disbursed_on
@@ -159,6 +109,8 @@ class Replay:
                 row.interest = row.plan.fixed_interest
         for row in falling:
             row.due = True
+        if self.terms.row_terms is not None:
+            return
         if falling and self.surplus:
             held, self.surplus = self.surplus, 0
             self.surplus = self._pay_due(held, today, None)
@@ -223,10 +175,6 @@ class Replay:
         assert penalty is not None
         return row.plan.late_from + penalty.grace_days
 
-    def rate_at(self, on: int) -> int:
-        """The contract rate (ppm) of a day."""
-        return [rate for start, rate in self.rates if start <= on][-1]
-
     def _penalty_rate(self, on: int) -> Fraction:
         penalty = self.terms.penalty
         assert penalty is not None
@@ -259,11 +207,6 @@ class Replay:
                     row.fixed[k] += round_exact(row.run[k], self.terms.rounding, self.terms.rounding_unit_minor)
                     row.run[k] = Fraction(0)
 
-    def _interest_refresh(self) -> None:
-        for row in self.rows:
-            if not row.plan.closed:
-                row.interest = planned_interest(row.plan, self.terms)
-
     def _note_paid(self, row: Ledger, today: int) -> None:
         if row.due and row.paid_on == NO_DAY and row.open(Component.PRINCIPAL) + row.open(Component.INTEREST) <= 0:
             row.paid_on = today
@@ -273,11 +216,6 @@ class Replay:
         return sum(r.open(Component.PRINCIPAL) for r in self.rows if not r.plan.closed or r.due)
 
     # --- paying ----------------------------------------------------------------------------------------------------
-
-    def _line(self, event: Event) -> TraceLine:
-        line = TraceLine(event.seq, event.on)
-        self.trace.append(line)
-        return line
 
     def _order(self, today: int) -> tuple[tuple[Component, ...], AllocateBy]:
         t = self.terms
@@ -336,7 +274,7 @@ class Replay:
         return amount
 
     def _payment(self, event: Event, today: int, amount: int) -> None:
-        line = self._line(event)
+        line = self.line(event)
         rest = self._pay_due(amount, today, line)
         if not rest:
             return
@@ -450,7 +388,8 @@ class Replay:
     # --- events ----------------------------------------------------------------------------------------------------
 
     def _apply(self, event: Event, today: int) -> None:
-        handler = HANDLERS.get(event.kind)
+        by_rows = reference_rows.ROW_HANDLERS.get(event.kind) if self.terms.row_terms is not None else None
+        handler = by_rows or HANDLERS.get(event.kind)
         if handler is None:
             raise EventRejected(event.seq, f"{event.kind.name.lower()} cannot be replayed")
         handler(self, event, today)
@@ -476,7 +415,7 @@ class Replay:
             self.debits[event.debit_id] = (event.debit_status, event.amount_minor)
 
     def _on_prepayment(self, event: Event, today: int) -> None:
-        line = self._line(event)
+        line = self.line(event)
         rest = self._pay_due(event.amount_minor, today, line)
         rest = self._prepay(rest, event.prepay_mode, today, line)
         self.surplus += rest
@@ -485,7 +424,7 @@ class Replay:
     def _on_repay_part(self, event: Event, today: int) -> None:
         """利随本清: principal with its own interest since the row began; the rest of the row never carried it."""
         undue = self._replannable(today)
-        line = self._line(event)
+        line = self.line(event)
         if not undue:
             raise EventRejected(event.seq, "nothing is left that is not yet due")
         row = undue[0]
@@ -509,7 +448,7 @@ class Replay:
     def _on_payoff(self, event: Event, today: int) -> None:
         owed = self.standing(today).payoff_minor + self.surplus
         undue = self._undue(today)
-        line = self._line(event)
+        line = self.line(event)
         if undue:
             self._collapse(today, undue)
             undue_rows = [r for r in self.rows if not r.due]
@@ -570,10 +509,10 @@ class Replay:
 
     def _on_charge(self, event: Event, today: int) -> None:
         due = event.until if event.until != NO_DAY else today
-        self.charges.append(Charge(event.component, event.amount_minor, due))
+        self.charges.append(Charge(event.component, event.amount_minor, due, seq=event.seq))
 
     def _on_waiver(self, event: Event, today: int) -> None:
-        line = self._line(event)
+        line = self.line(event)
         self._cut_segments()
         left = event.amount_minor if event.amount_minor >= 0 else 10**18
         c = event.component
@@ -589,6 +528,9 @@ class Replay:
             charge.settled += part
             left -= part
             line.amounts_minor[c] += part
+
+    def _on_charge_waiver(self, event: Event, today: int) -> None:
+        charge_waive(self, event, today)
 
     def _on_defer(self, event: Event, today: int) -> None:
         undue = self._replannable(today)
@@ -677,7 +619,7 @@ class Replay:
         undue = self._replannable(today)
         balance = sum(r.open(Component.PRINCIPAL) for r in undue)
         accrued_until = undue[0].plan.start if undue else today
-        line = self._line(event)
+        line = self.line(event)
         for component in event.components:
             for row in self.rows:
                 if row.due and component in ROW_COMPONENTS:
@@ -730,7 +672,7 @@ class Replay:
         self.trace_before_write_off = len(self.trace)
 
     def _on_guarantor(self, event: Event, today: int) -> None:
-        line = self._line(event)
+        line = self.line(event)
         oldest = [r.plan.late_from for r in self.rows if r.due and r.open(Component.PRINCIPAL) + r.open(Component.INTEREST) > 0]
         self._cut_segments()
         for component, num, den in event.shares:
@@ -749,7 +691,7 @@ class Replay:
             self.guaranteed_from = min([*oldest, *([self.guaranteed_from] if self.guaranteed_from != NO_DAY else [])])
 
     def _on_pay_guarantor(self, event: Event, today: int) -> None:
-        line, left = self._line(event), event.amount_minor
+        line, left = self.line(event), event.amount_minor
         order = event.components or (Component.INTEREST, Component.PRINCIPAL, Component.COMPOUND, Component.PENALTY)
         for component in (*order, *(c for c in Component if c not in order)):
             part = min(left, self.subrogated[component])
@@ -822,6 +764,8 @@ class Replay:
         return max(0, round_exact(exact, self.terms.rounding, self.terms.rounding_unit_minor) - row.paid[1] - row.gone[1])
 
     def _late_rows(self, today: int) -> list[tuple[Ledger, int]]:
+        if self.terms.row_terms is not None:
+            return reference_rows.late_rows(self, today)
         out = []
         for row in self.rows:
             if row.due and row.plan.due_on < today:
@@ -876,6 +820,8 @@ class Replay:
                 if self.by_seq[line.seq].kind in MONEY_IN:
                     s.recovered_minor = [a + b for a, b in zip(s.recovered_minor, line.amounts_minor, strict=True)]
         s.class_min = self.class_min
+        if self.terms.row_terms is not None:
+            reference_rows.rows_into(self, s, today)
         s.paid_total_minor = self.paid_total
         following = [r for r in self.rows if not r.due and not r.plan.closed]
         if following:
@@ -921,6 +867,8 @@ class Replay:
 
     def rows_answer(self, today: int) -> list[Row]:
         """Every row with what is planned, paid and open."""
+        if self.terms.row_terms is not None:
+            return reference_rows.rows_answer(self)
         out: list[Row] = []
         ordered = sorted(self.rows, key=lambda r: r.plan.due_on)
         left = sum(r.plan.principal for r in ordered)
@@ -984,6 +932,11 @@ HANDLERS = {
     EventKind.CHARGEBACK: Replay._on_chargeback,
     EventKind.SETTLEMENT: Replay._on_settlement,
     EventKind.INSOLVENCY: Replay._on_insolvency,
+    EventKind.GOODWILL: Replay._on_payment,
+    EventKind.MERCHANT_REFUND: Replay._on_payment,
+    EventKind.PAYOUT_REFUND: Replay._on_payment,
+    EventKind.CHARGE_CREDIT: Replay._on_payment,
+    EventKind.CHARGE_WAIVER: Replay._on_charge_waiver,
 }
 
 

@@ -171,6 +171,46 @@ class MaterialityPer(IntEnum):
     INSTALMENT = 1
 
 
+class RowTiming(IntEnum):
+    """Which rows a step of allocation pays, by due day against the day of the payment."""
+
+    ANY = 0
+    PAST_DUE = 1
+    DUE_TODAY = 2
+    DUE = 3
+    IN_ADVANCE = 4
+
+
+class FutureRule(IntEnum):
+    """How money in advance of due days is spread: from the next row on, from the last row back, or evenly over all."""
+
+    NEXT = 0
+    LAST = 1
+    EVEN = 2
+
+
+class ChargeTiming(IntEnum):
+    """When a charge counts as due: with the row that carries it, or on its own due day."""
+
+    ROW = 0
+    OWN = 1
+
+
+class PlanChanges(IntEnum):
+    """FIRST: tranches, reschedules and charges shape the plan before any money is allocated; ON_DAY: each on its own day."""
+
+    ON_DAY = 0
+    FIRST = 1
+
+
+class TrancheRule(IntEnum):
+    """LEVEL_ALL: rows due from the tranche on ask for all principal over all rows, the last takes the rest. SPREAD_LEFT: each
+    row due after the tranche gets an equal share of it."""
+
+    LEVEL_ALL = 0
+    SPREAD_LEFT = 1
+
+
 ORDER_CIVIL_CODE = (
     Component.RECOVERY_COST,
     Component.FEE,
@@ -235,6 +275,34 @@ class DpdTerms:
     materiality_per: MaterialityPer = MaterialityPer.LOAN
     grace_days: int = 0
     restart_on_grace_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationStep:
+    """One step of allocation: which rows, which components in which order, row by row or component by component."""
+
+    rows: RowTiming
+    order: tuple[Component, ...]
+    by: AllocateBy = AllocateBy.INSTALMENT
+
+
+@dataclass(frozen=True, slots=True)
+class RowTerms:
+    """Rows that carry their own charges, and money that is allocated in steps (docs/method/allocation.md).
+
+    steps: taken in order until the money is gone; what no step takes is held. future: how money in advance is spread,
+    future_by_kind: the same for a kind of payment (EventKind value). credit_order: which components of the payment a
+    chargeback restores first; empty: principal only.
+    """
+
+    steps: tuple[AllocationStep, ...]
+    future: FutureRule = FutureRule.NEXT
+    future_by_kind: tuple[tuple[int, FutureRule], ...] = ()
+    charges_due: ChargeTiming = ChargeTiming.ROW
+    plan_changes: PlanChanges = PlanChanges.ON_DAY
+    tranches: TrancheRule = TrancheRule.SPREAD_LEFT
+    down_payment_ppm: int = 0
+    credit_order: tuple[Component, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +381,7 @@ class Terms:
     dpd: DpdTerms = field(default_factory=DpdTerms)
     subsidy: SubsidyTerms | None = None
     custom_rows: tuple[CustomRow, ...] = ()
+    row_terms: RowTerms | None = None
 
     def problems(self) -> list[str]:
         """What makes these terms impossible: one sentence each, naming the term; empty when they are sound."""
@@ -342,6 +411,8 @@ class Terms:
             out.append("custom_rows must add up to principal_minor")
         if len(set(self.allocation_order)) != len(self.allocation_order):
             out.append("allocation_order names a component twice")
+        if self.row_terms is not None:
+            out += _row_problems(self.row_terms)
         return out
 
     def checked(self) -> Terms:
@@ -354,3 +425,14 @@ class Terms:
     def with_(self, **changes: object) -> Terms:
         """A copy with some terms changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
+
+
+def _row_problems(rows: RowTerms) -> list[str]:
+    out = []
+    if not rows.steps:
+        out.append("row_terms.steps is empty: no payment could be allocated")
+    if any(len(set(s.order)) != len(s.order) for s in rows.steps):
+        out.append("a step of row_terms.steps names a component twice")
+    if not 0 <= rows.down_payment_ppm < 1_000_000:
+        out.append(f"row_terms.down_payment_ppm {rows.down_payment_ppm} must lie in 0..999999")
+    return out

@@ -1,0 +1,133 @@
+"""Terms of a published loan scenario (fineract.json): product and loan conventions as values of the engine's terms."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from tideover.conform.cn import minor
+from tideover.engine import terms as T
+from tideover.engine.events import EventKind
+from tideover.engine.reference_schedule import months_later
+from tideover.engine.terms import AllocateBy, AllocationStep, Component, FutureRule, RowTerms, RowTiming, Terms, date_of, day
+
+Json = dict[str, Any]
+WORDS = {
+    "pen": Component.PENALTY, "penalty": Component.PENALTY, "fee": Component.FEE, "int": Component.INTEREST,
+    "interest": Component.INTEREST, "prin": Component.PRINCIPAL, "principal": Component.PRINCIPAL,
+}  # fmt: skip
+FUTURES = {"next_installment": FutureRule.NEXT, "last_installment": FutureRule.LAST, "reamortization": FutureRule.EVEN}
+KINDS = {
+    "goodwill_credit": EventKind.GOODWILL,
+    "merchant_issued_refund": EventKind.MERCHANT_REFUND,
+    "payout_refund": EventKind.PAYOUT_REFUND,
+    "down_payment": EventKind.DOWN_PAYMENT,
+    "repayment": EventKind.PAYMENT,
+}
+TIMINGS = {"past_due": RowTiming.PAST_DUE, "due": RowTiming.DUE_TODAY, "in_advance": RowTiming.IN_ADVANCE}
+UNITS = {"days": T.Unit.DAY, "weeks": T.Unit.WEEK, "months": T.Unit.MONTH, "years": T.Unit.YEAR}
+ROUNDINGS = {"half_even": T.Rounding.HALF_EVEN, "half_up": T.Rounding.HALF_UP, "up": T.Rounding.UP, "down": T.Rounding.DOWN}
+
+
+class NotOffered(Exception):
+    """A convention that the engine does not offer: the reason to report."""
+
+
+def cents(value: Any) -> int:
+    """Minor units of a JSON number."""
+    return minor(str(value))
+
+
+def ppm_of_percent(value: Any) -> int:
+    """Parts per million of a percentage. Raises NotOffered for one that is finer."""
+    scaled = Decimal(str(value)) * 10_000
+    if scaled != scaled.to_integral_value():
+        raise NotOffered("rate finer than one part per million")
+    return int(scaled)
+
+
+def steps_of_strategy(name: str) -> tuple[AllocationStep, ...]:
+    """The steps that a strategy's name spells: "pen_fee_int_prin", or "due_…__adv_…" for two orders."""
+    out = []
+    for part in name.split("__"):
+        head, _, rest = part.partition("_")
+        timing = {"due": RowTiming.DUE, "adv": RowTiming.IN_ADVANCE}.get(head)
+        words = (part if timing is None else rest).split("_")
+        if any(w not in WORDS for w in words):
+            raise NotOffered(f"strategy {name}")
+        out.append(AllocationStep(timing or RowTiming.ANY, tuple(WORDS[w] for w in words)))
+    return tuple(out)
+
+
+def steps_of_order(order: list[str], by: AllocateBy) -> tuple[AllocationStep, ...]:
+    """Steps of an order such as past_due_penalty, past_due_fee, due_penalty …: neighbours of one bucket are one step."""
+    split = [w.rpartition("_")[::2] for w in order]
+    return tuple(
+        AllocationStep(TIMINGS[bucket], tuple(WORDS[word] for _, word in words), by)
+        for bucket, words in groupby(split, key=lambda pair: pair[0])
+    )
+
+
+def row_terms_of(product: Json, strategy: str) -> RowTerms:
+    """How this loan allocates money, carries charges and takes tranches."""
+    progressive = product["schedule_type"] == "progressive"
+    down = product.get("down_payment")
+    credit = (product.get("credit_allocation") or {}).get("chargeback", [])
+    common = {
+        "plan_changes": T.PlanChanges.ON_DAY if strategy == "advanced" else T.PlanChanges.FIRST,
+        "tranches": T.TrancheRule.SPREAD_LEFT if progressive else T.TrancheRule.LEVEL_ALL,
+        "down_payment_ppm": ppm_of_percent(down["pct"]) if down else 0,
+        "credit_order": tuple(WORDS[w] for w in credit),
+    }
+    if strategy != "advanced":
+        own = T.ChargeTiming.OWN if "__" in strategy else T.ChargeTiming.ROW
+        return RowTerms(steps_of_strategy(strategy), charges_due=own, **common)
+    by = AllocateBy.COMPONENT if product.get("schedule_processing") == "vertical" else AllocateBy.INSTALMENT
+    rules = product["allocation"]
+    if any(r["order"] != rules["default"]["order"] for r in rules.values()):
+        raise NotOffered("an allocation order of its own for a kind of payment")
+    kinds = tuple((int(KINDS[k]), FUTURES[r["future"]]) for k, r in rules.items() if k != "default")
+    return RowTerms(steps_of_order(rules["default"]["order"], by), FUTURES[rules["default"]["future"]], kinds, **common)
+
+
+def terms_of(case: Json, principal_minor: int, disbursed_on: int) -> Terms:
+    """Engine terms of a scenario whose first tranche of `principal_minor` is paid out on `disbursed_on` (int day)."""
+    t, product = case["terms"], case["product"]
+    anchor = day(t["submitted"]) if product.get("repayment_start") == "submitted_date" else disbursed_on
+    unit, every = UNITS[t["unit"]], t["every"]
+    months = {T.Unit.MONTH: 1, T.Unit.YEAR: 12}.get(unit, 0) * every
+    anchor_day = date_of(anchor).day
+    first = months_later(anchor, months, anchor_day) if months else anchor + every * (7 if unit == T.Unit.WEEK else 1)
+    declining = {"equal_installments": T.Method.ANNUITY, "equal_principal_payments": T.Method.EQUAL_PRINCIPAL}
+    multiple = product.get("installment_multiple_of")
+    return Terms(
+        principal_minor=principal_minor,
+        disbursed_on=disbursed_on,
+        method=T.Method.FLAT if t["interest_type"] == "flat" else declining[t["amortization"]],
+        annual_rate_ppm=ppm_of_percent(t["annual_rate"]),
+        currency=product["currency"],
+        exponent=product["decimals"],
+        day_count=_day_count(product, t),
+        instalments=t["repayments"],
+        every=every,
+        unit=unit,
+        first_due_on=first,
+        due_day=anchor_day if months else 0,
+        rounding=ROUNDINGS[product["rounding"]],
+        instalment_multiple_minor=cents(multiple) if multiple else 1,
+        fixed_instalment_minor=cents(t.get("fixed_emi") or 0),
+        grace_principal_rows=t["grace_principal"],
+        grace_interest_rows=t["grace_interest"],
+        penalty=None,
+        dpd=T.DpdTerms(grace_days=product["grace_on_arrears_days"] or 0, restart_on_grace_end=True),
+        row_terms=row_terms_of(product, t["strategy"]),
+    )
+
+
+def _day_count(product: Json, t: Json) -> T.DayCount:
+    if t["interest_period"] == "same_as_repayment_period" or t["interest_type"] == "flat":
+        return T.DayCount.PERIODS
+    if (product["day_count_year"], product["day_count_month"]) == (360, 30):
+        return T.DayCount.PERIODS
+    return T.DayCount.ACT_365F

@@ -1,0 +1,138 @@
+"""Where money goes on loans with row terms: steps of (which rows, which components, row by row or across rows).
+
+Example: past due, then due today, then in advance, each fee before principal, is three steps. docs/method/allocation.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from tideover.engine.reference_charges import charges_of, note_settled, ordered
+from tideover.engine.reference_schedule import round_exact
+from tideover.engine.reference_state import Charge, Ledger, State
+from tideover.engine.standing import TraceLine
+from tideover.engine.terms import (
+    AllocateBy,
+    AllocationStep,
+    ChargeTiming,
+    Component,
+    FutureRule,
+    RowTerms,
+    RowTiming,
+)
+
+PLANNED = (Component.PRINCIPAL, Component.INTEREST)
+Due = Callable[[int], bool]
+
+
+def rules_of(state: State) -> RowTerms:
+    """The loan's row terms. Raises ValueError on a loan without."""
+    rules = state.terms.row_terms
+    if rules is None:
+        raise ValueError("the terms have no row_terms")
+    return rules
+
+
+def future_rule(state: State, kind: int) -> FutureRule:
+    """How a kind of payment spreads money in advance."""
+    rules = rules_of(state)
+    return dict(rules.future_by_kind).get(kind, rules.future)
+
+
+def allocate(state: State, amount: int, today: int, line: TraceLine, future: FutureRule) -> int:
+    """Pay rows by the steps of the terms; returns what no step takes."""
+    for step in rules_of(state).steps:
+        if not amount:
+            break
+        amount = _step(_Paying(state, step, today, line), amount, future)
+    note_settled(state, today)
+    return amount
+
+
+def held_use(state: State, today: int) -> None:
+    """Pay what became owed with money that earlier payments left over, oldest payment first; their lines show it."""
+    for line in state.trace:
+        if line.held_minor > 0 and state.surplus > 0:
+            offered = min(line.held_minor, state.surplus)
+            rest = allocate(state, offered, today, line, rules_of(state).future)
+            line.held_minor -= offered - rest
+            state.surplus -= offered - rest
+
+
+class _Paying:
+    """One step on one day: what of a row it takes."""
+
+    def __init__(self, state: State, step: AllocationStep, today: int, line: TraceLine) -> None:
+        self.state, self.step, self.today, self.line = state, step, today, line
+        self.own = rules_of(state).charges_due == ChargeTiming.OWN
+        tests: dict[RowTiming, Due] = {
+            RowTiming.ANY: lambda d: True,
+            RowTiming.PAST_DUE: lambda d: d < today,
+            RowTiming.DUE_TODAY: lambda d: d == today,
+            RowTiming.DUE: lambda d: d <= today,
+            RowTiming.IN_ADVANCE: lambda d: d > today,
+        }
+        self.is_in = tests[step.rows]
+
+    def _charges(self, row: Ledger, component: Component) -> list[Charge]:
+        found = charges_of(self.state, row, component)
+        return [c for c in found if c.owed > 0 and self.is_in(c.due_on if self.own else row.plan.due_on)]
+
+    def owed(self, row: Ledger, component: Component) -> int:
+        if component in PLANNED:
+            return max(0, row.open(component)) if self.is_in(row.plan.due_on) else 0
+        return sum(c.owed for c in self._charges(row, component))
+
+    def pay(self, row: Ledger, component: Component, amount: int) -> int:
+        """Pay one component of one row; returns what is left."""
+        part = min(amount, self.owed(row, component))
+        if component in PLANNED:
+            row.paid[component] += part
+        else:
+            left = part
+            for charge in self._charges(row, component):
+                paid = min(left, charge.owed)
+                charge.settled += paid
+                left -= paid
+        if self.today < row.plan.due_on:
+            row.early += part
+        elif self.today > row.plan.due_on:
+            row.late += part
+        self.state.paid_total += part
+        self.line.amounts_minor[component] += part
+        return amount - part
+
+
+def _step(paying: _Paying, amount: int, future: FutureRule) -> int:
+    step = paying.step
+    rows = ordered(paying.state)
+    ahead = step.rows == RowTiming.IN_ADVANCE
+    if ahead and future == FutureRule.LAST:
+        rows = rows[::-1]
+    groups = [(c,) for c in step.order] if step.by == AllocateBy.COMPONENT else [step.order]
+    for components in groups:
+        if ahead and future == FutureRule.EVEN:
+            amount = _evenly(paying, rows, components, amount)
+        else:
+            for row in rows:
+                for component in components:
+                    amount = paying.pay(row, component, amount)
+    return amount
+
+
+def _evenly(paying: _Paying, rows: list[Ledger], components: tuple[Component, ...], amount: int) -> int:
+    """Equal shares to the rows that owe something, again while money is left; the last row takes the rounding."""
+    while amount:
+        open_rows = [r for r in rows if any(paying.owed(r, c) for c in components)]
+        if not open_rows:
+            break
+        share = round_exact(Fraction(amount, len(open_rows)), paying.state.terms.rounding)
+        shares = [share] * (len(open_rows) - 1)
+        shares.append(amount - sum(shares))
+        amount = 0
+        for row, part in zip(open_rows, shares, strict=True):
+            for component in components:
+                part = paying.pay(row, component, part)
+            amount += part
+    return amount

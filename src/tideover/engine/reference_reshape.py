@@ -1,0 +1,105 @@
+"""Changes of the rows to come on loans with row terms: re-age, arrears spread over later rows, rescheduling."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from tideover.engine.events import Event, EventRejected
+from tideover.engine.reference_charges import note_settled, ordered, regular
+from tideover.engine.reference_schedule import PlanRow, months_later, months_per_step, step
+from tideover.engine.reference_state import Ledger, State, rounded
+from tideover.engine.terms import NO_DAY, Component, date_of
+
+
+def re_age(state: State, event: Event, today: int) -> None:
+    """All unpaid principal moves into `rows` new rows from `from_day` on; old rows keep what was paid on them."""
+    line = state.line(event)
+    moved = 0
+    for row in state.rows:
+        part = max(0, row.open(Component.PRINCIPAL))
+        row.plan.principal -= part
+        moved += part
+    if not moved or event.rows < 1:
+        raise EventRejected(event.seq, "nothing is left to re-age")
+    line.amounts_minor[Component.PRINCIPAL] = moved
+    terms = state.terms.with_(every=event.every, unit=event.unit, due_day=date_of(event.from_day).day)
+    kept = ordered(state)
+    state.rows = [r for r in kept if r.plan.due_on <= today or r.paid[0] or r.paid[1] or r.down_payment] or kept[:1]
+    for row in kept:
+        row.added = False
+    at = state.rows[-1].plan.due_on
+    each = rounded(state.terms, Fraction(moved, event.rows))
+    for k in range(event.rows):
+        due = step(terms, event.from_day, k)
+        amount = each if k + 1 < event.rows else moved - each * (event.rows - 1)
+        plan = PlanRow(0, at, due, due, due, fixed_interest=0, principal=amount)
+        state.rows.append(Ledger(plan, due=due <= today))
+        at = due
+    note_settled(state, today)
+
+
+def arrears_spread(state: State, event: Event, today: int) -> None:
+    """Principal of rows due up to today moves into the rows to come, in equal parts; the last takes the rest."""
+    line = state.line(event)
+    moved = 0
+    coming = [r for r in regular(state) if r.plan.due_on > today]
+    if not coming:
+        raise EventRejected(event.seq, "no row is left to carry the arrears")
+    for row in state.rows:
+        if row.plan.due_on <= today:
+            part = max(0, row.open(Component.PRINCIPAL))
+            row.plan.principal -= part
+            moved += part
+    if not moved:
+        raise EventRejected(event.seq, "nothing is past due")
+    line.amounts_minor[Component.PRINCIPAL] = moved
+    share = rounded(state.terms, Fraction(moved, len(coming)))
+    for row in coming[:-1]:
+        row.plan.principal += share
+    coming[-1].plan.principal += moved - share * (len(coming) - 1)
+    note_settled(state, today)
+
+
+def reschedule(state: State, event: Event, today: int) -> None:
+    """From the row due on `from_day`: a new due day (later rows keep their distance in periods) or more rows."""
+    rows = regular(state)
+    first = next((k for k, r in enumerate(rows) if r.plan.due_on >= event.from_day), -1)
+    if first < 0:
+        raise EventRejected(event.seq, "no row is due from that day on")
+    later = rows[first:]
+    if event.rows:
+        later += _more_rows(state, later, event.rows)
+    if event.until != NO_DAY:
+        start = later[0].plan.start
+        for k, row in enumerate(later):
+            _move(row, start, _steps_from(state, event.until, k))
+            start = row.plan.end
+    state.maturity = max(r.plan.due_on for r in state.rows)
+
+
+def _move(row: Ledger, start: int, due: int) -> None:
+    p = row.plan
+    p.start, p.end, p.due_on, p.late_from = start, due, due, due
+
+
+def _steps_from(state: State, first: int, k: int) -> int:
+    months = months_per_step(state.terms)
+    return months_later(first, k * months, date_of(first).day) if months else first + step(state.terms, 0, 1) * k
+
+
+def _more_rows(state: State, later: list[Ledger], extra: int) -> list[Ledger]:
+    """`extra` rows after the last; the principal of the later rows is spread evenly over all of them."""
+    total = sum(r.plan.principal for r in later)
+    anchor, at = later[0].plan.due_on, later[-1].plan.due_on
+    more = []
+    for k in range(extra):
+        due = _steps_from(state, anchor, len(later) + k)
+        more.append(Ledger(PlanRow(0, at, due, due, due, fixed_interest=0)))
+        at = due
+    state.rows += more
+    every = [*later, *more]
+    each = rounded(state.terms, Fraction(total, len(every)))
+    for row in every[:-1]:
+        row.plan.principal = each
+    every[-1].plan.principal = total - each * (len(every) - 1)
+    return more

@@ -1,0 +1,128 @@
+"""Loans with row terms: what each event does to rows, charges and money held, and the rows as answered.
+
+Twin of the handlers in `reference.py` for loans whose charges belong to rows and whose money is allocated in steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tideover.engine.events import PAYMENT_KINDS, Event, EventKind, EventRejected
+from tideover.engine.reference_allocation import allocate, future_rule, held_use, rules_of
+from tideover.engine.reference_charges import charge_add, charge_waive, charges_of, note_settled, ordered, row_open
+from tideover.engine.reference_reshape import arrears_spread, re_age, reschedule
+from tideover.engine.reference_state import Ledger, State, down_payment_of
+from tideover.engine.reference_tranches import down_payment_row, refund, take_back, tranche_add
+from tideover.engine.standing import ChargeLine, Row, Standing
+from tideover.engine.terms import Component, PlanChanges
+
+SHAPING = (EventKind.RESCHEDULE, EventKind.DISBURSEMENT, EventKind.CHARGE)
+"""In this order before any money, where the terms say that the plan's changes come first."""
+
+
+def rows_start(state: State) -> None:
+    """Give the first tranche its down payment; the other rows were planned on the rest."""
+    terms = state.terms
+    down_payment_row(state, terms.disbursed_on, down_payment_of(terms, terms.principal_minor))
+
+
+def shape_first(state: State, events: list[Event]) -> list[Event]:
+    """Apply what shapes the plan before any money, where the terms say so; returns the other events."""
+    if rules_of(state).plan_changes != PlanChanges.FIRST:
+        return events
+    shaping = [e for e in events if e.kind in SHAPING]
+    for event in sorted(shaping, key=lambda e: (SHAPING.index(e.kind), e.on, e.seq)):
+        ROW_HANDLERS[event.kind](state, event, state.terms.disbursed_on)
+    return [e for e in events if e.kind not in SHAPING]
+
+
+def pay(state: State, event: Event, today: int) -> None:
+    """A payment of any kind; what no row takes is held."""
+    line = state.line(event)
+    line.held_minor = allocate(state, event.amount_minor, today, line, future_rule(state, event.kind))
+    state.surplus += line.held_minor
+
+
+def charge(state: State, event: Event, today: int) -> None:
+    """A charge; a settled loan's held money pays it."""
+    if state.written_off is not None:
+        raise EventRejected(event.seq, "a loan that is written off takes no charge")
+    charge_add(state, event, today)
+    note_settled(state, today)
+    if rules_of(state).plan_changes == PlanChanges.ON_DAY:
+        held_use(state, today)
+
+
+def waive(state: State, event: Event, today: int) -> None:
+    """A waived charge; a row may become settled by it."""
+    charge_waive(state, event, today)
+    note_settled(state, today)
+
+
+def refused(state: State, event: Event, today: int) -> None:
+    """Kinds that have no meaning on a loan with row terms."""
+    raise EventRejected(event.seq, f"{event.kind.name.lower()} does not apply to a loan with row terms")
+
+
+REFUSED = (
+    EventKind.PREPAYMENT,
+    EventKind.REPAY_PART,
+    EventKind.DEFER,
+    EventKind.EXTENSION,
+    EventKind.REAMORTISE,
+    EventKind.GUARANTOR_PAYMENT,
+    EventKind.WAIVER,
+)
+ROW_HANDLERS: dict[EventKind, Callable[[State, Event, int], None]] = {
+    **dict.fromkeys(PAYMENT_KINDS, pay),
+    EventKind.CHARGE: charge,
+    EventKind.CHARGE_WAIVER: waive,
+    EventKind.DISBURSEMENT: tranche_add,
+    EventKind.CHARGEBACK: take_back,
+    EventKind.CREDIT_REFUND: refund,
+    EventKind.RE_AGE: re_age,
+    EventKind.SPREAD_ARREARS: arrears_spread,
+    EventKind.RESCHEDULE: reschedule,
+    **dict.fromkeys(REFUSED, refused),
+}
+
+
+def late_rows(state: State, today: int) -> list[tuple[Ledger, int]]:
+    """Rows past due with all that they owe, charges included."""
+    found = [(r, row_open(state, r)) for r in ordered(state) if r.plan.due_on < today]
+    return [(r, amount) for r, amount in found if amount > 0]
+
+
+def rows_into(state: State, s: Standing, today: int) -> None:
+    """What a loan with row terms answers beyond the common standing: arrears with charges, charges, tranches."""
+    s.total_overdue_minor = sum(amount for _, amount in late_rows(state, today))
+    s.tranches = list(state.tranches)
+    s.charges = [
+        ChargeLine(c.seq, c.component, c.due_on, c.amount, c.settled - c.waived, c.waived, c.owed) for c in state.charges
+    ]
+
+
+def rows_answer(state: State) -> list[Row]:
+    """Every row; the balance is what was paid out by then less the plan's principal, without principal owed again."""
+    out: list[Row] = []
+    left = 0
+    tranches = sorted(state.tranches)
+    for nr, row in enumerate(ordered(state), 1):
+        while tranches and tranches[0][0] <= row.plan.due_on:
+            left += tranches.pop(0)[1]
+        p = row.plan
+        left -= p.principal - row.credited
+        answer = Row(nr, p.due_on, p.late_from, p.principal, row.interest, left, row.paid[0] + row.paid[1])
+        answer.start_on = p.start
+        answer.paid_principal_minor, answer.paid_interest_minor = row.paid[0], row.paid[1]
+        answer.outstanding_minor = row.open(Component.PRINCIPAL) + row.open(Component.INTEREST)
+        answer.early_minor, answer.late_minor, answer.paid_on = row.early, row.late, row.paid_on
+        for c in charges_of(state, row):
+            if c.component == Component.PENALTY:
+                answer.charged_penalty_minor += c.amount
+            else:
+                answer.charged_fee_minor += c.amount
+            answer.paid_charges_minor += c.settled - c.waived
+            answer.waived_charges_minor += c.waived
+        out.append(answer)
+    return out
