@@ -1,0 +1,337 @@
+"""Published loan scenarios (fineract.json): dated steps as ordinary events, each expectation compared after its step.
+
+The script plays the lender's part only: it writes events, as they were entered, and asks replay. docs/method/allocation.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tideover.conform.fineract_compare import compare
+from tideover.conform.fineract_terms import UNITS, NotOffered, cents, ppm_of_percent, terms_of
+from tideover.conform.report import CaseResult
+from tideover.engine.events import Event, EventKind, EventRejected, PauseWhat
+from tideover.engine.replay import replay
+from tideover.engine.standing import Standing
+from tideover.engine.terms import NO_DAY, Component, Terms, day
+
+Json = dict[str, Any]
+MONEY_IN = {
+    "repay": EventKind.PAYMENT,
+    "goodwill_credit": EventKind.GOODWILL,
+    "merchant_refund": EventKind.MERCHANT_REFUND,
+    "payout_refund": EventKind.PAYOUT_REFUND,
+    "down_payment": EventKind.DOWN_PAYMENT,
+    "charge_adjust": EventKind.CHARGE_CREDIT,
+}
+NO_EVENT = frozenset({"day_close", "accrue", "classify", "fraud_flag", "refund_active"})
+"""Steps that change no balance: jobs of another system and flags."""
+PER_STEP = 10
+"""Sequence numbers a step: its own event first, then those that follow from it."""
+
+
+@dataclass(slots=True)
+class Script:
+    """A scenario as far as it has been played."""
+
+    case: Json
+    status: str = "submitted"
+    principal: int = 0
+    first_on: int = NO_DAY
+    terms: Terms | None = None
+    events: list[Event] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
+    """What the other system calls the transaction of each event, by seq."""
+    charge_names: dict[int, str] = field(default_factory=dict)
+    reverted: dict[int, Json] = field(default_factory=dict)
+    """Reversed events and what they had paid."""
+    write_off: bool = False
+    charged_off: dict[int, Json] = field(default_factory=dict)
+
+    def standing(self, as_of: int) -> Standing:
+        """The loan on a day, by all events entered so far. Raises EventRejected, ValueError."""
+        return replay(self.planned(), self.events, max(as_of, self.planned().disbursed_on))
+
+    def planned(self) -> Terms:
+        """The terms as paid out, or as approved before that."""
+        return self.terms or terms_of(self.case, self.principal, self.first_on)
+
+    def add(self, step: Json, kind: EventKind, on: int, k: int = 0, **values: Any) -> Event:
+        """Append an event of a step; refused unless replay takes it."""
+        now = day(step["now"])
+        event = Event(seq=step["n"] * PER_STEP + k, on=on, kind=kind, recorded_at=now, **values)
+        if on > now:
+            raise EventRejected(event.seq, "the value date lies after the day of entry")
+        self.events.append(event)
+        try:
+            self.standing(now)
+        except EventRejected:
+            self.events.pop()
+            raise
+        return event
+
+
+def run_case(case: Json) -> CaseResult:
+    """Play every step of a scenario and compare what is expected after it."""
+    result = CaseResult(case["id"])
+    script = Script(case, principal=cents(case["terms"]["principal"]), first_on=day(case["terms"]["submitted"]))
+    try:
+        _play(script, result)
+    except NotOffered as reason:
+        return CaseResult(case["id"], not_compared=str(reason))
+    if not result.compared_cells and not result.left_out:
+        return CaseResult(case["id"], not_compared="nothing is expected of the loan")
+    if not result.compared_cells:
+        return CaseResult(case["id"], not_compared=next(iter(result.left_out)))
+    return result
+
+
+def _play(script: Script, result: CaseResult) -> None:
+    expected: dict[int, list[Json]] = {}
+    for want in script.case["expect"]:
+        expected.setdefault(want["after"], []).append(want)
+    _expect(script, expected.get(0, []), result)
+    for step in script.case["steps"]:
+        if step.get("rejected"):
+            result.check(f"step {step['n']} {step['type']}", "refused", _outcome(script, step))
+        elif "duplicate_of" not in step:
+            try:
+                _step(script, step)
+            except EventRejected as error:
+                result.check(f"step {step['n']} {step['type']}", "taken", f"refused: {error.reason}")
+        _expect(script, expected.get(step["n"], []), result)
+
+
+def _expect(script: Script, wants: list[Json], result: CaseResult) -> None:
+    for want in wants:
+        compare(script, want, result)
+
+
+def _outcome(script: Script, step: Json) -> str:
+    before = replace(script, events=list(script.events))
+    try:
+        _step(before, step)
+    except EventRejected:
+        return "refused"
+    return "taken"
+
+
+def _step(script: Script, step: Json) -> None:
+    kind = step["type"]
+    if kind in NO_EVENT:
+        return
+    if kind in MONEY_IN:
+        _money_in(script, step)
+        return
+    handler = STEPS.get(kind)
+    if handler is None:
+        raise NotOffered(f"step {kind}")
+    handler(script, step)
+
+
+def _on(step: Json) -> int:
+    return day(step.get("date", step["now"]))
+
+
+def _seq_of(script: Script, step: Json) -> int:
+    """The event that a step aims at."""
+    if "target" in step:
+        return int(step["target"]) * PER_STEP
+    auto = step["target_auto"]
+    found = [e for e in script.events if script.names.get(e.seq) == auto["type"] and e.on == day(auto["date"])]
+    return found[int(auto.get("nth", 1)) - 1].seq
+
+
+def _approve(script: Script, step: Json) -> None:
+    if _on(step) > day(step["now"]):
+        raise EventRejected(step["n"], "the approval lies after the day of entry")
+    script.status, script.principal = "approved", cents(step["amount"])
+    script.first_on = day(step["expected_disbursement"])
+
+
+def _disburse(script: Script, step: Json) -> None:
+    amount, on = cents(step["amount"]), _on(step)
+    product = script.case["product"]
+    over = 100 + (product.get("over_applied_pct") or 0)
+    paid_out = sum(a for _, a in script.standing(on).tranches) if script.terms else 0
+    if (paid_out + amount) * 100 > cents(script.case["terms"]["principal"]) * over:
+        raise EventRejected(step["n"], "more than the approved principal and its tolerance")
+    if script.terms is None:
+        script.terms, script.status = terms_of(script.case, amount, on), "active"
+    else:
+        script.add(step, EventKind.DISBURSEMENT, on, amount_minor=amount)
+    down = product.get("down_payment")
+    if down and down["auto"]:
+        _down_payment(script, step, on)
+
+
+def _down_payment(script: Script, step: Json, on: int) -> None:
+    """The lender draws what the down payment of this tranche still asks for."""
+    rows = [r for r in script.standing(on).rows if r.start_on == r.due_on == on]
+    asked = rows[-1].outstanding_minor if rows else 0
+    if asked > 0:
+        event = script.add(step, EventKind.DOWN_PAYMENT, on, 1, amount_minor=asked)
+        script.names[event.seq] = "down_payment"
+
+
+def _money_in(script: Script, step: Json) -> None:
+    extra = {"of_seq": _seq_of(script, step)} if step["type"] == "charge_adjust" else {}
+    event = script.add(step, MONEY_IN[step["type"]], _on(step), amount_minor=cents(step["amount"]), **extra)
+    script.names[event.seq] = step["type"]
+
+
+def _charge(script: Script, step: Json) -> None:
+    now = day(step["now"])
+    due = day(step["date"]) if "date" in step else script.planned().first_due_on
+    advanced = script.case["terms"]["strategy"] == "advanced"
+    amount = cents(step["amount"]) if "amount" in step else _percent(script, step)
+    component = Component.PENALTY if step["kind"] == "penalty" else Component.FEE
+    on = min(due, now) if advanced else now
+    on = max(on, script.planned().disbursed_on)
+    event = script.add(step, EventKind.CHARGE, on, amount_minor=amount, component=component, until=due)
+    script.charge_names[event.seq] = step["name"]
+
+
+def _percent(script: Script, step: Json) -> int:
+    """A charge given as a share of principal, or of principal and interest."""
+    s = script.standing(day(step["now"]))
+    base = sum(amount for _, amount in s.tranches)
+    if "interest" in step.get("of", ""):
+        base += sum(r.interest_minor for r in s.rows)
+    return round(base * ppm_of_percent(step["pct"]) / 1_000_000)
+
+
+def _waive(script: Script, step: Json) -> None:
+    target = _seq_of(script, step)
+    event = script.add(step, EventKind.CHARGE_WAIVER, _on(step), amount_minor=-1, of_seq=target)
+    script.names[event.seq] = "waive_charge"
+
+
+def _reverse(script: Script, step: Json) -> None:
+    target = _seq_of(script, step)
+    if script.write_off:
+        raise EventRejected(step["n"], "the loan is written off")
+    line = next((t for t in script.standing(day(step["now"])).trace if t.seq == target), None)
+    script.add(step, EventKind.REVERSAL, day(step["now"]), of_seq=target)
+    aimed = next(e for e in script.events if e.seq == target)
+    amounts = line.amounts_minor if line else [0] * len(Component)
+    script.reverted[target] = {"event": aimed, "amounts": amounts, "held": line.held_minor if line else 0}
+
+
+def _adjust(script: Script, step: Json) -> None:
+    raise NotOffered("replacing the amount of a payment")
+
+
+def _chargeback(script: Script, step: Json) -> None:
+    amount = cents(step["amount"])
+    event = script.add(step, EventKind.CHARGEBACK, _on(step), amount_minor=amount, of_seq=_seq_of(script, step))
+    script.names[event.seq] = "chargeback"
+
+
+def _refund(script: Script, step: Json) -> None:
+    event = script.add(step, EventKind.CREDIT_REFUND, _on(step), amount_minor=cents(step["amount"]))
+    script.names[event.seq] = "credit_balance_refund"
+
+
+def _charge_off(script: Script, step: Json) -> None:
+    if any(e.kind == EventKind.WRITE_OFF and not _is_void(script, e.seq) for e in script.events):
+        raise EventRejected(step["n"], "the loan is charged off already")
+    event = script.add(step, EventKind.WRITE_OFF, _on(step))
+    script.names[event.seq] = "charge_off"
+
+
+def _is_void(script: Script, seq: int) -> bool:
+    return any(e.kind == EventKind.REVERSAL and e.of_seq == seq for e in script.events)
+
+
+def _undo_charge_off(script: Script, step: Json) -> None:
+    live = [e for e in script.events if e.kind == EventKind.WRITE_OFF and not _is_void(script, e.seq)]
+    if not live:
+        raise EventRejected(step["n"], "the loan is not charged off")
+    _reverse(script, {**step, "target": live[-1].seq // PER_STEP})
+
+
+def _write_off(script: Script, step: Json) -> None:
+    event = script.add(step, EventKind.WRITE_OFF, _on(step))
+    script.names[event.seq] = "write_off"
+    script.write_off, script.status = True, "written_off"
+
+
+def _pause(script: Script, step: Json) -> None:
+    start, end = _on(step), day(step["end"])
+    if script.terms is None:
+        raise EventRejected(step["n"], "nothing is paid out yet")
+    event = Event(step["n"] * PER_STEP, day(step["now"]), EventKind.PAUSE, day(step["now"]), from_day=start, until=end)
+    script.add(step, event.kind, event.on, from_day=start, until=end, pause_what=int(PauseWhat.DPD))
+
+
+def _resume(script: Script, step: Json) -> None:
+    on = _on(step)
+    for index, e in enumerate(script.events):
+        if e.kind == EventKind.PAUSE and e.from_day <= on <= e.until:
+            script.events[index] = replace(e, until=on)
+            return
+    raise EventRejected(step["n"], "no pause is running")
+
+
+def _reschedule(script: Script, step: Json) -> None:
+    script.add(
+        step,
+        EventKind.RESCHEDULE,
+        _on(step),
+        from_day=day(step["from"]),
+        until=day(step["new_due"]) if "new_due" in step else NO_DAY,
+        rows=step.get("extra_terms", 0),
+        grace_rows=step.get("grace_principal", 0),
+        grace_interest_rows=step.get("grace_interest", 0),
+        rate_ppm=ppm_of_percent(step["new_rate"]) if "new_rate" in step else -1,
+    )
+
+
+def _re_age(script: Script, step: Json) -> None:
+    start, unit = day(step["start"]), UNITS[step["unit"]]
+    event = script.add(step, EventKind.RE_AGE, _on(step), from_day=start, rows=step["repayments"], every=step["every"], unit=unit)
+    script.names[event.seq] = "re_age"
+
+
+def _re_amortize(script: Script, step: Json) -> None:
+    event = script.add(step, EventKind.SPREAD_ARREARS, _on(step))
+    script.names[event.seq] = "re_amortize"
+
+
+def _undo_disbursal(script: Script, step: Json) -> None:
+    fresh = Script(script.case, "approved", script.principal, script.first_on)
+    for name in ("status", "terms", "events", "names", "charge_names", "reverted"):
+        setattr(script, name, getattr(fresh, name))
+
+
+def _undo_last_disbursal(script: Script, step: Json) -> None:
+    """The last tranche and the payments entered after it are reversed."""
+    last = max((e for e in script.events if e.kind == EventKind.DISBURSEMENT and not _is_void(script, e.seq)), key=lambda e: e.on)
+    for k, e in enumerate([e for e in script.events if e.seq >= last.seq and not _is_void(script, e.seq)]):
+        if e.kind == EventKind.DISBURSEMENT or e.seq in script.names:
+            script.add(step, EventKind.REVERSAL, day(step["now"]), k, of_seq=e.seq)
+
+
+STEPS = {
+    "approve": _approve,
+    "disburse": _disburse,
+    "charge": _charge,
+    "waive_charge": _waive,
+    "reverse": _reverse,
+    "undo_waive": _reverse,
+    "adjust": _adjust,
+    "chargeback": _chargeback,
+    "credit_balance_refund": _refund,
+    "charge_off": _charge_off,
+    "undo_charge_off": _undo_charge_off,
+    "write_off": _write_off,
+    "pause": _pause,
+    "resume": _resume,
+    "reschedule": _reschedule,
+    "re_age": _re_age,
+    "re_amortize": _re_amortize,
+    "undo_disbursal": _undo_disbursal,
+    "undo_last_disbursal": _undo_last_disbursal,
+}

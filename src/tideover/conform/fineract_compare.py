@@ -1,0 +1,294 @@
+"""What a published scenario expects of a loan after a step, compared cell by cell with replay's answer."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from tideover.conform.cn import money
+from tideover.conform.report import CaseResult
+from tideover.engine.events import EventKind
+from tideover.engine.standing import Row, Standing
+from tideover.engine.terms import NO_DAY, Component, date_of, day
+
+if TYPE_CHECKING:
+    from tideover.conform.fineract import Script
+
+Json = dict[str, Any]
+ACCOUNTING = "accounting"
+RANGES = ((1, 3, "r1"), (4, 30, "r3"), (31, 60, "r30"), (61, 90, "r60"), (91, 120, "r90"), (121, 150, "r120"),
+          (151, 180, "r150"), (181, 240, "r180"), (241, 10**6, "r240"))  # fmt: skip
+COLUMNS = ("principal", "interest", "fees", "penalties", "due", "paid", "in_advance", "late", "outstanding")
+AGAIN = (EventKind.CHARGEBACK, EventKind.CREDIT_REFUND)
+"""Kinds that add to the principal."""
+
+
+def compare(script: Script, want: Json, result: CaseResult) -> None:
+    """Compare one expectation."""
+    as_of = day(want["as_of"])
+    asked = {k: v for k, v in want.items() if k not in ("after", "as_of")}
+    if not asked:
+        return
+    s = script.standing(as_of)
+    at = f"after {want['after']} on {want['as_of']}"
+    for key, value in asked.items():
+        check = CHECKS.get(key)
+        if check is None:
+            result.leave_out(LEFT_OUT.get(key, key))
+        else:
+            check(script, s, as_of, value, f"{at} {key}", result)
+
+
+def number(value: Any) -> str:
+    """A number as text in one form: no trailing zeros."""
+    return format(Decimal(str(value)).normalize(), "f")
+
+
+def plain(value: Any) -> str:
+    """A cell as text: numbers in one form, other values as they are."""
+    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return number(value) if is_number else str(value)
+
+
+def text(minor: int) -> str:
+    """Money as text in the same form."""
+    return number(money(minor))
+
+
+def iso(on: int) -> str | None:
+    return None if on == NO_DAY else date_of(on).isoformat()
+
+
+# --- the schedule ------------------------------------------------------------------------------------------------------
+
+
+def row_cells(row: Row) -> Json:
+    """One instalment as the scenarios' table shows it (dates ISO, money as text)."""
+    due = row.principal_minor + row.interest_minor + row.charged_fee_minor + row.charged_penalty_minor
+    paid = row.paid_minor + row.paid_charges_minor
+    return {
+        "nr": row.nr,
+        "days": row.due_on - row.start_on,
+        "date": iso(row.due_on),
+        "paid_date": iso(row.paid_on),
+        "balance": text(row.balance_minor),
+        "principal": text(row.principal_minor),
+        "interest": text(row.interest_minor),
+        "fees": text(row.charged_fee_minor),
+        "penalties": text(row.charged_penalty_minor),
+        "due": text(due),
+        "paid": text(paid),
+        "in_advance": text(row.early_minor),
+        "late": text(row.late_minor),
+        "outstanding": text(due - paid - row.waived_charges_minor),
+        "waived": text(row.waived_charges_minor),
+    }
+
+
+def schedule_of(s: Standing) -> list[Json]:
+    """Instalments and payments out, in the order of the table."""
+    rows = [(r.due_on, 1, r.nr, row_cells(r)) for r in s.rows]
+    tranches = [
+        (on, 0, k, {"date": iso(on), "balance": text(amount), "fees": "0", "due": "0", "paid": "0", "outstanding": "0"})
+        for k, (on, amount) in enumerate(s.tranches)
+    ]
+    return [cells for *_, cells in sorted([*rows, *tranches], key=lambda x: x[:3])]
+
+
+def _schedule(script: Script, s: Standing, as_of: int, wants: list[Json], at: str, result: CaseResult) -> None:
+    got = schedule_of(s)
+    result.check(f"{at} rows", len(wants), len(got))
+    for k, (want, row) in enumerate(zip(wants, got, strict=False), 1):
+        if "nr" in want and "paid_date" not in want:
+            want = {**want, "paid_date": None}
+        for key, value in want.items():
+            result.check(f"{at} line {k} {key}", plain(value), row.get(key, "no such cell"))
+
+
+def _periods(script: Script, s: Standing, as_of: int, want: int, at: str, result: CaseResult) -> None:
+    result.check(at, want, len(s.rows))
+
+
+def _totals(script: Script, s: Standing, as_of: int, want: Json, at: str, result: CaseResult) -> None:
+    cells = [row_cells(r) for r in s.rows]
+    for key, value in want.items():
+        result.check(f"{at} {key}", plain(value), number(sum(Decimal(c[key]) for c in cells)))
+
+
+# --- transactions ------------------------------------------------------------------------------------------------------
+
+
+def transactions_of(script: Script, s: Standing) -> list[Json]:
+    """Every movement of money with its portions and the principal left after it."""
+    out: list[tuple[int, int, Json]] = []
+    for k, (on, amount) in enumerate(s.tranches):
+        out.append((on, _tranche_seq(script, k), _line(on, "disburse", amount, [0] * len(Component), 0)))
+    for t in s.trace:
+        name = script.names.get(t.seq)
+        if name is None:
+            continue
+        event = next(e for e in script.events if e.seq == t.seq)
+        amount = event.amount_minor if event.amount_minor > 0 else sum(t.amounts_minor)
+        shown = t.amounts_minor if name != "waive_charge" else [0] * len(Component)
+        out.append((t.on, t.seq, _line(t.on, name, amount, shown, max(0, t.held_minor))))
+    left = 0
+    for _, _, cells in sorted(out, key=lambda x: x[:2]):
+        left += _effect(cells)
+        keeps = cells["type"] not in ("re_age", "re_amortize")
+        cells["balance"] = text(max(left, 0)) if keeps else "0"
+    lines = [cells for *_, cells in out]
+    for seq, gone in script.reverted.items():
+        e = gone["event"]
+        line = _line(e.on, script.names.get(seq, ""), e.amount_minor, gone["amounts"], max(0, gone["held"]))
+        lines.append({**line, "reverted": "True", "balance": None})
+    return lines
+
+
+def _tranche_seq(script: Script, k: int) -> int:
+    later = sorted((e.on, e.seq) for e in script.events if e.kind == EventKind.DISBURSEMENT)
+    return -1 if k == 0 else later[k - 1][1] if k - 1 < len(later) else 0
+
+
+def _line(on: int, name: str, amount: int, amounts: list[int], held: int) -> Json:
+    return {
+        "date": iso(on),
+        "type": name,
+        "amount": text(amount),
+        "principal": text(amounts[Component.PRINCIPAL]),
+        "interest": text(amounts[Component.INTEREST]),
+        "fees": text(amounts[Component.FEE]),
+        "penalties": text(amounts[Component.PENALTY]),
+        "overpayment": text(held),
+        "reverted": "False",
+    }
+
+
+def _effect(cells: Json) -> int:
+    principal = int(Decimal(cells["principal"]) * 100)
+    if cells["type"] == "disburse":
+        return int(Decimal(cells["amount"]) * 100)
+    if cells["type"] in ("chargeback", "credit_balance_refund"):
+        return principal
+    return -principal if cells["type"] not in ("re_age", "re_amortize") else 0
+
+
+def _transactions(script: Script, s: Standing, as_of: int, wants: list[Json], at: str, result: CaseResult) -> None:
+    accruals = [w for w in wants if w["type"] == "accrual"]
+    if accruals:
+        result.leave_out(ACCOUNTING, len(accruals))
+    wants = [w for w in wants if w["type"] != "accrual"]
+    got = _compare_lines(script, s, wants, at, result)
+    for line in got:
+        result.check(f"{at} more", "nothing", f"{line['date']} {line['type']} {line['amount']}")
+
+
+def _has_transactions(script: Script, s: Standing, as_of: int, wants: list[Json], at: str, result: CaseResult) -> None:
+    accruals = [w for w in wants if w["type"] == "accrual"]
+    if accruals:
+        result.leave_out(ACCOUNTING, len(accruals))
+    _compare_lines(script, s, [w for w in wants if w["type"] != "accrual"], at, result)
+
+
+def _compare_lines(script: Script, s: Standing, wants: list[Json], at: str, result: CaseResult) -> list[Json]:
+    """Pair each expected line with the most alike of its day and type; returns the lines that nothing asked for."""
+    got = transactions_of(script, s)
+    for k, want in enumerate(wants, 1):
+        cells = {key: plain(v) for key, v in want.items()}
+        alike = [g for g in got if (g["date"], g["type"]) == (cells["date"], cells["type"])]
+        name = f"{at} {k} {cells['type']} {cells['date']}"
+        if not alike:
+            result.check(name, "present", "missing")
+            continue
+        best = max(alike, key=lambda g: sum(g.get(c) == v for c, v in cells.items()))
+        got.remove(best)
+        for key, value in cells.items():
+            if best["balance"] is None and key == "balance":
+                continue
+            result.check(f"{name} {key}", value, best.get(key, "no such cell"))
+    return got
+
+
+# --- single figures ----------------------------------------------------------------------------------------------------
+
+
+def outstanding_of(s: Standing) -> int:
+    """All that is still owed, due or not, charges included (minor units)."""
+    return sum(
+        r.outstanding_minor + r.charged_fee_minor + r.charged_penalty_minor - r.paid_charges_minor - r.waived_charges_minor
+        for r in s.rows
+    )
+
+
+def status_of(script: Script, s: Standing) -> str:
+    """submitted, approved, active, closed_met, overpaid or written_off."""
+    if script.terms is None or script.status == "written_off":
+        return script.status
+    if outstanding_of(s):
+        return "active"
+    return "overpaid" if s.surplus_minor else "closed_met"
+
+
+def _status(script: Script, s: Standing, as_of: int, want: str, at: str, result: CaseResult) -> None:
+    result.check(at, want, status_of(script, s))
+
+
+def _outstanding(script: Script, s: Standing, as_of: int, want: Any, at: str, result: CaseResult) -> None:
+    result.check(at, number(want), text(outstanding_of(s)))
+
+
+def _overpaid(script: Script, s: Standing, as_of: int, want: Any, at: str, result: CaseResult) -> None:
+    result.check(at, number(want), text(s.surplus_minor))
+
+
+def _overdue(script: Script, s: Standing, as_of: int, want: Any, at: str, result: CaseResult) -> None:
+    result.check(at, number(want), text(s.total_overdue_minor))
+
+
+def _charges(script: Script, s: Standing, as_of: int, wants: list[Json], at: str, result: CaseResult) -> None:
+    got = [
+        {
+            "name": script.charge_names.get(c.seq),
+            "penalty": str(c.component == Component.PENALTY),
+            "due_date": iso(c.due_on),
+            "amount": text(c.amount_minor),
+            "paid": text(c.paid_minor),
+            "waived": text(c.waived_minor),
+            "outstanding": text(c.outstanding_minor),
+        }
+        for c in s.charges
+        if c.seq in script.charge_names
+    ]
+    result.check(f"{at} count", len(wants), len(got))
+    for want in wants:
+        cells = {k: plain(v) for k, v in want.items()}
+        if not got:
+            break
+        best = max(got, key=lambda g: sum(g.get(k) == v for k, v in cells.items()))
+        got.remove(best)
+        for key, value in cells.items():
+            result.check(f"{at} {cells['name']} {key}", value, best.get(key))
+
+
+def _reverted(script: Script, s: Standing, as_of: int, wants: list[Json], at: str, result: CaseResult) -> None:
+    for want in wants:
+        found = any(
+            script.names.get(seq) == want["type"] and want.get("date") in (None, iso(gone["event"].on))
+            for seq, gone in script.reverted.items()
+        )
+        result.check(f"{at} {want['type']} {want.get('date', '')}", want["is"], found)
+
+
+CHECKS = {
+    "schedule": _schedule,
+    "periods": _periods,
+    "totals": _totals,
+    "transactions": _transactions,
+    "has_transactions": _has_transactions,
+    "status": _status,
+    "outstanding": _outstanding,
+    "overpaid": _overpaid,
+    "overdue": _overdue,
+    "charges": _charges,
+    "reverted": _reverted,
+}
+LEFT_OUT = {"journal": ACCOUNTING}
