@@ -6,7 +6,7 @@ The script plays the lender's part only: it writes events, as they were entered,
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from tideover.conform.fineract_compare import compare
 from tideover.conform.fineract_terms import UNITS, NotOffered, cents, ppm_of_percent, terms_of
@@ -27,6 +27,9 @@ MONEY_IN = {
 }
 NO_EVENT = frozenset({"day_close", "accrue", "classify", "fraud_flag", "refund_active"})
 """Steps that change no balance: jobs of another system and flags."""
+JOBS = frozenset({"day_close", "classify"})
+RANGING = frozenset(MONEY_IN) | {"disburse", "reverse", "chargeback", "credit_balance_refund", "re_age", "re_amortize"}
+"""Steps at which the other system stores the range anew; jobs only while no pause runs."""
 PER_STEP = 10
 """Sequence numbers a step: its own event first, then those that follow from it."""
 
@@ -47,7 +50,11 @@ class Script:
     reverted: dict[int, Json] = field(default_factory=dict)
     """Reversed events and what they had paid."""
     write_off: bool = False
-    charged_off: dict[int, Json] = field(default_factory=dict)
+    actions: list[Json] = field(default_factory=list)
+    """Delinquency pauses and resumes as entered."""
+    ranged_on: int = NO_DAY
+    """The last day on which the other system stored the loan's range."""
+    PAID_IN: ClassVar[frozenset[str]] = frozenset(MONEY_IN)
 
     def standing(self, as_of: int) -> Standing:
         """The loan on a day, by all events entered so far. Raises EventRejected, ValueError."""
@@ -56,6 +63,15 @@ class Script:
     def planned(self) -> Terms:
         """The terms as paid out, or as approved before that."""
         return self.terms or terms_of(self.case, self.principal, self.first_on)
+
+    def is_void(self, seq: int) -> bool:
+        """Whether an event was reversed."""
+        return any(e.kind == EventKind.REVERSAL and e.of_seq == seq for e in self.events)
+
+    def is_paused(self, on: int) -> bool:
+        """Whether a delinquency pause runs on a day, its last day included."""
+        live = [e for e in self.events if e.kind == EventKind.PAUSE and not self.is_void(e.seq)]
+        return any(e.from_day <= on <= e.until for e in live)
 
     def add(self, step: Json, kind: EventKind, on: int, k: int = 0, **values: Any) -> Event:
         """Append an event of a step; refused unless replay takes it."""
@@ -119,15 +135,15 @@ def _outcome(script: Script, step: Json) -> str:
 
 def _step(script: Script, step: Json) -> None:
     kind = step["type"]
-    if kind in NO_EVENT:
-        return
     if kind in MONEY_IN:
         _money_in(script, step)
-        return
-    handler = STEPS.get(kind)
-    if handler is None:
+    elif kind in STEPS:
+        STEPS[kind](script, step)
+    elif kind not in NO_EVENT:
         raise NotOffered(f"step {kind}")
-    handler(script, step)
+    job = kind in JOBS and not script.is_paused(day(step["now"]))
+    if job or kind in RANGING:
+        script.ranged_on = day(step["now"])
 
 
 def _on(step: Json) -> int:
@@ -235,18 +251,14 @@ def _refund(script: Script, step: Json) -> None:
 
 
 def _charge_off(script: Script, step: Json) -> None:
-    if any(e.kind == EventKind.WRITE_OFF and not _is_void(script, e.seq) for e in script.events):
+    if any(e.kind == EventKind.WRITE_OFF and not script.is_void(e.seq) for e in script.events):
         raise EventRejected(step["n"], "the loan is charged off already")
     event = script.add(step, EventKind.WRITE_OFF, _on(step))
     script.names[event.seq] = "charge_off"
 
 
-def _is_void(script: Script, seq: int) -> bool:
-    return any(e.kind == EventKind.REVERSAL and e.of_seq == seq for e in script.events)
-
-
 def _undo_charge_off(script: Script, step: Json) -> None:
-    live = [e for e in script.events if e.kind == EventKind.WRITE_OFF and not _is_void(script, e.seq)]
+    live = [e for e in script.events if e.kind == EventKind.WRITE_OFF and not script.is_void(e.seq)]
     if not live:
         raise EventRejected(step["n"], "the loan is not charged off")
     _reverse(script, {**step, "target": live[-1].seq // PER_STEP})
@@ -259,20 +271,24 @@ def _write_off(script: Script, step: Json) -> None:
 
 
 def _pause(script: Script, step: Json) -> None:
-    start, end = _on(step), day(step["end"])
     if script.terms is None:
         raise EventRejected(step["n"], "nothing is paid out yet")
-    event = Event(step["n"] * PER_STEP, day(step["now"]), EventKind.PAUSE, day(step["now"]), from_day=start, until=end)
-    script.add(step, event.kind, event.on, from_day=start, until=end, pause_what=int(PauseWhat.DPD))
+    now, what = day(step["now"]), int(PauseWhat.DPD)
+    script.add(step, EventKind.PAUSE, now, from_day=_on(step), until=day(step["end"]), pause_what=what)
+    script.actions.append({"action": "pause", "start": step["date"], "end": step["end"]})
 
 
 def _resume(script: Script, step: Json) -> None:
-    on = _on(step)
-    for index, e in enumerate(script.events):
-        if e.kind == EventKind.PAUSE and e.from_day <= on <= e.until:
-            script.events[index] = replace(e, until=on)
-            return
-    raise EventRejected(step["n"], "no pause is running")
+    """The running pause ends on that day: it is reversed and entered again, shorter."""
+    on, now = _on(step), day(step["now"])
+    live = [e for e in script.events if e.kind == EventKind.PAUSE and not script.is_void(e.seq)]
+    running = [e for e in live if e.from_day <= on <= e.until]
+    if not running:
+        raise EventRejected(step["n"], "no pause is running")
+    pause = running[-1]
+    script.add(step, EventKind.REVERSAL, now, of_seq=pause.seq)
+    script.add(step, EventKind.PAUSE, now, 1, from_day=pause.from_day, until=on, pause_what=pause.pause_what)
+    script.actions.append({"action": "resume", "start": step["date"], "end": None})
 
 
 def _reschedule(script: Script, step: Json) -> None:
@@ -308,8 +324,8 @@ def _undo_disbursal(script: Script, step: Json) -> None:
 
 def _undo_last_disbursal(script: Script, step: Json) -> None:
     """The last tranche and the payments entered after it are reversed."""
-    last = max((e for e in script.events if e.kind == EventKind.DISBURSEMENT and not _is_void(script, e.seq)), key=lambda e: e.on)
-    for k, e in enumerate([e for e in script.events if e.seq >= last.seq and not _is_void(script, e.seq)]):
+    last = max((e for e in script.events if e.kind == EventKind.DISBURSEMENT and not script.is_void(e.seq)), key=lambda e: e.on)
+    for k, e in enumerate([e for e in script.events if e.seq >= last.seq and not script.is_void(e.seq)]):
         if e.kind == EventKind.DISBURSEMENT or e.seq in script.names:
             script.add(step, EventKind.REVERSAL, day(step["now"]), k, of_seq=e.seq)
 

@@ -5,22 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tideover.conform.cn import money
+from tideover.conform import fineract_late
+from tideover.conform.fineract_cells import iso, number, outstanding_of, plain, text
 from tideover.conform.report import CaseResult
 from tideover.engine.events import EventKind
 from tideover.engine.standing import Row, Standing
-from tideover.engine.terms import NO_DAY, Component, date_of, day
+from tideover.engine.terms import Component, day
 
 if TYPE_CHECKING:
     from tideover.conform.fineract import Script
 
 Json = dict[str, Any]
 ACCOUNTING = "accounting"
-RANGES = ((1, 3, "r1"), (4, 30, "r3"), (31, 60, "r30"), (61, 90, "r60"), (91, 120, "r90"), (121, 150, "r120"),
-          (151, 180, "r150"), (181, 240, "r180"), (241, 10**6, "r240"))  # fmt: skip
-COLUMNS = ("principal", "interest", "fees", "penalties", "due", "paid", "in_advance", "late", "outstanding")
-AGAIN = (EventKind.CHARGEBACK, EventKind.CREDIT_REFUND)
-"""Kinds that add to the principal."""
 
 
 def compare(script: Script, want: Json, result: CaseResult) -> None:
@@ -37,26 +33,6 @@ def compare(script: Script, want: Json, result: CaseResult) -> None:
             result.leave_out(LEFT_OUT.get(key, key))
         else:
             check(script, s, as_of, value, f"{at} {key}", result)
-
-
-def number(value: Any) -> str:
-    """A number as text in one form: no trailing zeros."""
-    return format(Decimal(str(value)).normalize(), "f")
-
-
-def plain(value: Any) -> str:
-    """A cell as text: numbers in one form, other values as they are."""
-    is_number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    return number(value) if is_number else str(value)
-
-
-def text(minor: int) -> str:
-    """Money as text in the same form."""
-    return number(money(minor))
-
-
-def iso(on: int) -> str | None:
-    return None if on == NO_DAY else date_of(on).isoformat()
 
 
 # --- the schedule ------------------------------------------------------------------------------------------------------
@@ -211,14 +187,6 @@ def _compare_lines(script: Script, s: Standing, wants: list[Json], at: str, resu
 # --- single figures ----------------------------------------------------------------------------------------------------
 
 
-def outstanding_of(s: Standing) -> int:
-    """All that is still owed, due or not, charges included (minor units)."""
-    return sum(
-        r.outstanding_minor + r.charged_fee_minor + r.charged_penalty_minor - r.paid_charges_minor - r.waived_charges_minor
-        for r in s.rows
-    )
-
-
 def status_of(script: Script, s: Standing) -> str:
     """submitted, approved, active, closed_met, overpaid or written_off."""
     if script.terms is None or script.status == "written_off":
@@ -290,5 +258,6 @@ CHECKS = {
     "overdue": _overdue,
     "charges": _charges,
     "reverted": _reverted,
+    **fineract_late.CHECKS,
 }
-LEFT_OUT = {"journal": ACCOUNTING}
+LEFT_OUT = {"journal": ACCOUNTING, "delinquency_history": fineract_late.HISTORY}

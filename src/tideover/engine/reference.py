@@ -868,7 +868,7 @@ class Replay(State):
     def rows_answer(self, today: int) -> list[Row]:
         """Every row with what is planned, paid and open."""
         if self.terms.row_terms is not None:
-            return reference_rows.rows_answer(self)
+            return reference_rows.rows_answer(self, today)
         out: list[Row] = []
         ordered = sorted(self.rows, key=lambda r: r.plan.due_on)
         left = sum(r.plan.principal for r in ordered)

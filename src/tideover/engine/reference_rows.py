@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tideover.engine.events import PAYMENT_KINDS, Event, EventKind, EventRejected
+from tideover.engine.events import PAYMENT_KINDS, Event, EventKind, EventRejected, PauseWhat
 from tideover.engine.reference_allocation import allocate, future_rule, held_use, rules_of
 from tideover.engine.reference_charges import charge_add, charge_waive, charges_of, note_settled, ordered, row_open
 from tideover.engine.reference_reshape import arrears_spread, re_age, reschedule
 from tideover.engine.reference_state import Ledger, State, down_payment_of
 from tideover.engine.reference_tranches import down_payment_row, refund, take_back, tranche_add
 from tideover.engine.standing import ChargeLine, Row, Standing
-from tideover.engine.terms import Component, PlanChanges
+from tideover.engine.terms import NO_DAY, Component, PlanChanges
 
 SHAPING = (EventKind.RESCHEDULE, EventKind.DISBURSEMENT, EventKind.CHARGE)
 """In this order before any money, where the terms say that the plan's changes come first."""
@@ -45,7 +45,7 @@ def pay(state: State, event: Event, today: int) -> None:
 
 def charge(state: State, event: Event, today: int) -> None:
     """A charge; a settled loan's held money pays it."""
-    if state.written_off is not None:
+    if any(e.kind == EventKind.WRITE_OFF and e.seq < event.seq for e in state.by_seq.values()):
         raise EventRejected(event.seq, "a loan that is written off takes no charge")
     charge_add(state, event, today)
     note_settled(state, today)
@@ -57,6 +57,18 @@ def waive(state: State, event: Event, today: int) -> None:
     """A waived charge; a row may become settled by it."""
     charge_waive(state, event, today)
     note_settled(state, today)
+
+
+def pause(state: State, event: Event, today: int) -> None:
+    """A pause of the days past due; one at a time, and only while the loan owes anything."""
+    start = event.from_day if event.from_day != NO_DAY else today
+    if not any(row_open(state, r) > 0 for r in state.rows):
+        raise EventRejected(event.seq, "the loan owes nothing")
+    if event.pause_what != PauseWhat.DPD:
+        raise EventRejected(event.seq, "a loan with row terms pauses its days past due only")
+    if any(a < event.until and start < b for a, b, _ in state.pauses):
+        raise EventRejected(event.seq, "another pause runs in those days")
+    state.pauses.append((start, event.until, event.pause_what))
 
 
 def refused(state: State, event: Event, today: int) -> None:
@@ -80,6 +92,7 @@ ROW_HANDLERS: dict[EventKind, Callable[[State, Event, int], None]] = {
     EventKind.DISBURSEMENT: tranche_add,
     EventKind.CHARGEBACK: take_back,
     EventKind.CREDIT_REFUND: refund,
+    EventKind.PAUSE: pause,
     EventKind.RE_AGE: re_age,
     EventKind.SPREAD_ARREARS: arrears_spread,
     EventKind.RESCHEDULE: reschedule,
@@ -95,14 +108,24 @@ def late_rows(state: State, today: int) -> list[tuple[Ledger, int]]:
 
 def rows_into(state: State, s: Standing, today: int) -> None:
     """What a loan with row terms answers beyond the common standing: arrears with charges, charges, tranches."""
-    s.total_overdue_minor = sum(amount for _, amount in late_rows(state, today))
+    late = late_rows(state, today)
+    s.total_overdue_minor = sum(amount for _, amount in late)
+    s.oldest_late_on = min((r.plan.due_on for r, _ in late), default=NO_DAY)
     s.tranches = list(state.tranches)
     s.charges = [
         ChargeLine(c.seq, c.component, c.due_on, c.amount, c.settled - c.waived, c.waived, c.owed) for c in state.charges
     ]
 
 
-def rows_answer(state: State) -> list[Row]:
+def _days_late(state: State, row: Ledger, today: int) -> int:
+    due = row.plan.due_on
+    if today <= due or row_open(state, row) <= 0:
+        return 0
+    paused = sum(max(0, min(today, b) - max(a, due)) for a, b, what in state.pauses if what & PauseWhat.DPD)
+    return max(0, today - due - paused)
+
+
+def rows_answer(state: State, today: int) -> list[Row]:
     """Every row; the balance is what was paid out by then less the plan's principal, without principal owed again."""
     out: list[Row] = []
     left = 0
@@ -124,5 +147,7 @@ def rows_answer(state: State) -> list[Row]:
                 answer.charged_fee_minor += c.amount
             answer.paid_charges_minor += c.settled - c.waived
             answer.waived_charges_minor += c.waived
+            answer.outstanding_charges_minor += c.owed
+        answer.days_past_due = _days_late(state, row, today)
         out.append(answer)
     return out

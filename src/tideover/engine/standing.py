@@ -45,6 +45,9 @@ class Row:
     early_minor: int = 0
     late_minor: int = 0
     """Paid before and after the due date."""
+    outstanding_charges_minor: int = 0
+    days_past_due: int = 0
+    """Days since the due date while the row owes anything, less paused days; no grace (loans with row terms)."""
 
     @property
     def total_minor(self) -> int:
@@ -114,3 +117,5 @@ class Standing:
     """Loans with row terms only."""
     tranches: list[tuple[int, int]] = field(default_factory=list)
     """(day, amount) of each payment out; loans with row terms only."""
+    oldest_late_on: int = NO_DAY
+    """Due day of the oldest row that is past due with anything, grace not counted; loans with row terms only."""
