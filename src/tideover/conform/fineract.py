@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+from tideover.conform.fineract_cells import iso
 from tideover.conform.fineract_compare import compare
 from tideover.conform.fineract_terms import UNITS, NotOffered, cents, ppm_of_percent, terms_of
 from tideover.conform.report import CaseResult
 from tideover.engine.events import Event, EventKind, EventRejected, PauseWhat
+from tideover.engine.reference_state import down_payment_of
 from tideover.engine.replay import replay
 from tideover.engine.standing import Standing
 from tideover.engine.terms import NO_DAY, Component, Terms, day
@@ -50,6 +52,10 @@ class Script:
     reverted: dict[int, Json] = field(default_factory=dict)
     """Reversed events and what they had paid."""
     write_off: bool = False
+    dated: set[int] = field(default_factory=set)
+    """Charges that were given a due day of their own."""
+    overdue: set[int] = field(default_factory=set)
+    """Due days of rows that have had their overdue penalty."""
     actions: list[Json] = field(default_factory=list)
     """Delinquency pauses and resumes as entered."""
     ranged_on: int = NO_DAY
@@ -139,6 +145,8 @@ def _step(script: Script, step: Json) -> None:
         _money_in(script, step)
     elif kind in STEPS:
         STEPS[kind](script, step)
+    elif kind == "day_close":
+        _overdue_penalties(script, step)
     elif kind not in NO_EVENT:
         raise NotOffered(f"step {kind}")
     job = kind in JOBS and not script.is_paused(day(step["now"]))
@@ -155,7 +163,7 @@ def _seq_of(script: Script, step: Json) -> int:
     if "target" in step:
         return int(step["target"]) * PER_STEP
     auto = step["target_auto"]
-    found = [e for e in script.events if script.names.get(e.seq) == auto["type"] and e.on == day(auto["date"])]
+    found = [e for e in script.events if script.names.get(e.seq) == auto["type"] and auto.get("date") in (None, iso(e.on))]
     return found[int(auto.get("nth", 1)) - 1].seq
 
 
@@ -170,7 +178,8 @@ def _disburse(script: Script, step: Json) -> None:
     amount, on = cents(step["amount"]), _on(step)
     product = script.case["product"]
     over = 100 + (product.get("over_applied_pct") or 0)
-    paid_out = sum(a for _, a in script.standing(on).tranches) if script.terms else 0
+    before = script.standing(on) if script.terms else None
+    paid_out = sum(a for _, a in before.tranches) if before else 0
     if (paid_out + amount) * 100 > cents(script.case["terms"]["principal"]) * over:
         raise EventRejected(step["n"], "more than the approved principal and its tolerance")
     if script.terms is None:
@@ -178,15 +187,8 @@ def _disburse(script: Script, step: Json) -> None:
     else:
         script.add(step, EventKind.DISBURSEMENT, on, amount_minor=amount)
     down = product.get("down_payment")
-    if down and down["auto"]:
-        _down_payment(script, step, on)
-
-
-def _down_payment(script: Script, step: Json, on: int) -> None:
-    """The lender draws what the down payment of this tranche still asks for."""
-    rows = [r for r in script.standing(on).rows if r.start_on == r.due_on == on]
-    asked = rows[-1].outstanding_minor if rows else 0
-    if asked > 0:
+    asked = down_payment_of(script.terms, amount) - (before.surplus_minor if before else 0)
+    if down and down["auto"] and asked > 0:
         event = script.add(step, EventKind.DOWN_PAYMENT, on, 1, amount_minor=asked)
         script.names[event.seq] = "down_payment"
 
@@ -207,6 +209,23 @@ def _charge(script: Script, step: Json) -> None:
     on = max(on, script.planned().disbursed_on)
     event = script.add(step, EventKind.CHARGE, on, amount_minor=amount, component=component, until=due)
     script.charge_names[event.seq] = step["name"]
+    if "date" in step:
+        script.dated.add(event.seq)
+
+
+def _overdue_penalties(script: Script, step: Json) -> None:
+    """The product's penalty on each row past due, once, as a share of what the row asks for."""
+    rule, now = script.case["product"].get("overdue_charge"), day(step["now"])
+    if rule is None or script.terms is None:
+        return
+    for k, row in enumerate(script.standing(now).rows):
+        if row.due_on < now and row.outstanding_minor > 0 and row.due_on not in script.overdue:
+            base = row.principal_minor + (row.interest_minor if "interest" in rule["of"] else 0)
+            amount = round(base * ppm_of_percent(rule["pct"]) / 1_000_000)
+            component = Component.PENALTY if rule["penalty"] else Component.FEE
+            event = script.add(step, EventKind.CHARGE, now, k, amount_minor=amount, component=component, until=row.due_on)
+            script.charge_names[event.seq] = "late_pct_" + rule["of"].replace("_plus_", "_")
+            script.overdue.add(row.due_on)
 
 
 def _percent(script: Script, step: Json) -> int:
@@ -219,8 +238,12 @@ def _percent(script: Script, step: Json) -> int:
 
 
 def _waive(script: Script, step: Json) -> None:
+    """What is left of the charge is waived, from the charge's own due day on."""
     target = _seq_of(script, step)
-    event = script.add(step, EventKind.CHARGE_WAIVER, _on(step), amount_minor=-1, of_seq=target)
+    found = next(c for c in script.standing(day(step["now"])).charges if c.seq == target)
+    charge = next(e for e in script.events if e.seq == target)
+    on = min(_on(step), max(charge.until, charge.on)) if target in script.dated else _on(step)
+    event = script.add(step, EventKind.CHARGE_WAIVER, on, amount_minor=found.outstanding_minor, of_seq=target)
     script.names[event.seq] = "waive_charge"
 
 

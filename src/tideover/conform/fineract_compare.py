@@ -19,6 +19,12 @@ Json = dict[str, Any]
 ACCOUNTING = "accounting"
 
 
+NO_CHANGE = frozenset({"re_age", "re_amortize", "charge_off", "write_off"})
+"""Transactions that leave the principal as it is; their table shows no balance."""
+NOTHING = ("fees", "due", "paid", "outstanding")
+"""Cells of a payment out that are always nothing."""
+
+
 def compare(script: Script, want: Json, result: CaseResult) -> None:
     """Compare one expectation."""
     as_of = day(want["as_of"])
@@ -61,24 +67,25 @@ def row_cells(row: Row) -> Json:
     }
 
 
-def schedule_of(s: Standing) -> list[Json]:
-    """Instalments and payments out, in the order of the table."""
-    rows = [(r.due_on, 1, r.nr, row_cells(r)) for r in s.rows]
-    tranches = [
-        (on, 0, k, {"date": iso(on), "balance": text(amount), "fees": "0", "due": "0", "paid": "0", "outstanding": "0"})
-        for k, (on, amount) in enumerate(s.tranches)
-    ]
-    return [cells for *_, cells in sorted([*rows, *tranches], key=lambda x: x[:3])]
-
-
 def _schedule(script: Script, s: Standing, as_of: int, wants: list[Json], at: str, result: CaseResult) -> None:
-    got = schedule_of(s)
-    result.check(f"{at} rows", len(wants), len(got))
-    for k, (want, row) in enumerate(zip(wants, got, strict=False), 1):
-        if "nr" in want and "paid_date" not in want:
-            want = {**want, "paid_date": None}
+    """Instalments in their order; payments out by day, wherever the table shows them."""
+    tranches = [
+        {"date": iso(on), "balance": text(a), **dict.fromkeys(NOTHING, "0")} for on, a in sorted(s.tranches, key=lambda x: x[0])
+    ]
+    paid_out = sorted((w for w in wants if "nr" not in w), key=lambda w: str(w["date"]))
+    _lines(paid_out, tranches, f"{at} payment out", result)
+    rows = [{**w, "paid_date": w.get("paid_date")} for w in wants if "nr" in w]
+    got = [row_cells(r) for r in s.rows]
+    if script.terms is None:
+        got = [{**cells, "paid_date": None} for cells in got]
+    _lines(rows, got, f"{at} row", result)
+
+
+def _lines(wants: list[Json], got: list[Json], at: str, result: CaseResult) -> None:
+    result.check(f"{at}s", len(wants), len(got))
+    for k, (want, cells) in enumerate(zip(wants, got, strict=False), 1):
         for key, value in want.items():
-            result.check(f"{at} line {k} {key}", plain(value), row.get(key, "no such cell"))
+            result.check(f"{at} {k} {key}", plain(value), cells.get(key, "no such cell"))
 
 
 def _periods(script: Script, s: Standing, as_of: int, want: int, at: str, result: CaseResult) -> None:
@@ -106,16 +113,18 @@ def transactions_of(script: Script, s: Standing) -> list[Json]:
         event = next(e for e in script.events if e.seq == t.seq)
         amount = event.amount_minor if event.amount_minor > 0 else sum(t.amounts_minor)
         shown = t.amounts_minor if name != "waive_charge" else [0] * len(Component)
-        out.append((t.on, t.seq, _line(t.on, name, amount, shown, max(0, t.held_minor))))
+        out.append((t.on, t.seq, _line(t.on, name, amount, shown, abs(t.held_minor))))
     left = 0
-    for _, _, cells in sorted(out, key=lambda x: x[:2]):
-        left += _effect(cells)
-        keeps = cells["type"] not in ("re_age", "re_amortize")
-        cells["balance"] = text(max(left, 0)) if keeps else "0"
+    silent = [(t.on, t.seq, -t.amounts_minor[Component.PRINCIPAL], None) for t in s.trace if t.seq not in script.names]
+    for _, _, change, shown in sorted([*silent, *((on, seq, _effect(c), c) for on, seq, c in out)], key=lambda x: x[:2]):
+        left += change
+        if shown is not None:
+            shown["balance"] = text(max(left, 0)) if shown["type"] not in NO_CHANGE else "0"
     lines = [cells for *_, cells in out]
     for seq, gone in script.reverted.items():
         e = gone["event"]
-        line = _line(e.on, script.names.get(seq, ""), e.amount_minor, gone["amounts"], max(0, gone["held"]))
+        amount = e.amount_minor or sum(gone["amounts"])
+        line = _line(e.on, script.names.get(seq, ""), amount, gone["amounts"], max(0, gone["held"]))
         lines.append({**line, "reverted": "True", "balance": None})
     return lines
 
@@ -145,7 +154,7 @@ def _effect(cells: Json) -> int:
         return int(Decimal(cells["amount"]) * 100)
     if cells["type"] in ("chargeback", "credit_balance_refund"):
         return principal
-    return -principal if cells["type"] not in ("re_age", "re_amortize") else 0
+    return -principal if cells["type"] not in NO_CHANGE else 0
 
 
 def _transactions(script: Script, s: Standing, as_of: int, wants: list[Json], at: str, result: CaseResult) -> None:

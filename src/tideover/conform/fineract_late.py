@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 STORED = "a range stored by a job of an earlier day"
+EARLY_PAUSE = "a pause from before an instalment's due day counted against it"
 HISTORY = "the history of stored ranges"
 RANGES = (
     (1, 3, "r1"), (4, 30, "r3"), (31, 60, "r30"), (61, 90, "r60"), (91, 120, "r90"), (121, 150, "r120"), (151, 180, "r150"),
@@ -33,16 +34,16 @@ def range_of(days: int) -> str:
 
 def _delinquency(script: Script, s: Standing, as_of: int, want: Json, at: str, result: CaseResult) -> None:
     grace = script.case["product"]["grace_on_arrears_days"] or 0
-    is_late = s.total_overdue_minor > 0
+    is_late = s.total_overdue_minor > 0 and script.terms is not None
     cells = {
-        "amount": text(s.total_overdue_minor),
+        "amount": text(s.total_overdue_minor if is_late else 0),
         "date": iso(s.oldest_late_on + grace) if is_late else None,
-        "days": str(s.days_past_due),
+        "days": str(s.days_past_due if is_late else 0),
         "past_due_days": str(max(0, as_of - s.oldest_late_on) if is_late else 0),
     }
     for key, value in want.items():
         if key == "range":
-            _range(script, as_of, value, range_of(s.days_past_due), f"{at} range", result)
+            _range(script, as_of, value, range_of(s.days_past_due if is_late else 0), f"{at} range", result)
         else:
             result.check(f"{at} {key}", number(value) if isinstance(value, int | float) else value, cells[key])
 
@@ -61,6 +62,9 @@ def _by_instalment(script: Script, s: Standing, as_of: int, wants: list[Json], a
         if owed > 0 and row.days_past_due > 0:
             name = range_of(row.days_past_due)
             got[name] = got.get(name, 0) + owed
+    if any(e.kind == EventKind.PAUSE and e.from_day < r.due_on < as_of for e in script.events for r in s.rows):
+        result.leave_out(EARLY_PAUSE)
+        return
     shown = sorted((name, text(amount)) for name, amount in got.items())
     _range(script, as_of, sorted((w["range"], number(w["amount"])) for w in wants), shown, at, result)
 

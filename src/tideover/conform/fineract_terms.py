@@ -100,11 +100,12 @@ def terms_of(case: Json, principal_minor: int, disbursed_on: int) -> Terms:
     anchor_day = date_of(anchor).day
     first = months_later(anchor, months, anchor_day) if months else anchor + every * (7 if unit == T.Unit.WEEK else 1)
     declining = {"equal_installments": T.Method.ANNUITY, "equal_principal_payments": T.Method.EQUAL_PRINCIPAL}
+    method = T.Method.FLAT if t["interest_type"] == "flat" else declining[t["amortization"]]
     multiple = product.get("installment_multiple_of")
     return Terms(
         principal_minor=principal_minor,
         disbursed_on=disbursed_on,
-        method=T.Method.FLAT if t["interest_type"] == "flat" else declining[t["amortization"]],
+        method=method,
         annual_rate_ppm=ppm_of_percent(t["annual_rate"]),
         currency=product["currency"],
         exponent=product["decimals"],
@@ -115,7 +116,7 @@ def terms_of(case: Json, principal_minor: int, disbursed_on: int) -> Terms:
         first_due_on=first,
         due_day=anchor_day if months else 0,
         rounding=ROUNDINGS[product["rounding"]],
-        instalment_multiple_minor=cents(multiple) if multiple else 1,
+        instalment_multiple_minor=cents(multiple) if multiple and method != T.Method.EQUAL_PRINCIPAL else 1,
         fixed_instalment_minor=cents(t.get("fixed_emi") or 0),
         grace_principal_rows=t["grace_principal"],
         grace_interest_rows=t["grace_interest"],

@@ -783,7 +783,7 @@ class Replay(State):
             late = [(r, a) for r, a in late if a > dpd.materiality_abs_minor and a > relative]
         elif sum(a for _, a in late) <= dpd.materiality_abs_minor or sum(a for _, a in late) <= relative:
             return None
-        late = [(r, a) for r, a in late if today > r.plan.due_on + dpd.grace_days]
+        late = [(r, a) for r, a in late if today > r.since + dpd.grace_days]
         return min((r for r, _ in late), key=lambda r: r.plan.late_from, default=None)
 
     def days_past_due(self, today: int) -> int:
@@ -791,7 +791,7 @@ class Replay(State):
         oldest = self._oldest(today)
         if oldest is None:
             return 0
-        days = today - oldest.plan.late_from
+        days = today - min(oldest.plan.late_from, oldest.plan.late_from + oldest.since - oldest.plan.due_on)
         if self.terms.dpd.restart_on_grace_end:
             days -= self.terms.dpd.grace_days
         paused = sum(max(0, min(today, b) - max(a, oldest.plan.late_from)) for a, b, what in self.pauses if what & PauseWhat.DPD)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
+from tideover.engine.events import Event
 from tideover.engine.reference_charges import charges_of, note_settled, ordered
 from tideover.engine.reference_schedule import round_exact
 from tideover.engine.reference_state import Charge, Ledger, State
@@ -50,14 +51,23 @@ def allocate(state: State, amount: int, today: int, line: TraceLine, future: Fut
     return amount
 
 
-def held_use(state: State, today: int) -> None:
-    """Pay what became owed with money that earlier payments left over, oldest payment first; their lines show it."""
+def held_pays_charge(state: State) -> None:
+    """Pay a new charge with money that earlier payments left over, oldest payment first, as if it had been there."""
     for line in state.trace:
         if line.held_minor > 0 and state.surplus > 0:
             offered = min(line.held_minor, state.surplus)
-            rest = allocate(state, offered, today, line, rules_of(state).future)
+            rest = allocate(state, offered, line.on, line, rules_of(state).future)
             line.held_minor -= offered - rest
             state.surplus -= offered - rest
+
+
+def held_pays_rows(state: State, event: Event, today: int) -> None:
+    """Pay what a tranche made owed with the money held; the event's own line shows it."""
+    if state.surplus > 0:
+        line = state.line(event)
+        offered, state.surplus = state.surplus, 0
+        state.surplus = allocate(state, offered, today, line, rules_of(state).future)
+        line.held_minor = state.surplus - offered
 
 
 class _Paying:

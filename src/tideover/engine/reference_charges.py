@@ -9,12 +9,14 @@ from __future__ import annotations
 from tideover.engine.events import Event, EventRejected
 from tideover.engine.reference_schedule import PlanRow
 from tideover.engine.reference_state import Charge, Ledger, State
-from tideover.engine.terms import NO_DAY, Component
+from tideover.engine.terms import NO_DAY, Component, TrancheRule
 
 
 def ordered(state: State) -> list[Ledger]:
-    """Rows by due day; on one day a down payment comes first and an added row last."""
-    return sorted(state.rows, key=lambda r: (r.plan.due_on, not r.down_payment, r.added))
+    """Rows by due day; on one day an added row comes last, and a down payment before the rows that its tranche reshapes."""
+    rules = state.terms.row_terms
+    after = rules is not None and rules.tranches == TrancheRule.SPREAD_LEFT
+    return sorted(state.rows, key=lambda r: (r.plan.due_on, r.down_payment == after, r.added))
 
 
 def regular(state: State) -> list[Ledger]:
@@ -78,7 +80,7 @@ def charge_attach(state: State, component: Component, amount: int, due: int, seq
 
 
 def charge_waive(state: State, event: Event, today: int) -> None:
-    """Waive one charge, whole (amount -1) or in part."""
+    """Waive what is left of one charge (amount -1) or a part of it."""
     found = [c for c in state.charges if c.seq == event.of_seq]
     if not found:
         raise EventRejected(event.seq, f"no charge {event.of_seq} to waive")

@@ -6,7 +6,8 @@ from fractions import Fraction
 
 from tideover.engine.events import Event, EventRejected
 from tideover.engine.reference_charges import note_settled, ordered, regular
-from tideover.engine.reference_schedule import PlanRow, months_later, months_per_step, step
+from tideover.engine.reference_schedule import PlanRow, step
+from tideover.engine.reference_schedule import later as later_day
 from tideover.engine.reference_state import Ledger, State, rounded
 from tideover.engine.terms import NO_DAY, Component, date_of
 
@@ -67,12 +68,12 @@ def reschedule(state: State, event: Event, today: int) -> None:
     if first < 0:
         raise EventRejected(event.seq, "no row is due from that day on")
     later = rows[first:]
-    if event.rows:
-        later += _more_rows(state, later, event.rows)
+    if event.rows or event.grace_rows:
+        later += _more_rows(state, later, event)
     if event.until != NO_DAY:
         start = later[0].plan.start
         for k, row in enumerate(later):
-            _move(row, start, _steps_from(state, event.until, k))
+            _move(row, start, later_day(state.terms, event.until, k))
             start = row.plan.end
     state.maturity = max(r.plan.due_on for r in state.rows)
 
@@ -82,24 +83,20 @@ def _move(row: Ledger, start: int, due: int) -> None:
     p.start, p.end, p.due_on, p.late_from = start, due, due, due
 
 
-def _steps_from(state: State, first: int, k: int) -> int:
-    months = months_per_step(state.terms)
-    return months_later(first, k * months, date_of(first).day) if months else first + step(state.terms, 0, 1) * k
-
-
-def _more_rows(state: State, later: list[Ledger], extra: int) -> list[Ledger]:
-    """`extra` rows after the last; the principal of the later rows is spread evenly over all of them."""
+def _more_rows(state: State, later: list[Ledger], event: Event) -> list[Ledger]:
+    """Rows after the last: the principal of the later rows is spread evenly over all of them but those in grace."""
+    grace, extra = event.grace_rows, event.rows + event.grace_rows
     total = sum(r.plan.principal for r in later)
     anchor, at = later[0].plan.due_on, later[-1].plan.due_on
     more = []
     for k in range(extra):
-        due = _steps_from(state, anchor, len(later) + k)
+        due = later_day(state.terms, anchor, len(later) + k)
         more.append(Ledger(PlanRow(0, at, due, due, due, fixed_interest=0)))
         at = due
     state.rows += more
     every = [*later, *more]
-    each = rounded(state.terms, Fraction(total, len(every)))
-    for row in every[:-1]:
-        row.plan.principal = each
-    every[-1].plan.principal = total - each * (len(every) - 1)
+    each = rounded(state.terms, Fraction(total, len(every) - grace))
+    for k, row in enumerate(every[:-1]):
+        row.plan.principal = 0 if k < grace else each
+    every[-1].plan.principal = total - each * (len(every) - grace - 1)
     return more

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tideover.engine.events import PAYMENT_KINDS, Event, EventKind, EventRejected, PauseWhat
-from tideover.engine.reference_allocation import allocate, future_rule, held_use, rules_of
+from tideover.engine.reference_allocation import allocate, future_rule, held_pays_charge, rules_of
 from tideover.engine.reference_charges import charge_add, charge_waive, charges_of, note_settled, ordered, row_open
 from tideover.engine.reference_reshape import arrears_spread, re_age, reschedule
 from tideover.engine.reference_state import Ledger, State, down_payment_of
 from tideover.engine.reference_tranches import down_payment_row, refund, take_back, tranche_add
 from tideover.engine.standing import ChargeLine, Row, Standing
-from tideover.engine.terms import NO_DAY, Component, PlanChanges
+from tideover.engine.terms import NO_DAY, Component, PlanChanges, TrancheRule
 
-SHAPING = (EventKind.RESCHEDULE, EventKind.DISBURSEMENT, EventKind.CHARGE)
+SHAPING = (EventKind.RESCHEDULE, EventKind.DISBURSEMENT, EventKind.CHARGE, EventKind.CHARGE_WAIVER)
 """In this order before any money, where the terms say that the plan's changes come first."""
 
 
@@ -33,6 +33,7 @@ def shape_first(state: State, events: list[Event]) -> list[Event]:
     shaping = [e for e in events if e.kind in SHAPING]
     for event in sorted(shaping, key=lambda e: (SHAPING.index(e.kind), e.on, e.seq)):
         ROW_HANDLERS[event.kind](state, event, state.terms.disbursed_on)
+    note_settled(state, state.terms.disbursed_on)
     return [e for e in events if e.kind not in SHAPING]
 
 
@@ -50,7 +51,7 @@ def charge(state: State, event: Event, today: int) -> None:
     charge_add(state, event, today)
     note_settled(state, today)
     if rules_of(state).plan_changes == PlanChanges.ON_DAY:
-        held_use(state, today)
+        held_pays_charge(state)
 
 
 def waive(state: State, event: Event, today: int) -> None:
@@ -69,6 +70,18 @@ def pause(state: State, event: Event, today: int) -> None:
     if any(a < event.until and start < b for a, b, _ in state.pauses):
         raise EventRejected(event.seq, "another pause runs in those days")
     state.pauses.append((start, event.until, event.pause_what))
+
+
+def write_off(state: State, event: Event, today: int) -> None:
+    """The claims as they stand, due or not, by component; they live on, and later money is recovery."""
+    line = state.line(event)
+    for row in state.rows:
+        for c in (Component.PRINCIPAL, Component.INTEREST):
+            line.amounts_minor[c] += max(0, row.open(c))
+    for owed in state.charges:
+        line.amounts_minor[owed.component] += owed.owed
+    state.written_off = list(line.amounts_minor)
+    state.trace_before_write_off = len(state.trace)
 
 
 def refused(state: State, event: Event, today: int) -> None:
@@ -92,6 +105,7 @@ ROW_HANDLERS: dict[EventKind, Callable[[State, Event, int], None]] = {
     EventKind.DISBURSEMENT: tranche_add,
     EventKind.CHARGEBACK: take_back,
     EventKind.CREDIT_REFUND: refund,
+    EventKind.WRITE_OFF: write_off,
     EventKind.PAUSE: pause,
     EventKind.RE_AGE: re_age,
     EventKind.SPREAD_ARREARS: arrears_spread,
@@ -103,6 +117,9 @@ ROW_HANDLERS: dict[EventKind, Callable[[State, Event, int], None]] = {
 def late_rows(state: State, today: int) -> list[tuple[Ledger, int]]:
     """Rows past due with all that they owe, charges included."""
     found = [(r, row_open(state, r)) for r in ordered(state) if r.plan.due_on < today]
+    found += [
+        (r, min(r.credited, r.open(Component.PRINCIPAL))) for r in ordered(state) if r.plan.due_on >= today and r.since < today
+    ]
     return [(r, amount) for r, amount in found if amount > 0]
 
 
@@ -110,7 +127,7 @@ def rows_into(state: State, s: Standing, today: int) -> None:
     """What a loan with row terms answers beyond the common standing: arrears with charges, charges, tranches."""
     late = late_rows(state, today)
     s.total_overdue_minor = sum(amount for _, amount in late)
-    s.oldest_late_on = min((r.plan.due_on for r, _ in late), default=NO_DAY)
+    s.oldest_late_on = min((r.since for r, _ in late), default=NO_DAY)
     s.tranches = list(state.tranches)
     s.charges = [
         ChargeLine(c.seq, c.component, c.due_on, c.amount, c.settled - c.waived, c.waived, c.owed) for c in state.charges
@@ -130,8 +147,9 @@ def rows_answer(state: State, today: int) -> list[Row]:
     out: list[Row] = []
     left = 0
     tranches = sorted(state.tranches)
+    late_row = rules_of(state).tranches == TrancheRule.SPREAD_LEFT
     for nr, row in enumerate(ordered(state), 1):
-        while tranches and tranches[0][0] <= row.plan.due_on:
+        while tranches and tranches[0][0] + (late_row and not row.down_payment) <= row.plan.due_on:
             left += tranches.pop(0)[1]
         p = row.plan
         left -= p.principal - row.credited

@@ -67,6 +67,12 @@ def step(terms: Terms, anchor: int, k: int) -> int:
     return anchor + k * terms.every * (7 if terms.unit == Unit.WEEK else 1)
 
 
+def later(terms: Terms, first: int, k: int) -> int:
+    """The day k periods after `first`, on its own day of the month."""
+    months = months_per_step(terms)
+    return months_later(first, k * months, date_of(first).day) if months else first + step(terms, 0, 1) * k
+
+
 def adjusted(on: int, terms: Terms) -> int:
     """`on` moved to a business day by the terms' convention."""
     convention, cal = terms.business_day, terms.calendar

@@ -46,10 +46,18 @@ class Ledger:
     credited: int = 0
     """Principal owed again after money was taken back; no part of the plan's balance."""
     credited_on: int = NO_DAY
+    paid_at_credit: int = 0
+    """Principal paid on the row when it was last owed again: what comes after pays that first."""
     early: int = 0
     """Paid before the due date."""
     late: int = 0
     """Paid after the due date."""
+
+    @property
+    def since(self) -> int:
+        """The day from which the row is late: principal owed again is due at once, also in a row to come."""
+        owed_again = self.paid[Component.PRINCIPAL] - self.paid_at_credit < self.credited
+        return min(self.plan.due_on, self.credited_on) if owed_again else self.plan.due_on
 
     def open(self, component: Component) -> int:
         """Unpaid principal or interest of the row."""

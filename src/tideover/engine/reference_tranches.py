@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 from tideover.engine.events import Event, EventRejected
-from tideover.engine.reference_allocation import held_use, rules_of
+from tideover.engine.reference_allocation import held_pays_rows, rules_of
 from tideover.engine.reference_charges import added_row, charge_attach, note_settled, regular
-from tideover.engine.reference_schedule import PlanRow, round_exact
+from tideover.engine.reference_schedule import PlanRow, later, round_exact
 from tideover.engine.reference_state import Ledger, State, down_payment_of, rounded
 from tideover.engine.terms import Component, PlanChanges, TrancheRule
 
@@ -31,7 +31,7 @@ def tranche_add(state: State, event: Event, today: int) -> None:
     state.tranches.append((event.on, event.amount_minor))
     note_settled(state, today)
     if rules_of(state).plan_changes == PlanChanges.ON_DAY:
-        held_use(state, today)
+        held_pays_rows(state, event, today)
 
 
 def _spread_left(state: State, event: Event, net: int) -> None:
@@ -47,12 +47,26 @@ def _spread_left(state: State, event: Event, net: int) -> None:
 
 def _level_all(state: State, event: Event, net: int) -> None:
     rows = regular(state)
+    if event.on > rows[-1].plan.due_on:
+        _row_after(state, rows[-1].plan, event.on, net)
+        return
     total = sum(r.plan.principal - r.credited for r in rows) + net
     level = rounded(state.terms, Fraction(total, len(rows)))
     for row in rows[:-1]:
         if row.plan.due_on >= event.on:
             row.plan.principal = level
     rows[-1].plan.principal = total - sum(r.plan.principal for r in rows[:-1])
+
+
+def _row_after(state: State, last: PlanRow, on: int, amount: int) -> None:
+    """A tranche after the last due day is owed on the next date of the plan."""
+    k, due = 1, last.due_on
+    while due < on:
+        due = later(state.terms, last.due_on, k)
+        k += 1
+    row = PlanRow(0, last.due_on, due, due, due, fixed_interest=0, principal=amount)
+    state.rows.append(Ledger(row))
+    state.maturity = max(state.maturity, due)
 
 
 def take_back(state: State, event: Event, today: int) -> None:
@@ -105,7 +119,10 @@ def _owe_again(state: State, event: Event, amounts: dict[Component, int], today:
     row.plan.principal += principal
     row.credited += principal
     row.credited_on = event.on
+    row.paid_at_credit = row.paid[Component.PRINCIPAL]
     row.paid[Component.PRINCIPAL] += min(covered, principal)
+    if event.on < row.plan.due_on:
+        row.early += min(covered, principal)
     for component, amount in amounts.items():
         if component == Component.INTEREST:
             row.plan.extra_interest += amount
