@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from tideover.engine import terms as T
+from tideover.engine.columns import COMPILED_KINDS
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PauseWhat, PrepayMode, RowPolicy
 from tideover.engine.terms import Component, Method, Terms, day
 
@@ -147,7 +148,7 @@ def wide_terms(rng: random.Random) -> Terms:
 def wide_events(rng: random.Random, terms: Terms) -> list[Event]:
     """A history in which anything can happen, in any order of knowing."""
     out = random_events(rng, terms)[: rng.randrange(1, 8)]
-    kinds = [k for k in EventKind if k not in (EventKind.JUDGMENT, EventKind.PAYMENT)]
+    kinds = sorted(COMPILED_KINDS - {EventKind.PAYMENT})
     for seq in range(len(out) + 1, len(out) + rng.randrange(1, 7)):
         kind, on = rng.choice(kinds), terms.disbursed_on + rng.randrange(0, 600)
         amount = rng.randrange(1, max(2, terms.principal_minor // 3))

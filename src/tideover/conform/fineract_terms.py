@@ -129,6 +129,16 @@ def terms_of(case: Json, principal_minor: int, disbursed_on: int) -> Terms:
 def _day_count(product: Json, t: Json) -> T.DayCount:
     if t["interest_period"] == "same_as_repayment_period" or t["interest_type"] == "flat":
         return T.DayCount.PERIODS
-    if (product["day_count_year"], product["day_count_month"]) == (360, 30):
-        return T.DayCount.PERIODS
+    if product["schedule_type"] == "progressive":
+        return day_count_of(product["day_count_year"], product["day_count_month"])
     return T.DayCount.ACT_365F
+
+
+def day_count_of(year: Any, month: Any) -> T.DayCount:
+    """The engine's day count for days in a year and in a month. Raises NotOffered."""
+    if year == 360 and month == 30:
+        return T.DayCount.PERIODS
+    counts = {360: T.DayCount.ACT_360, 364: T.DayCount.ACT_364, 365: T.DayCount.ACT_365F, "actual": T.DayCount.ACT_ACT_ISDA}
+    if year not in counts:
+        raise NotOffered(f"day count {year}/{month}")
+    return counts[year]

@@ -23,6 +23,7 @@ from tideover.engine.terms import (
     DayCount,
     Method,
     PenaltyTerms,
+    RoundWhere,
     Terms,
     Unit,
 )
@@ -230,6 +231,8 @@ def kernel_gap(terms: Terms) -> str | None:
             return "the penalty rate is out of the kernel's range"
         if DayCount(p.day_count) not in SPANS or DayCount(p.compound_day_count) not in SPANS:
             return "the penalty's day count is not compiled"
+    if terms.round_where == RoundWhere.PER_PIECE:
+        return "rounding each stretch of a row is not compiled"
     if DayCount(terms.day_count) not in SPANS:
         return f"day count {terms.day_count.name.lower()} is not compiled"
     if terms.method == Method.ANNUITY and terms.balloon_minor:

@@ -179,6 +179,9 @@ def row_interest_exact(row: PlanRow, terms: Terms, until: int) -> Fraction:
                 exact = Fraction(balance * rate, PPM) * year_share(terms.day_count, d, d + 1)
                 total += round_exact(exact, terms.rounding, terms.rounding_unit_minor)
         return total
+    if terms.round_where == RoundWhere.PER_PIECE:
+        parts = [Fraction(balance * rate, PPM) * _share(row, terms, a, b, whole) for a, b, balance, rate in spans]
+        return Fraction(sum(round_exact(part, terms.rounding, terms.rounding_unit_minor) for part in parts))
     total = Fraction(0)
     for a, b, balance, rate in spans:
         total += Fraction(balance * rate, PPM) * _share(row, terms, a, b, whole)
@@ -198,6 +201,11 @@ def _share(row: PlanRow, terms: Terms, start: int, end: int, whole: bool) -> Fra
         full = _odd_share(row, terms) if row.odd else period * row.periods
         return full * Fraction(end - start, row.end - row.start)
     return year_share(DayCount.ACT_360, start, end)
+
+
+def row_share(row: PlanRow, terms: Terms) -> Fraction:
+    """The share of a year of a whole row."""
+    return _share(row, terms, row.start, row.end, True)
 
 
 def _odd_share(row: PlanRow, terms: Terms) -> Fraction:

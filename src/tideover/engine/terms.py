@@ -118,8 +118,11 @@ class Rounding(IntEnum):
 
 
 class RoundWhere(IntEnum):
+    """PER_PIECE: each stretch of a row on one balance is rounded by itself, then added."""
+
     PER_ROW = 0
     PER_DAY = 1
+    PER_PIECE = 2
 
 
 class Accruals(IntEnum):
@@ -127,6 +130,14 @@ class Accruals(IntEnum):
 
     CUMULATIVE = 0
     SEGMENT = 1
+
+
+class LevelRate(IntEnum):
+    """The period rate that gives an annuity its instalment: of a nominal period, of the first row, of each row its own."""
+
+    PERIOD = 0
+    FIRST_ROW = 1
+    EACH_ROW = 2
 
 
 class Residue(IntEnum):
@@ -365,6 +376,7 @@ class Terms:
     accruals: Accruals = Accruals.CUMULATIVE
     instalment_multiple_minor: int = 1
     fixed_instalment_minor: int = 0
+    level_rate: LevelRate = LevelRate.PERIOD
     balloon_minor: int = 0
     grace_principal_rows: int = 0
     grace_interest_rows: int = 0

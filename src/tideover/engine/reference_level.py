@@ -1,0 +1,124 @@
+"""Equal instalments from each row's own period rate, and interest that follows the principal really outstanding.
+
+With r_k the rate of row k: A = P * prod(1 + r_k) / f_n, f_1 = 1, f_k = 1 + f_(k-1) * (1 + r_k). A tranche gives the rows
+due after its day a new A from the balance at the start of the first of them. docs/method/allocation.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from tideover.engine.reference_schedule import PPM, PlanRow, planned_interest, round_exact, row_share
+from tideover.engine.terms import Terms
+
+Dated = tuple[int, int]
+"""(int day, minor units)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actual:
+    """Principal really outstanding: its value from each day on, known up to `today`; `closed_on`: nothing after that day."""
+
+    balances: Sequence[Dated]
+    today: int
+    closed_on: int | None = None
+
+    def after(self, planned: int, on: int) -> int:
+        """The balance that bears interest from `on` to come: the plan's, never more than what is outstanding."""
+        if self.closed_on is not None and on >= self.closed_on:
+            return 0
+        return min(planned, self.balances[-1][1]) if self.balances else planned
+
+
+def level_of(rows: Sequence[PlanRow], balance: int, terms: Terms) -> int:
+    """The instalment that pays `balance` over `rows`, rounded as the terms say; with the rates that the terms name."""
+    growth, factor = Fraction(1), Fraction(0)
+    for row in rows:
+        rate = Fraction(terms.annual_rate_ppm, PPM) * row_share(row, terms)
+        growth *= 1 + rate
+        factor = 1 + factor * (1 + rate)
+    unit = max(terms.rounding_unit_minor, terms.instalment_multiple_minor)
+    return round_exact(balance * growth / factor, terms.rounding, unit)
+
+
+def levels_of(rows: Sequence[PlanRow], tranches: Sequence[Dated], terms: Terms) -> list[int]:
+    """Each row's instalment after all tranches, in order of their day."""
+    levels = [0] * len(rows)
+    for n in range(1, len(tranches) + 1):
+        known = tranches[:n]
+        first = next((k for k, row in enumerate(rows) if row.due_on > known[-1][0]), len(rows) - 1)
+        lay_out(rows, levels, known, terms)
+        paid = sum(row.principal for row in rows[:first])
+        balance = sum(amount for _, amount in known) - paid
+        level = terms.fixed_instalment_minor or level_of(rows[first:], balance, terms)
+        levels[first:] = [level] * (len(rows) - first)
+        if not terms.fixed_instalment_minor:
+            _fit(rows, levels, first, known, terms)
+    return levels
+
+
+def _fit(rows: Sequence[PlanRow], levels: list[int], first: int, tranches: Sequence[Dated], terms: Terms) -> None:
+    """Move the instalment by the last row's difference over the rows, where the last row comes closer by it."""
+    count, level = len(rows) - first, levels[first]
+    gap = _last_gap(rows, levels, tranches, terms)
+    if abs(gap) <= count // 2 * 10**terms.exponent // 100:
+        return
+    unit = max(terms.rounding_unit_minor, terms.instalment_multiple_minor)
+    moved = round_exact(level + Fraction(gap, count), terms.rounding, unit)
+    levels[first:] = [moved] * count
+    if abs(_last_gap(rows, levels, tranches, terms)) >= abs(gap):
+        levels[first:] = [level] * count
+
+
+def _last_gap(rows: Sequence[PlanRow], levels: list[int], tranches: Sequence[Dated], terms: Terms) -> int:
+    lay_out(rows, levels, tranches, terms)
+    return rows[-1].principal + planned_interest(rows[-1], terms) - levels[-1]
+
+
+def lay_out(
+    rows: Sequence[PlanRow], levels: Sequence[int], tranches: Sequence[Dated], terms: Terms, actual: Actual | None = None
+) -> None:
+    """Give rows their balances, interest and principal: instalment less interest, the last row what is left.
+
+    actual: interest of days before `actual.today` runs on the principal really outstanding, of later days on the plan.
+    """
+    left = 0
+    for k, row in enumerate(rows):
+        following = rows[k + 1].start if k + 1 < len(rows) else row.due_on
+        held = [(on, amount) for on, amount in tranches if (k == 0 or on >= row.start) and on < following]
+        row.pieces = _pieces(row, left, held, terms.annual_rate_ppm, actual)
+        left += sum(amount for _, amount in held)
+        last = k + 1 == len(rows)
+        row.principal = left if last else max(0, min(levels[k] - planned_interest(row, terms), left))
+        left -= row.principal
+        row.balance = left
+
+
+def _pieces(row: PlanRow, left: int, tranches: Sequence[Dated], rate: int, actual: Actual | None) -> list[tuple[int, int, int]]:
+    days = {row.start: left}
+    for on, amount in tranches:
+        left += amount
+        days[max(on, row.start)] = left
+    planned = sorted(days.items())
+    if actual is None:
+        return [(on, balance, rate) for on, balance in planned]
+    return _mixed(row, planned, rate, actual)
+
+
+def _mixed(row: PlanRow, planned: list[Dated], rate: int, actual: Actual) -> list[tuple[int, int, int]]:
+    """Pieces on the real balance up to today and on the plan's from today on."""
+    turn = min(max(actual.today, row.start), row.end)
+    marks = {row.start, turn, *(on for on, _ in planned)}
+    marks |= {on for on, _ in actual.balances if row.start < on < turn}
+    if actual.closed_on is not None and row.start < actual.closed_on < row.end:
+        marks.add(actual.closed_on)
+    out: list[tuple[int, int, int]] = []
+    for on in sorted(m for m in marks if m < row.end):
+        plan_now = [balance for at, balance in planned if at <= on][-1]
+        known = [balance for at, balance in actual.balances if at <= on]
+        balance = (known[-1] if known else 0) if on < turn else actual.after(plan_now, on)
+        if not out or out[-1][1] != balance:
+            out.append((on, balance, rate))
+    return out
