@@ -8,7 +8,7 @@ from tideover.conform.fineract_cells import number, plain, text
 from tideover.conform.fineract_terms import ROUNDINGS, UNITS, cents, day_count_of, ppm_of_percent
 from tideover.conform.report import CaseResult
 from tideover.engine import terms as T
-from tideover.engine.reference_level import lay_out, levels_of
+from tideover.engine.reference_level import Course, lay_out, levels_of
 from tideover.engine.reference_schedule import PlanRow, later, planned_interest
 from tideover.engine.terms import Terms, date_of, day
 
@@ -45,7 +45,7 @@ def run_case(case: Json) -> CaseResult:
         steps = [s for s in case["steps"] if s["n"] <= want["after"]]
         tranches = sorted((day(s["date"]), cents(s["amount"])) for s in steps if s["type"] == "disburse")
         rows = rows_of(case, terms)
-        lay_out(rows, levels_of(rows, tranches, terms), tranches, terms)
+        lay_out(rows, levels_of(rows, tranches, terms), Course(tranches), terms)
         for expected, row in zip(want["rows"], rows, strict=True):
             for key, got in _cells(row, rows, tranches, terms).items():
                 result.check(f"after {want['after']} row {row.nr} {key}", plain(expected[key]), got)

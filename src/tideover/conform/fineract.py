@@ -199,6 +199,11 @@ def _money_in(script: Script, step: Json) -> None:
     script.names[event.seq] = step["type"]
 
 
+def _pay_off(script: Script, step: Json) -> None:
+    event = script.add(step, EventKind.PAYOFF, _on(step))
+    script.names[event.seq] = "repay"
+
+
 def _charge(script: Script, step: Json) -> None:
     now = day(step["now"])
     due = day(step["date"]) if "date" in step else script.planned().first_due_on
@@ -356,6 +361,7 @@ def _undo_last_disbursal(script: Script, step: Json) -> None:
 STEPS = {
     "approve": _approve,
     "disburse": _disburse,
+    "pay_off": _pay_off,
     "charge": _charge,
     "waive_charge": _waive,
     "reverse": _reverse,

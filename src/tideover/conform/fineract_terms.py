@@ -74,11 +74,13 @@ def row_terms_of(product: Json, strategy: str) -> RowTerms:
     progressive = product["schedule_type"] == "progressive"
     down = product.get("down_payment")
     credit = (product.get("credit_allocation") or {}).get("chargeback", [])
-    common = {
+    recalculation = product.get("recalculation") or {}
+    common: Json = {
         "plan_changes": T.PlanChanges.ON_DAY if strategy == "advanced" else T.PlanChanges.FIRST,
         "tranches": T.TrancheRule.SPREAD_LEFT if progressive else T.TrancheRule.LEVEL_ALL,
         "down_payment_ppm": ppm_of_percent(down["pct"]) if down else 0,
         "credit_order": tuple(WORDS[w] for w in credit),
+        **_recalculation(recalculation, progressive),
     }
     if strategy != "advanced":
         own = T.ChargeTiming.OWN if "__" in strategy else T.ChargeTiming.ROW
@@ -123,7 +125,54 @@ def terms_of(case: Json, principal_minor: int, disbursed_on: int) -> Terms:
         penalty=None,
         dpd=T.DpdTerms(grace_days=product["grace_on_arrears_days"] or 0, restart_on_grace_end=True),
         row_terms=row_terms_of(product, t["strategy"]),
+        **_interest_terms(case, method),
     )
+
+
+def _interest_terms(case: Json, method: T.Method) -> Json:
+    """Terms of loans in equal instalments on the declining balance."""
+    product, t = case["product"], case["terms"]
+    if method != T.Method.ANNUITY or not t["annual_rate"]:
+        return {}
+    progressive = product["schedule_type"] == "progressive"
+    daily = t["interest_period"] == "daily"
+    out: Json = {"level_rate": T.LevelRate.FIRST_ROW if daily else T.LevelRate.PERIOD}
+    if progressive:
+        out = {"level_rate": T.LevelRate.EACH_ROW, "part_period": T.PartPeriod.PROPORTION}
+    elif product["multi_disburse"] and product.get("recalculation"):
+        out["level_principal_minor"] = cents(t["principal"])
+    if product.get("recalculation") or progressive:
+        out["round_where"] = T.RoundWhere.PER_PIECE
+    if product.get("recalculation"):
+        if t["grace_principal"] or t["grace_interest"]:
+            raise NotOffered("grace together with recalculated interest")
+        out["interest_basis"] = T.InterestBasis.OUTSTANDING
+    return out
+
+
+EARLY = {
+    "reduce_emi_amount": T.EarlyMoney.LOWER_LEVEL,
+    "reduce_number_of_installments": T.EarlyMoney.FEWER_ROWS,
+    "adjust_last_unpaid_period": T.EarlyMoney.AS_ALLOCATED,
+}
+
+
+def _recalculation(r: Json, progressive: bool) -> Json:
+    """How interest follows the outstanding principal: a product's recalculation as values of the terms."""
+    if not r:
+        return {}
+    if r["advance_adjust"] not in EARLY:
+        raise NotOffered(f"advance payment rule {r['advance_adjust']}")
+    if r["compounding"] not in ("none", "interest"):
+        raise NotOffered(f"compounding of {r['compounding']}")
+    joins = T.JoinsBase.EACH_ROW_DUE_DATE if r["compounding"] == "interest" else T.JoinsBase.NEVER
+    to_end = r["pre_closure"] == "till_rest_frequency_date"
+    return {
+        "early_money": EARLY[r["advance_adjust"]],
+        "late_interest": T.LateInterest.EVERY_ROW if progressive else T.LateInterest.RUNNING_ROW,
+        "unpaid_interest_joins": joins,
+        "payoff_interest": T.PayoffInterest.TO_ROW_END if to_end else T.PayoffInterest.TO_DAY,
+    }
 
 
 def _day_count(product: Json, t: Json) -> T.DayCount:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 
-from tideover.engine import reference_rows
+from tideover.engine import reference_interest, reference_rows
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, EventRejected, PauseWhat, PrepayMode, RowPolicy
 from tideover.engine.reference_charges import charge_waive
 from tideover.engine.reference_schedule import (
@@ -78,6 +78,8 @@ class Replay(State):
                 self._apply(pending[at], today)
                 at += 1
             if today >= as_of:
+                if self.terms.row_terms is not None:
+                    reference_interest.relay(self, today)
                 return
             until = min(as_of, self._next_change(today), pending[at].on if at < len(pending) else as_of)
             self._accrue(today, until)
@@ -103,14 +105,16 @@ class Replay(State):
             for row in self.rows:
                 if row.due:
                     row.joined = self.claim(row, Component.COMPOUND)
+        if self.terms.row_terms is not None:
+            for row in falling:
+                row.due = True
+            return
         for row in self.rows:
             if row.plan.end <= today and row.plan.fixed_interest < 0 and not row.plan.closed:
                 row.plan.fixed_interest = planned_interest(row.plan, self.terms)
                 row.interest = row.plan.fixed_interest
         for row in falling:
             row.due = True
-        if self.terms.row_terms is not None:
-            return
         if falling and self.surplus:
             held, self.surplus = self.surplus, 0
             self.surplus = self._pay_due(held, today, None)
@@ -388,8 +392,9 @@ class Replay(State):
     # --- events ----------------------------------------------------------------------------------------------------
 
     def _apply(self, event: Event, today: int) -> None:
-        by_rows = reference_rows.ROW_HANDLERS.get(event.kind) if self.terms.row_terms is not None else None
-        handler = by_rows or HANDLERS.get(event.kind)
+        if self.terms.row_terms is not None and reference_rows.apply(self, event, today):
+            return
+        handler = HANDLERS.get(event.kind)
         if handler is None:
             raise EventRejected(event.seq, f"{event.kind.name.lower()} cannot be replayed")
         handler(self, event, today)

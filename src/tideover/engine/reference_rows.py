@@ -10,6 +10,7 @@ from collections.abc import Callable
 from tideover.engine.events import PAYMENT_KINDS, Event, EventKind, EventRejected, PauseWhat
 from tideover.engine.reference_allocation import allocate, future_rule, held_pays_charge, rules_of
 from tideover.engine.reference_charges import charge_add, charge_waive, charges_of, note_settled, ordered, row_open
+from tideover.engine.reference_interest import is_laid, pay_early, pay_off, relay
 from tideover.engine.reference_reshape import arrears_spread, re_age, reschedule
 from tideover.engine.reference_state import Ledger, State, down_payment_of
 from tideover.engine.reference_tranches import down_payment_row, refund, take_back, tranche_add
@@ -24,6 +25,7 @@ def rows_start(state: State) -> None:
     """Give the first tranche its down payment; the other rows were planned on the rest."""
     terms = state.terms
     down_payment_row(state, terms.disbursed_on, down_payment_of(terms, terms.principal_minor))
+    relay(state, terms.disbursed_on)
 
 
 def shape_first(state: State, events: list[Event]) -> list[Event]:
@@ -32,7 +34,7 @@ def shape_first(state: State, events: list[Event]) -> list[Event]:
         return events
     shaping = [e for e in events if e.kind in SHAPING]
     for event in sorted(shaping, key=lambda e: (SHAPING.index(e.kind), e.on, e.seq)):
-        ROW_HANDLERS[event.kind](state, event, state.terms.disbursed_on)
+        apply(state, event, state.terms.disbursed_on)
     note_settled(state, state.terms.disbursed_on)
     return [e for e in events if e.kind not in SHAPING]
 
@@ -40,7 +42,8 @@ def shape_first(state: State, events: list[Event]) -> list[Event]:
 def pay(state: State, event: Event, today: int) -> None:
     """A payment of any kind; what no row takes is held."""
     line = state.line(event)
-    line.held_minor = allocate(state, event.amount_minor, today, line, future_rule(state, event.kind))
+    rest = pay_early(state, event.amount_minor, today, line)
+    line.held_minor = allocate(state, rest, today, line, future_rule(state, event.kind))
     state.surplus += line.held_minor
 
 
@@ -98,6 +101,8 @@ REFUSED = (
     EventKind.GUARANTOR_PAYMENT,
     EventKind.WAIVER,
 )
+PLAIN_PLAN = (EventKind.RE_AGE, EventKind.SPREAD_ARREARS)
+"""Kinds that move principal between rows of a plan made once for all."""
 ROW_HANDLERS: dict[EventKind, Callable[[State, Event, int], None]] = {
     **dict.fromkeys(PAYMENT_KINDS, pay),
     EventKind.CHARGE: charge,
@@ -105,6 +110,7 @@ ROW_HANDLERS: dict[EventKind, Callable[[State, Event, int], None]] = {
     EventKind.DISBURSEMENT: tranche_add,
     EventKind.CHARGEBACK: take_back,
     EventKind.CREDIT_REFUND: refund,
+    EventKind.PAYOFF: pay_off,
     EventKind.WRITE_OFF: write_off,
     EventKind.PAUSE: pause,
     EventKind.RE_AGE: re_age,
@@ -112,6 +118,19 @@ ROW_HANDLERS: dict[EventKind, Callable[[State, Event, int], None]] = {
     EventKind.RESCHEDULE: reschedule,
     **dict.fromkeys(REFUSED, refused),
 }
+
+
+def apply(state: State, event: Event, today: int) -> bool:
+    """Handle an event; False when its kind is handled as on other loans."""
+    handler = ROW_HANDLERS.get(event.kind)
+    if handler is None:
+        return False
+    if event.kind in PLAIN_PLAN and is_laid(state):
+        raise EventRejected(event.seq, f"{event.kind.name.lower()} does not apply to instalments that follow the principal")
+    relay(state, today)
+    handler(state, event, today)
+    relay(state, today)
+    return True
 
 
 def late_rows(state: State, today: int) -> list[tuple[Ledger, int]]:
@@ -142,13 +161,21 @@ def _days_late(state: State, row: Ledger, today: int) -> int:
     return max(0, today - due - paused)
 
 
+def _shown(state: State) -> list[Ledger]:
+    """Rows as answered: where early money ended the loan sooner, the rows after that fall away."""
+    rows = ordered(state)
+    while state.early and len(rows) > 1 and not (rows[-1].plan.principal or rows[-1].interest or charges_of(state, rows[-1])):
+        rows.pop()
+    return rows
+
+
 def rows_answer(state: State, today: int) -> list[Row]:
     """Every row; the balance is what was paid out by then less the plan's principal, without principal owed again."""
     out: list[Row] = []
     left = 0
     tranches = sorted(state.tranches)
     late_row = rules_of(state).tranches == TrancheRule.SPREAD_LEFT
-    for nr, row in enumerate(ordered(state), 1):
+    for nr, row in enumerate(_shown(state), 1):
         while tranches and tranches[0][0] + (late_row and not row.down_payment) <= row.plan.due_on:
             left += tranches.pop(0)[1]
         p = row.plan

@@ -228,13 +228,17 @@ def planned_interest(row: PlanRow, terms: Terms) -> int:
     return round_exact(exact, terms.rounding, terms.rounding_unit_minor) + row.extra_interest
 
 
+def period_share(terms: Terms) -> Fraction:
+    """The share of a year of one nominal period."""
+    months = months_per_step(terms)
+    return Fraction(months, 12) if months else Fraction(step(terms, 0, 1), 360)
+
+
 def annuity(balance: int, rate_ppm: int, count: int, terms: Terms) -> int:
     """A = half-up of P*i/(1-(1+i)^-n), i = annual rate x period; P/n at 0 %."""
     if terms.fixed_instalment_minor:
         return terms.fixed_instalment_minor
-    months = months_per_step(terms)
-    period = Fraction(months, 12) if months else Fraction(step(terms, 0, 1), 360)
-    i = Fraction(rate_ppm, PPM) * period
+    i = Fraction(rate_ppm, PPM) * period_share(terms)
     owed = Fraction(balance)
     if i == 0:
         exact = owed / count

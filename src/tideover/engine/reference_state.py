@@ -112,6 +112,12 @@ class State:
         self.by_seq = {e.seq: e for e in events}
         self.tranches: list[tuple[int, int]] = [(terms.disbursed_on, terms.principal_minor)]
         """(day, amount) of each payment out, in order."""
+        self.owed: list[tuple[int, int]] = []
+        """(day, principal outstanding from that day on), on loans whose interest follows it."""
+        self.early: list[tuple[Ledger, int, int, bool]] = []
+        """Row, day, amount of money that went to the principal of the running row; whether later rows ask for less."""
+        self.closed_on: int | None = None
+        """No interest runs after this day: the loan is being paid off."""
 
     def _interest_refresh(self) -> None:
         for row in self.rows:

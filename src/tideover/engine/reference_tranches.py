@@ -7,6 +7,7 @@ from fractions import Fraction
 from tideover.engine.events import Event, EventRejected
 from tideover.engine.reference_allocation import held_pays_rows, rules_of
 from tideover.engine.reference_charges import added_row, charge_attach, note_settled, regular
+from tideover.engine.reference_interest import is_laid
 from tideover.engine.reference_schedule import PlanRow, later, round_exact
 from tideover.engine.reference_state import Ledger, State, down_payment_of, rounded
 from tideover.engine.terms import Component, PlanChanges, TrancheRule
@@ -23,6 +24,10 @@ def tranche_add(state: State, event: Event, today: int) -> None:
     """A later tranche: its own down payment, the rest in the rows."""
     part = down_payment_of(state.terms, event.amount_minor)
     net = event.amount_minor - part
+    if is_laid(state):
+        state.tranches.append((event.on, event.amount_minor))
+        down_payment_row(state, event.on, part)
+        return
     if rules_of(state).tranches == TrancheRule.LEVEL_ALL:
         _level_all(state, event, net)
     else:

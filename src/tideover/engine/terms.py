@@ -214,6 +214,29 @@ class PlanChanges(IntEnum):
     FIRST = 1
 
 
+class EarlyMoney(IntEnum):
+    """Money beyond what is due, on loans whose interest follows the outstanding principal. AS_ALLOCATED: by the steps.
+    LOWER_LEVEL, FEWER_ROWS: to the principal of the running row; later rows ask for less, or the last rows fall away."""
+
+    AS_ALLOCATED = 0
+    LOWER_LEVEL = 1
+    FEWER_ROWS = 2
+
+
+class LateInterest(IntEnum):
+    """Which rows owe interest on principal still outstanding after its due day: all, or only the running one."""
+
+    EVERY_ROW = 0
+    RUNNING_ROW = 1
+
+
+class PayoffInterest(IntEnum):
+    """What interest a payoff settles: up to its day, or of the whole running row."""
+
+    TO_DAY = 0
+    TO_ROW_END = 1
+
+
 class TrancheRule(IntEnum):
     """LEVEL_ALL: rows due from the tranche on ask for all principal over all rows, the last takes the rest. SPREAD_LEFT: each
     row due after the tranche gets an equal share of it."""
@@ -314,6 +337,10 @@ class RowTerms:
     tranches: TrancheRule = TrancheRule.SPREAD_LEFT
     down_payment_ppm: int = 0
     credit_order: tuple[Component, ...] = ()
+    early_money: EarlyMoney = EarlyMoney.AS_ALLOCATED
+    late_interest: LateInterest = LateInterest.EVERY_ROW
+    unpaid_interest_joins: JoinsBase = JoinsBase.NEVER
+    payoff_interest: PayoffInterest = PayoffInterest.TO_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +404,8 @@ class Terms:
     instalment_multiple_minor: int = 1
     fixed_instalment_minor: int = 0
     level_rate: LevelRate = LevelRate.PERIOD
+    level_principal_minor: int = 0
+    """Principal from which the instalment is computed, whatever is paid out; 0: what is paid out."""
     balloon_minor: int = 0
     grace_principal_rows: int = 0
     grace_interest_rows: int = 0
