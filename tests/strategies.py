@@ -6,8 +6,10 @@ import random
 
 from tideover.engine import terms as T
 from tideover.engine.columns import COMPILED_KINDS
+from tideover.engine.event_problems import CHARGEABLE
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PauseWhat, PrepayMode, RowPolicy
 from tideover.engine.terms import Component, Method, Terms, day
+from tideover.engine.terms_problems import row_count
 
 START = day("2024-01-05")
 
@@ -34,7 +36,7 @@ def random_terms(rng: random.Random) -> Terms:
         allocation_order=tuple(order),
         allocation_by=rng.choice(list(T.AllocateBy)),
         surplus=rng.choice(list(T.Surplus)),
-        prepayment_interest=rng.choice(list(T.PrepaymentInterest)),
+        prepayment_interest=rng.choice([T.PrepaymentInterest.AT_DUE, T.PrepaymentInterest.SETTLE_ALL]),
         dpd=T.DpdTerms(grace_days=rng.choice([0, 3]), materiality_abs_minor=rng.choice([0, 100])),
     )
 
@@ -106,7 +108,7 @@ def wide_terms(rng: random.Random) -> Terms:
         "part_period": rng.choice(list(T.PartPeriod)),
         "first_period": rng.choice(list(T.FirstPeriod)),
         "odd_first": rng.choice(list(T.OddFirst)),
-        "business_day": rng.choice(list(T.BusinessDay)),
+        "business_day": rng.choice(list(T.BusinessDay)[:5]),
         "calendar": calendar,
         "accrual_dates": rng.choice(list(T.Shift)),
         "late_from": rng.choice(list(T.Shift)),
@@ -115,9 +117,9 @@ def wide_terms(rng: random.Random) -> Terms:
         "round_where": rng.choice([T.RoundWhere.PER_ROW, T.RoundWhere.PER_ROW, T.RoundWhere.PER_DAY]),
         "instalment_multiple_minor": rng.choice([1, 1, 100]),
         "residue": rng.choice(list(T.Residue)),
-        "interest_free_rows": rng.choice([0, 0, 2]),
-        "grace_interest_rows": rng.choice([0, 0, 2]),
-        "grace_principal_rows": rng.choice([0, 0, 1]),
+        "interest_free_rows": min(rng.choice([0, 0, 2]), row_count(terms)),
+        "grace_interest_rows": min(rng.choice([0, 0, 2]), row_count(terms) - 1),
+        "grace_principal_rows": min(rng.choice([0, 0, 1]), row_count(terms) - 1),
         "allocation_over_dpd": rng.choice([-1, -1, 30]),
         "allocation_over_order": (Component.PRINCIPAL, Component.INTEREST),
         "dpd": T.DpdTerms(
@@ -158,7 +160,7 @@ def wide_events(rng: random.Random, terms: Terms) -> list[Event]:
         elif kind == EventKind.RATE_CHANGE:
             more = {"rate_ppm": rng.choice([30_000, 90_000]), "later_rows": rng.choice(list(RowPolicy))}
         elif kind == EventKind.CHARGE:
-            more = {"component": rng.choice(list(Component)[2:]), "until": on + rng.choice([0, 20])}
+            more = {"component": rng.choice(sorted(CHARGEABLE)), "until": on + rng.choice([0, 20])}
         elif kind == EventKind.WAIVER:
             more, amount = {"component": rng.choice(list(Component)[1:])}, rng.choice([-1, amount // 20])
         elif kind == EventKind.DEFER:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from tideover.cli import main
 from tideover.core.packs import commands
-from tideover.core.packs.load import NoRule, calendar, calendar_pin, fixing, pack, pack_names, rule
+from tideover.core.packs.load import NoRule, calendar, calendar_pin, fixing, ladder, pack, pack_names, rule
 from tideover.core.packs.rules.calendars import is_provisional
 from tideover.core.packs.rules.calls import call_refusal
 from tideover.core.packs.rules.fixings import MissingFixing, Reference, expected_fixing, published_on, reference_read, reset_days
+from tideover.core.packs.rules.ladders import ladder as ladder_of
 from tideover.core.packs.rules.pack import PackError, pack_read
 from tideover.core.packs.rules.pack import rule as rule_of
 from tideover.core.packs.rules.price import penalty_findings, price_findings
@@ -205,6 +206,24 @@ def test_class_ladders() -> None:
     assert [classify(d, card) for d in (90, 91, 121, 181)] == ["special_mention", "substandard", "doubtful", "loss"]
     closed = rule("us", "classification.closed_end", date(2026, 1, 1)).values["over"]
     assert [classify(d, closed) for d in (89, 90, 119, 120)] == ["normal", "substandard", "substandard", "loss"]
+
+
+def test_the_ladder_follows_the_lender_and_the_stricter_of_it_and_the_product() -> None:
+    on = date(2026, 1, 1)
+    for lender in ("bank", "consumer_finance", "micro_lender", "private"):
+        assert ladder("cn", lender, on) == ((0, "special_mention"), (90, "substandard"), (270, "doubtful"), (360, "loss"))
+    card = ladder("cn", "bank", on, "card")
+    assert card == ((0, "special_mention"), (90, "substandard"), (120, "doubtful"), (180, "loss"))
+    assert ladder("us", "bank", on, "closed_end") == ((89, "substandard"), (119, "loss"))
+    two = (("a", "[[3, substandard], [9, loss]]"), ("b", "[[5, loss], [4, substandard]]"))
+    texts = [(f"t/{n}.yaml", RULE.replace("a.b", f"classification.{n}").replace("{x: 1}", f"{{over: {o}}}")) for n, o in two]
+    made = pack_read("cn", texts)
+    assert ladder_of(made, "b", date(2020, 5, 1), "a") == ((3, "substandard"), (5, "loss"))
+    assert ladder_of(made, "a", date(2020, 5, 1)) == ((3, "substandard"), (9, "loss"))
+    with pytest.raises(NoRule, match="no ladder moon"):
+        ladder("cn", "bank", on, "moon")
+    with pytest.raises(NoRule, match="no ladder bank; its ladders are closed_end, open_end"):
+        ladder("us", "bank", on)
 
 
 def test_calls_in_the_united_states() -> None:

@@ -10,7 +10,18 @@ from tideover.conform.cn import minor
 from tideover.engine import terms as T
 from tideover.engine.events import EventKind
 from tideover.engine.reference_schedule import months_later
-from tideover.engine.terms import AllocateBy, AllocationStep, Component, FutureRule, RowTerms, RowTiming, Terms, date_of, day
+from tideover.engine.terms import (
+    AllocateBy,
+    AllocationStep,
+    Component,
+    FutureRule,
+    KindRule,
+    RowTerms,
+    RowTiming,
+    Terms,
+    date_of,
+    day,
+)
 
 Json = dict[str, Any]
 WORDS = {
@@ -87,10 +98,13 @@ def row_terms_of(product: Json, strategy: str) -> RowTerms:
         return RowTerms(steps_of_strategy(strategy), charges_due=own, **common)
     by = AllocateBy.COMPONENT if product.get("schedule_processing") == "vertical" else AllocateBy.INSTALMENT
     rules = product["allocation"]
-    if any(r["order"] != rules["default"]["order"] for r in rules.values()):
-        raise NotOffered("an allocation order of its own for a kind of payment")
-    kinds = tuple((int(KINDS[k]), FUTURES[r["future"]]) for k, r in rules.items() if k != "default")
-    return RowTerms(steps_of_order(rules["default"]["order"], by), FUTURES[rules["default"]["future"]], kinds, **common)
+    steps = {name: steps_of_order(r["order"], by) for name, r in rules.items()}
+    kinds = tuple(
+        KindRule(int(KINDS[name]), FUTURES[r["future"]], steps[name] if steps[name] != steps["default"] else ())
+        for name, r in rules.items()
+        if name != "default"
+    )
+    return RowTerms(steps["default"], FUTURES[rules["default"]["future"]], kinds, **common)
 
 
 def terms_of(case: Json, principal_minor: int, disbursed_on: int) -> Terms:

@@ -62,7 +62,7 @@ def close_day(as_of: date, *, today: date) -> Closed:
     before = _buckets(as_of - timedelta(days=1))
     loans, transitions, events = [], [], 0
     for contract, standing, count in _replayed(run):
-        fields = standing_fields(standing)
+        fields = standing_fields(standing, contract)
         loans.append(_tape_row(contract, standing, fields))
         events += count
         transitions += _transition(contract, fields["bucket"], before, as_of, run)
@@ -107,7 +107,7 @@ def _replayed(run: CloseRun) -> Iterator[tuple[Contract, Standing, int]]:
         rows = []
         for contract in batch:
             standing = loan_standing(contract, run.as_of, run.cut_off)
-            rows.append((contract, standing_fields(standing)))
+            rows.append((contract, standing_fields(standing, contract)))
             yield contract, standing, contract.event_count
         _screens(rows, run.cut_off)
         CloseRun.objects.filter(pk=run.pk).update(lease_until=now() + LEASE)
@@ -151,7 +151,7 @@ def _transition(c: Contract, bucket: str, before: dict[str, str] | None, as_of: 
         return [{**base, "kind": "opened", "from_bucket": None}]
     out, old = [], before[c.number]
     if any(e.effective_on < as_of and e.recorded_at > _cut_off_of(as_of - timedelta(days=1)) for e in c.events.all()):
-        yesterday = standing_fields(loan_standing(c, as_of - timedelta(days=1), run.cut_off))["bucket"]
+        yesterday = standing_fields(loan_standing(c, as_of - timedelta(days=1), run.cut_off), c)["bucket"]
         if yesterday != old:
             out.append({**base, "kind": "corrected", "from_bucket": old, "to_bucket": yesterday})
             old = yesterday

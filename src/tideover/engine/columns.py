@@ -7,28 +7,33 @@ Money int64 minor units, rates ppm, days since 1970-01-01, absent day NO_DAY. Re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PrepayMode, RowPolicy
+from tideover.engine.judgment import JudgmentTerms
 from tideover.engine.terms import (
     COMPONENT_COUNT,
     NO_DAY,
+    BusinessDay,
     Calendar,
     Component,
     CustomRow,
     DayCount,
     Method,
     PenaltyTerms,
+    PrepaymentInterest,
     RoundWhere,
     Terms,
     Unit,
 )
 
 C, NO = COMPONENT_COUNT, int(NO_DAY)
+Plan = tuple[tuple[CustomRow, ...], JudgmentTerms | None]
+NO_PLAN: Plan = ((), None)
 
 
 def _ints(*names: str) -> list[tuple[str, str]]:
@@ -66,8 +71,8 @@ DETAIL = np.dtype(
     [
         *_ints(
             "of_seq", "rate_ppm", "later_rows", "prepay_mode", "defer_interest", "rows", "from_day", "until", "pause_what",
-            "class_code", "debit_code", "debit_status", "component_count", "share_count", "every", "every_unit", "grace_rows",
-            "grace_interest_rows",
+            "class_code", "debit_code", "debit_status", "component_count", "share_count", "plan_code", "every", "every_unit",
+            "grace_rows", "grace_interest_rows",
         ),
         ("components", "i8", (C,)),
         ("share_component", "i8", (C,)),
@@ -100,9 +105,8 @@ CALENDARS_MAX = 8
 """Calendars are laid out day by day from 1970-01-01 to 2169-12-31."""
 RATIO_DEN_MAX, RATIO_NUM_MAX, UNIT_MAX = 100, 100, 10_000
 PENALTY_RATE_MAX = 10**9
-LAST_COMPILED = EventKind.ADJUSTMENT
-"""Kinds with a higher number are the reference's."""
-COMPILED_KINDS = frozenset(k for k in EventKind if k <= LAST_COMPILED) - {EventKind.JUDGMENT}
+COMPILED_KINDS = frozenset(k for k in EventKind if k <= EventKind.ADJUSTMENT) - {EventKind.JUDGMENT}
+"""Kinds that the kernel replays; a loan with another is left to the reference."""
 
 
 @dataclass(slots=True)
@@ -143,6 +147,8 @@ class EventColumns:
     details: np.ndarray
     classes: list[str]
     debits: list[str]
+    plans: list[Plan] = field(default_factory=lambda: [NO_PLAN])
+    """What the kernel never reads: new rows and judgments, by `plan_code`."""
 
     def at(self, i: int) -> list[Event]:
         """The events of loan i as objects."""
@@ -177,6 +183,8 @@ class EventColumns:
             unit=Unit(int(d["every_unit"])),
             grace_rows=int(d["grace_rows"]),
             grace_interest_rows=int(d["grace_interest_rows"]),
+            new_rows=self.plans[int(d["plan_code"])][0],
+            judgment=self.plans[int(d["plan_code"])][1],
         )
 
 
@@ -196,7 +204,7 @@ READ = frozenset(
     {
         *OWN, "method", "currency", "exponent", "day_count", "part_period", "first_period", "odd_first", "every", "unit",
         "settlement_day", "settlement_day_counted", "debit_day", "business_day", "accrual_dates", "late_from", "calendar",
-        "interest_basis", "rounding", "rounding_unit_minor", "round_where", "accruals", "instalment_multiple_minor",
+        "rounding", "rounding_unit_minor", "round_where", "accruals", "instalment_multiple_minor",
         "fixed_instalment_minor", "balloon_minor", "grace_principal_rows", "grace_interest_rows", "interest_free_rows",
         "residue", "penalty", "allocation_order", "allocation_by", "allocation_over_dpd", "allocation_over_order",
         "allocation_over_by", "surplus", "prepayment_interest", "dpd",
@@ -233,6 +241,10 @@ def kernel_gap(terms: Terms) -> str | None:
             return "the penalty's day count is not compiled"
     if terms.round_where == RoundWhere.PER_PIECE:
         return "rounding each stretch of a row is not compiled"
+    if terms.prepayment_interest == PrepaymentInterest.SETTLE_PART:
+        return "prepayment_interest settle_part is not compiled"
+    if terms.business_day > BusinessDay.MODIFIED_PRECEDING:
+        return f"business_day {terms.business_day.name.lower()} is not compiled"
     if DayCount(terms.day_count) not in SPANS:
         return f"day count {terms.day_count.name.lower()} is not compiled"
     if terms.method == Method.ANNUITY and terms.balloon_minor:
@@ -366,12 +378,14 @@ class EventPacker:
         self.details: list[tuple[Any, ...]] = [_detail(Event(0, 0, EventKind.PAYMENT), 0, 0)]
         self.classes: dict[str, int] = {"": 0}
         self.debits: dict[str, int] = {"": 0}
+        self.plans: dict[Plan, int] = {NO_PLAN: 0}
 
     def detail(self, e: Event) -> int:
         """The row of `details` for what an event says beyond day, kind, component and amount."""
         code = self.classes.setdefault(e.class_min, len(self.classes))
         debit = self.debits.setdefault(e.debit_id, len(self.debits))
-        values = _detail(e, code, debit)
+        plan = self.plans.setdefault((e.new_rows, e.judgment), len(self.plans))
+        values = _detail(e, code, debit, plan)
         if values == self.details[0]:
             return 0
         self.details.append(values)
@@ -384,7 +398,7 @@ class EventPacker:
     def columns(self, offsets: np.ndarray, events: np.ndarray) -> EventColumns:
         """Columns over records made with this packer's `detail`."""
         details = np.array(self.details, DETAIL).view(np.recarray)
-        return EventColumns(offsets, events.view(np.recarray), details, list(self.classes), list(self.debits))
+        return EventColumns(offsets, events.view(np.recarray), details, list(self.classes), list(self.debits), list(self.plans))
 
 
 def event_columns(loans: Sequence[Sequence[Event]]) -> EventColumns:
@@ -400,10 +414,10 @@ def _seven(values: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(v) for v in values) + (0,) * (C - len(values))
 
 
-def _detail(e: Event, class_code: int, debit_code: int) -> tuple[Any, ...]:
+def _detail(e: Event, class_code: int, debit_code: int, plan_code: int = 0) -> tuple[Any, ...]:
     return (
         e.of_seq, e.rate_ppm, int(e.later_rows), int(e.prepay_mode), int(e.defer_interest), e.rows, e.from_day, e.until,
-        e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), e.every, int(e.unit),
-        e.grace_rows, e.grace_interest_rows, _seven(e.components),
-        _seven([c for c, _, _ in e.shares]), _seven([n for _, n, _ in e.shares]), _seven([d for _, _, d in e.shares]),
+        e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), plan_code, e.every,
+        int(e.unit), e.grace_rows, e.grace_interest_rows, _seven(e.components), _seven([c for c, _, _ in e.shares]),
+        _seven([n for _, n, _ in e.shares]), _seven([d for _, _, d in e.shares]),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tideover.engine import columns as K
-from tideover.engine.columns import COMPILED_KINDS, LAST_COMPILED, NO, RATIO_DEN_MAX, C
+from tideover.engine.columns import COMPILED_KINDS, NO, RATIO_DEN_MAX, C
 from tideover.engine.compiled import kernel
 from tideover.engine.events import DebitStatus, DeferInterest, EventKind, PauseWhat, PrepayMode, RowPolicy
 from tideover.engine.kernel_dates import civil, days_counted, days_over, months_later
@@ -75,13 +75,13 @@ E_GUARANTOR, E_PAY_GUARANTOR = int(EventKind.GUARANTOR_PAYMENT), int(EventKind.P
 E_DEBIT, E_PAUSE, E_DISBURSEMENT = int(EventKind.DEBIT), int(EventKind.PAUSE), int(EventKind.DISBURSEMENT)
 E_CREDIT_REFUND, E_CHARGEBACK = int(EventKind.CREDIT_REFUND), int(EventKind.CHARGEBACK)
 E_SETTLEMENT, E_INSOLVENCY, E_ADJUSTMENT = int(EventKind.SETTLEMENT), int(EventKind.INSOLVENCY), int(EventKind.ADJUSTMENT)
-E_JUDGMENT, E_LAST = int(EventKind.JUDGMENT), int(LAST_COMPILED)
+E_JUDGMENT = int(EventKind.JUDGMENT)
 FAR = 1 << 40
 NO_LINE = -1
 LATE_MAX = 6 * 10**15
 """Largest overdue base (minor units) that add_product takes with any compiled penalty rate; above it the reference answers."""
 GUARANTOR_ORDER = (INTEREST, PRINCIPAL, COMPOUND, PENALTY, FEE, THIRD_PARTY_FEE, RECOVERY_COST)
-assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(k for k in EventKind if k <= LAST_COMPILED)
+assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(k for k in EventKind if k <= EventKind.ADJUSTMENT)
 
 
 # --- claims ------------------------------------------------------------------------------------------------------------
@@ -1399,8 +1399,10 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
         return
     adjusted = False
     for i in range(low, high):
-        adjusted = adjusted or events[i].kind == E_ADJUSTMENT
-        if events[i].kind == E_JUDGMENT or events[i].kind > E_LAST:
+        kind, d = events[i].kind, details[events[i].detail]
+        adjusted = adjusted or kind == E_ADJUSTMENT
+        redated = kind == E_ADJUSTMENT and (d.from_day != NO or d.until != NO)
+        if kind == E_JUDGMENT or kind > E_ADJUSTMENT or redated:
             st.status = GAP
             return
     st.level = make_plan(w, loan, conv)

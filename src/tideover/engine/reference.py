@@ -7,14 +7,17 @@ So a payment on a due date pays that row, and `as_of` D means after D's events w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
 
-from tideover.engine import reference_interest, reference_rows
+from tideover.engine import reference_interest, reference_judgment, reference_plans, reference_rows
+from tideover.engine.event_problems import event_problem
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, EventRejected, PauseWhat, PrepayMode, RowPolicy
 from tideover.engine.reference_charges import charge_waive
+from tideover.engine.reference_outstanding import follow, is_outstanding, tail
 from tideover.engine.reference_schedule import (
+    BASIS,
     PPM,
     PlanRow,
     dated_rows,
@@ -40,6 +43,7 @@ from tideover.engine.terms import (
     MaterialityPer,
     Method,
     PenaltyBase,
+    PenaltyTerms,
     PrepaymentInterest,
     Shift,
     Surplus,
@@ -47,20 +51,34 @@ from tideover.engine.terms import (
     date_of,
 )
 
-DAILY_COUNTS = frozenset({DayCount.THIRTY_360, DayCount.THIRTY_E_360})
-"""Day counts whose days do not add up to their span: lateness under them is taken day by day."""
+ADDITIVE_COUNTS = frozenset({*BASIS, DayCount.ACT_ACT_ISDA})
+"""Day counts whose days add up to their span: under any other, lateness is taken day by day."""
 MONEY_IN = frozenset(
     {
         EventKind.PAYMENT, EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.PAYOFF, EventKind.DEBIT,
         EventKind.SETTLEMENT, EventKind.GUARANTOR_PAYMENT,
     }
 )  # fmt: skip
+REPLANS = frozenset(
+    {EventKind.RATE_CHANGE, EventKind.DEFER, EventKind.REAMORTISE, EventKind.NEW_ROWS, EventKind.PAUSE, EventKind.DISBURSEMENT}
+)
 ROW_COMPONENTS = (Component.PRINCIPAL, Component.INTEREST, Component.PENALTY, Component.COMPOUND)
 CHARGE_COMPONENTS = (Component.FEE, Component.THIRD_PARTY_FEE, Component.RECOVERY_COST, Component.PENALTY)
 
 
+def _joins_daily(penalty: PenaltyTerms) -> bool:
+    return penalty.compound_on_compound and penalty.compound_joins_base == JoinsBase.NEVER
+
+
 class Replay(State):
     """The state of one loan while its days go by."""
+
+    def __init__(self, terms: Terms, events: list[Event]) -> None:
+        super().__init__(terms, events)
+        self.judged: reference_judgment.Judged | None = None
+        self.cap_reached = False
+        self.tail_interest, self.tail_shown = Fraction(0), 0
+        self.outstanding = is_outstanding(terms)
 
     # --- the day ---------------------------------------------------------------------------------------------------
 
@@ -77,6 +95,8 @@ class Replay(State):
             while at < len(pending) and pending[at].on <= today:
                 self._apply(pending[at], today)
                 at += 1
+            if self.outstanding:
+                follow(self, today)
             if today >= as_of:
                 if self.terms.row_terms is not None:
                     reference_interest.relay(self, today)
@@ -85,18 +105,36 @@ class Replay(State):
             self._accrue(today, until)
             today = until
 
+    def row_new(self, plan: PlanRow, *, due: bool = False) -> Ledger:
+        """A row that an event adds."""
+        self.rows.append(Ledger(plan, due=due))
+        return self.rows[-1]
+
+    def charge_new(self, component: Component, amount: int, due_on: int) -> None:
+        """A charge, due on a day."""
+        self.charges.append(Charge(component, amount, due_on))
+
     def _next_change(self, today: int) -> int:
         """The next day on which anything but the passing of time can change a claim: spans between are alike."""
         penalty = self.terms.penalty
-        if penalty is not None and DAILY_COUNTS & {penalty.day_count, penalty.compound_day_count}:
+        if penalty is not None and self._day_by_day(penalty):
+            return today + 1
+        if self.outstanding and penalty is None and self.terms.day_count not in BASIS:
             return today + 1
         days = [self.maturity, self.stopped, *(start for start, _ in self.rates)]
         days += [d for a, b, _ in self.pauses for d in (a, b)]
+        if self.judged is not None:
+            days += self.judged.changes()
         for row in self.rows:
             days += [row.plan.end, row.plan.due_on, row.plan.late_from]
             if penalty is not None and row.plan.due_on <= today + penalty.grace_days + 1:
                 days += [self._grace_last(row), self._grace_last(row) + 1, self._grace_end(row)]
         return min((d for d in days if d > today), default=2**31)
+
+    def _day_by_day(self, penalty: PenaltyTerms) -> bool:
+        """Whether lateness must be taken one day at a time: its days do not add up, or each day's sum matters."""
+        counts = {penalty.day_count, penalty.compound_day_count}
+        return not counts <= ADDITIVE_COUNTS or (penalty.cap_minor >= 0 and not self.cap_reached) or _joins_daily(penalty)
 
     def _fall_due(self, today: int) -> None:
         falling = [r for r in self.rows if not r.due and not r.plan.closed and r.plan.due_on == today]
@@ -123,9 +161,15 @@ class Replay(State):
 
     def _accrue(self, today: int, until: int) -> None:
         """Lateness of the days from `today` to the day before `until`, in which nothing else happens."""
-        penalty = self.terms.penalty
-        if penalty is None:
+        if self.judged is not None:
+            reference_judgment.accrue(self, self.judged, today, until)
             return
+        if self.outstanding:
+            tail(self, today, until)
+        penalty = self.terms.penalty
+        if penalty is None or self.cap_reached:
+            return
+        before = self._lateness() if penalty.cap_minor >= 0 else []
         stopped = self.stopped != NO_DAY and today >= self.stopped
         paused = any(a <= today < b and what & PauseWhat.PENALTY for a, b, what in self.pauses)
         for row in self.rows:
@@ -138,6 +182,35 @@ class Replay(State):
             if not stopped and not paused:
                 self._accrue_row(row, today, until)
             self._activate(row, today)
+        if penalty.cap_minor >= 0:
+            self._hold_to_cap(penalty.cap_minor, before)
+
+    def _lateness(self) -> list[tuple[Ledger, list[int]]]:
+        """Penalty and compound that each row ever claimed, rounded."""
+        terms = self.terms
+        return [
+            (r, [f + round_exact(x, terms.rounding, terms.rounding_unit_minor) for f, x in zip(r.fixed, r.run, strict=True)])
+            for r in self.rows
+            if r.late_shown
+        ]
+
+    def _hold_to_cap(self, cap: int, before: list[tuple[Ledger, list[int]]]) -> None:
+        """When the sum passes the cap, what grew this day is cut back, newest row first, and nothing accrues any more."""
+        after = self._lateness()
+        excess = sum(sum(parts) for _, parts in after) - cap
+        if excess <= 0:
+            return
+        known = {id(row): parts for row, parts in before}
+        for row, parts in reversed(after):
+            for k in (1, 0):
+                cut = min(excess, parts[k] - known.get(id(row), [0, 0])[k])
+                if cut > 0:
+                    row.run[k] = Fraction(parts[k] - row.fixed[k] - cut)
+                    excess -= cut
+        for row in self.rows:
+            if not row.late_shown:
+                row.run = [Fraction(0), Fraction(0)]
+        self.cap_reached = True
 
     def _accrue_row(self, row: Ledger, today: int, until: int) -> None:
         penalty = self.terms.penalty
@@ -149,6 +222,8 @@ class Replay(State):
             base += interest
         row.run[0] += base * rate * year_share(penalty.day_count, today, until)
         if penalty.compound_on_interest:
+            if _joins_daily(penalty):
+                row.joined = self.claim(row, Component.COMPOUND)
             joined = min(row.joined, self.claim(row, Component.COMPOUND)) if row.joined else 0
             after = today >= self.maturity
             which = penalty.compound_rate_after_maturity if after else penalty.compound_rate_before_maturity
@@ -203,7 +278,7 @@ class Replay(State):
 
     def _cut_segments(self) -> None:
         """With segment accruals a payment or waiver rounds what ran so far and drops the remainder."""
-        if self.terms.accruals != Accruals.SEGMENT:
+        if self.terms.accruals != Accruals.SEGMENT or self.judged is not None:
             return
         for row in self.rows:
             if row.late_shown:
@@ -223,14 +298,16 @@ class Replay(State):
 
     def _order(self, today: int) -> tuple[tuple[Component, ...], AllocateBy]:
         t = self.terms
-        if t.allocation_over_dpd >= 0 and self.days_past_due(today) > t.allocation_over_dpd:
+        if self.judged is not None:
+            order, by = self.judged.terms.order, AllocateBy.COMPONENT
+        elif t.allocation_over_dpd >= 0 and self.days_past_due(today) > t.allocation_over_dpd:
             order, by = t.allocation_over_order, t.allocation_over_by
         else:
             order, by = t.allocation_order, t.allocation_by
         return (
             *order,
             *(c for c in t.allocation_order if c not in order),
-            *(c for c in Component if c not in t.allocation_order),
+            *(c for c in Component if c not in t.allocation_order and c not in order),
         ), by
 
     def _pay_due(self, amount: int, today: int, line: TraceLine | None) -> int:
@@ -292,12 +369,18 @@ class Replay(State):
         line.held_minor = rest
 
     def _pay_next(self, amount: int, today: int, line: TraceLine) -> int:
-        """Interest, then principal, of the next rows as planned: nothing is saved."""
+        """Interest, then principal, of the next rows as planned: nothing is saved.
+
+        Where interest follows what is out: the interest that ran so far, then principal of the next rows.
+        """
         for row in self.rows:
             if row.due or row.plan.closed:
                 continue
             for component in (Component.INTEREST, Component.PRINCIPAL):
-                part = min(amount, row.open(component))
+                wanted = row.open(component)
+                if self.outstanding and component == Component.INTEREST:
+                    wanted = self._accrued(row, today)
+                part = min(amount, wanted)
                 row.paid[component] += part
                 self.paid_total += part
                 line.amounts_minor[component] += part
@@ -327,6 +410,12 @@ class Replay(State):
         if not undue:
             return amount
         current = undue[0].plan
+        if self.terms.prepayment_interest == PrepaymentInterest.SETTLE_PART:
+            part = self._part_within(undue, amount, today)
+            if part:
+                amount -= part + self._own_interest(current, part, today)
+                self._repay_part(undue, part, today, line, mode)
+            return amount
         if self.terms.prepayment_interest == PrepaymentInterest.SETTLE_ALL:
             accrued = self._accrued(undue[0], today)
             settled = min(amount, accrued)
@@ -397,7 +486,14 @@ class Replay(State):
         handler = HANDLERS.get(event.kind)
         if handler is None:
             raise EventRejected(event.seq, f"{event.kind.name.lower()} cannot be replayed")
+        if problem := event_problem(event):
+            raise EventRejected(event.seq, problem)
+        if self.judged is not None and event.kind in reference_judgment.NOT_AFTER_JUDGMENT:
+            raise EventRejected(event.seq, f"{event.kind.name.lower()} cannot change a judged debt")
         handler(self, event, today)
+        if self.outstanding and self.terms.surplus == Surplus.NEXT and self.surplus and event.kind in REPLANS:
+            # Early money stays paid through a new plan: it goes at once to the new rows.
+            self.surplus = self._pay_next(self.surplus, today, TraceLine(event.seq, today))
 
     def _on_payment(self, event: Event, today: int) -> None:
         if event.debit_id:
@@ -432,23 +528,44 @@ class Replay(State):
         line = self.line(event)
         if not undue:
             raise EventRejected(event.seq, "nothing is left that is not yet due")
-        row = undue[0]
         part = min(event.amount_minor, sum(r.open(Component.PRINCIPAL) for r in undue))
-        share = PlanRow(0, row.plan.start, row.plan.end, 0, 0, settled_at=row.plan.settled_at)
-        share.pieces = [(at, part, rate) for at, _, rate in row.plan.pieces]
-        own = round_exact(row_interest_exact(share, self.terms, today), self.terms.rounding, self.terms.rounding_unit_minor)
+        self._repay_part(undue, part, today, line)
+
+    def _own_interest(self, row: PlanRow, part: int, today: int) -> int:
+        """Interest of `part` of the row's principal since the row began, rounded."""
+        share = PlanRow(0, row.start, row.end, 0, 0, settled_at=row.settled_at)
+        share.pieces = [(at, part, rate) for at, _, rate in row.pieces]
+        exact = row_interest_exact(share, self.terms, today)
+        return round_exact(exact, self.terms.rounding, self.terms.rounding_unit_minor)
+
+    def _repay_part(
+        self, undue: list[Ledger], part: int, today: int, line: TraceLine, mode: PrepayMode = PrepayMode.KEEP_TERM
+    ) -> None:
+        row = undue[0].plan
+        own = self._own_interest(row, part, today)
         line.amounts_minor[Component.PRINCIPAL] += part
         line.amounts_minor[Component.INTEREST] += own
         self.paid_total += part + own
-        row.plan.pieces = [(at, balance - part, rate) for at, balance, rate in row.plan.pieces]
+        row.pieces = [(at, balance - part, rate) for at, balance, rate in row.pieces]
         balance = sum(r.open(Component.PRINCIPAL) for r in undue) - part
         plans = [r.plan for r in undue]
-        if self.terms.method in (Method.ANNUITY, Method.EQUAL_PRINCIPAL):
-            self.level = fill(plans, self.terms, balance, self.rate_at(today))
-        else:
+        if self.terms.method not in (Method.ANNUITY, Method.EQUAL_PRINCIPAL):
             self._shrink(plans, balance)
+        elif mode == PrepayMode.SHORTEN:
+            fill(plans, self.terms, balance, self.rate_at(today), level=self.level)
+        else:
+            self.level = fill(plans, self.terms, balance, self.rate_at(today))
         self._interest_refresh()
         self._drop_empty(undue)
+
+    def _part_within(self, undue: list[Ledger], amount: int, today: int) -> int:
+        """The most principal that `amount` repays together with that principal's own interest."""
+        row = undue[0].plan
+        low, high = 0, min(amount, sum(r.open(Component.PRINCIPAL) for r in undue))
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if middle + self._own_interest(row, middle, today) <= amount else (low, middle - 1)
+        return low
 
     def _on_payoff(self, event: Event, today: int) -> None:
         owed = self.standing(today).payoff_minor + self.surplus
@@ -619,51 +736,6 @@ class Replay(State):
             out.append(on)
             k += 1
         return [*out, maturity]
-
-    def _on_reamortise(self, event: Event, today: int) -> None:
-        undue = self._replannable(today)
-        balance = sum(r.open(Component.PRINCIPAL) for r in undue)
-        accrued_until = undue[0].plan.start if undue else today
-        line = self.line(event)
-        for component in event.components:
-            for row in self.rows:
-                if row.due and component in ROW_COMPONENTS:
-                    part = max(0, self.claim(row, component))
-                    row.gone[component] += part
-                    balance += part
-                    line.amounts_minor[component] += part
-            for charge in self._charge_open(component, today):
-                part = charge.amount - charge.settled
-                charge.settled = charge.amount
-                balance += part
-                line.amounts_minor[component] += part
-        for row in self.rows:
-            self._note_paid(row, today)
-        for row in undue:
-            self.rows.remove(row)
-        self._new_plan(event, accrued_until, balance)
-
-    def _new_plan(self, event: Event, start: int, balance: int) -> None:
-        terms = self.terms
-        first = event.from_day
-        nominal = [self._shifted(first, k) for k in range(event.rows)]
-        nominal[0] = first
-        rate = self.rate_at(start)
-        rows = [PlanRow(0, *dates) for dates in dated_rows(nominal, start, terms, NO_DAY)]
-        self._whole_periods(rows[0], first)
-        regular = terms if terms.method in (Method.ANNUITY, Method.EQUAL_PRINCIPAL) else terms.with_(method=Method.ANNUITY)
-        self.level = fill(rows, regular, balance, rate)
-        self.rows += [Ledger(r) for r in rows]
-        self._interest_refresh()
-        self._after_rows_changed()
-
-    def _whole_periods(self, row: PlanRow, first_due: int) -> None:
-        """A first row that is k whole periods long counts k x every/12; any other length is odd."""
-        for k in range(1, 121):
-            if self._shifted(row.start, k) == first_due:
-                row.periods = k
-                return
-        row.odd = True
 
     def _on_restructure(self, event: Event, today: int) -> None:
         self.class_min = event.class_min
@@ -914,7 +986,7 @@ class Replay(State):
         return amount
 
 
-HANDLERS = {
+HANDLERS: dict[EventKind, Callable[[Replay, Event, int], None]] = {
     EventKind.PAYMENT: Replay._on_payment,
     EventKind.PREPAYMENT: Replay._on_prepayment,
     EventKind.REPAY_PART: Replay._on_repay_part,
@@ -924,7 +996,7 @@ HANDLERS = {
     EventKind.WAIVER: Replay._on_waiver,
     EventKind.DEFER: Replay._on_defer,
     EventKind.EXTENSION: Replay._on_extension,
-    EventKind.REAMORTISE: Replay._on_reamortise,
+    EventKind.REAMORTISE: reference_plans.reamortise,
     EventKind.RESTRUCTURE: Replay._on_restructure,
     EventKind.ACCELERATION: Replay._on_acceleration,
     EventKind.WRITE_OFF: Replay._on_write_off,
@@ -942,6 +1014,8 @@ HANDLERS = {
     EventKind.PAYOUT_REFUND: Replay._on_payment,
     EventKind.CHARGE_CREDIT: Replay._on_payment,
     EventKind.CHARGE_WAIVER: Replay._on_charge_waiver,
+    EventKind.JUDGMENT: reference_judgment.judge,
+    EventKind.NEW_ROWS: reference_plans.new_rows,
 }
 
 
@@ -952,19 +1026,17 @@ def effective(events: Iterable[Event], known_at: int | None) -> list[Event]:
     # A reversal may itself be reversed: then what it voided counts again.
     live = [e for e in known if e.seq not in void]
     void = {e.of_seq for e in live if e.kind == EventKind.REVERSAL}
-    amounts = {e.of_seq: e.amount_minor for e in sorted(live, key=lambda e: e.seq) if e.kind == EventKind.ADJUSTMENT}
-    out = []
-    for e in known:
-        if e.seq in void or e.kind in (EventKind.REVERSAL, EventKind.ADJUSTMENT):
-            continue
-        if e.seq in amounts:
-            e = _with_amount(e, amounts[e.seq])
-        out.append(e)
-    return out
+    changes = {e.of_seq: e for e in sorted(live, key=lambda e: e.seq) if e.kind == EventKind.ADJUSTMENT}
+    kept = [e for e in known if e.seq not in void and e.kind not in (EventKind.REVERSAL, EventKind.ADJUSTMENT)]
+    return [_adjusted(e, changes[e.seq]) if e.seq in changes else e for e in kept]
 
 
-def _with_amount(event: Event, amount_minor: int) -> Event:
-    return replace(event, amount_minor=amount_minor)
+def _adjusted(event: Event, change: Event) -> Event:
+    """The event as corrected: its amount, or where the change gives days those of a pause, a charge or an extension."""
+    days = {name: getattr(change, name) for name in ("from_day", "until") if getattr(change, name) != NO_DAY}
+    if event.kind == EventKind.PAUSE:
+        return replace(event, **days)
+    return replace(event, amount_minor=change.amount_minor, **days)
 
 
 def replay(terms: Terms, events: list[Event], as_of: int, known_at: int | None = None) -> Standing:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from tideover.engine.events import Event
+from tideover.engine.events import Event, EventKind
 from tideover.engine.reference_charges import charges_of, note_settled, ordered
 from tideover.engine.reference_schedule import round_exact
 from tideover.engine.reference_state import Charge, Ledger, State
@@ -19,6 +19,7 @@ from tideover.engine.terms import (
     ChargeTiming,
     Component,
     FutureRule,
+    KindRule,
     RowTerms,
     RowTiming,
 )
@@ -35,18 +36,20 @@ def rules_of(state: State) -> RowTerms:
     return rules
 
 
-def future_rule(state: State, kind: int) -> FutureRule:
-    """How a kind of payment spreads money in advance."""
+def rule_for(state: State, kind: int) -> KindRule:
+    """How a kind of payment is allocated: its own rule where the terms have one, else the loan's."""
     rules = rules_of(state)
-    return dict(rules.future_by_kind).get(kind, rules.future)
+    own = next((k for k in rules.kinds if k.kind == kind), KindRule(kind, rules.future))
+    return own if own.steps else KindRule(kind, own.future, rules.steps)
 
 
-def allocate(state: State, amount: int, today: int, line: TraceLine, future: FutureRule) -> int:
-    """Pay rows by the steps of the terms; returns what no step takes."""
-    for step in rules_of(state).steps:
+def allocate(state: State, amount: int, today: int, line: TraceLine, kind: int = EventKind.PAYMENT) -> int:
+    """Pay rows by the steps of a kind of payment; returns what no step takes."""
+    rule = rule_for(state, kind)
+    for step in rule.steps:
         if not amount:
             break
-        amount = _step(_Paying(state, step, today, line), amount, future)
+        amount = _step(_Paying(state, step, today, line), amount, rule.future)
     note_settled(state, today)
     return amount
 
@@ -56,7 +59,7 @@ def held_pays_charge(state: State) -> None:
     for line in state.trace:
         if line.held_minor > 0 and state.surplus > 0:
             offered = min(line.held_minor, state.surplus)
-            rest = allocate(state, offered, line.on, line, rules_of(state).future)
+            rest = allocate(state, offered, line.on, line)
             line.held_minor -= offered - rest
             state.surplus -= offered - rest
 
@@ -66,7 +69,7 @@ def held_pays_rows(state: State, event: Event, today: int) -> None:
     if state.surplus > 0:
         line = state.line(event)
         offered, state.surplus = state.surplus, 0
-        state.surplus = allocate(state, offered, today, line, rules_of(state).future)
+        state.surplus = allocate(state, offered, today, line)
         line.held_minor = state.surplus - offered
 
 

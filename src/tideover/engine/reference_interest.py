@@ -6,7 +6,7 @@ Every event and the day asked about lay the rows out again (`reference_level`). 
 from __future__ import annotations
 
 from tideover.engine.events import Event
-from tideover.engine.reference_allocation import allocate, future_rule, rules_of
+from tideover.engine.reference_allocation import allocate, rules_of
 from tideover.engine.reference_charges import note_settled, regular, row_open
 from tideover.engine.reference_level import Actual, Course, Early, lay_out, levels_of
 from tideover.engine.reference_schedule import planned_interest
@@ -94,7 +94,7 @@ def pay_early(state: State, amount: int, today: int, line: TraceLine) -> int:
     late = any(r.plan.due_on < today and row_open(state, r) > 0 for r in state.rows)
     due = sum(row_open(state, r) for r in state.rows if r.plan.due_on <= today)
     paid = min(amount, due)
-    allocate(state, paid, today, line, future_rule(state, 0))
+    allocate(state, paid, today, line)
     rest = amount - paid
     running = next((r for r in regular(state) if r.plan.due_on >= today), None)
     if not rest or running is None:
@@ -120,4 +120,4 @@ def pay_off(state: State, event: Event, today: int) -> None:
     amount = sum(max(0, row_open(state, r)) for r in state.rows)
     held, state.surplus = min(state.surplus, amount), max(0, state.surplus - amount)
     line.held_minor = -held
-    allocate(state, amount, today, line, future_rule(state, event.kind))
+    allocate(state, amount, today, line)

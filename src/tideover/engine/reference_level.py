@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from tideover.engine.reference_schedule import PPM, PlanRow, period_share, planned_interest, round_exact, row_share
+from tideover.engine.reference_schedule import PPM, PlanRow, period_share, planned_interest, round_exact, whole_share
 from tideover.engine.terms import LevelRate, Terms
 
 Dated = tuple[int, int]
@@ -69,8 +69,8 @@ def level_of(rows: Sequence[PlanRow], balance: int, terms: Terms, first: PlanRow
 
 def _rate_share(row: PlanRow, terms: Terms, first: PlanRow) -> Fraction:
     if terms.level_rate == LevelRate.EACH_ROW:
-        return row_share(row, terms)
-    return row_share(first, terms) if terms.level_rate == LevelRate.FIRST_ROW else period_share(terms)
+        return whole_share(row, terms)
+    return whole_share(first, terms) if terms.level_rate == LevelRate.FIRST_ROW else period_share(terms)
 
 
 def levels_of(rows: Sequence[PlanRow], tranches: Sequence[Dated], terms: Terms) -> list[int]:

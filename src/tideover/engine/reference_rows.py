@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tideover.engine.events import PAYMENT_KINDS, Event, EventKind, EventRejected, PauseWhat
-from tideover.engine.reference_allocation import allocate, future_rule, held_pays_charge, rules_of
+from tideover.engine.events import PAYMENT_KINDS, DebitStatus, Event, EventKind, EventRejected, PauseWhat
+from tideover.engine.reference_allocation import allocate, held_pays_charge, rules_of
 from tideover.engine.reference_charges import charge_add, charge_waive, charges_of, note_settled, ordered, row_open
 from tideover.engine.reference_interest import is_laid, pay_early, pay_off, relay
 from tideover.engine.reference_reshape import arrears_spread, re_age, reschedule
@@ -43,8 +43,20 @@ def pay(state: State, event: Event, today: int) -> None:
     """A payment of any kind; what no row takes is held."""
     line = state.line(event)
     rest = pay_early(state, event.amount_minor, today, line)
-    line.held_minor = allocate(state, rest, today, line, future_rule(state, event.kind))
+    line.held_minor = allocate(state, rest, today, line, event.kind)
     state.surplus += line.held_minor
+
+
+def debit(state: State, event: Event, today: int) -> None:
+    """A debit pays once, when it succeeded."""
+    if event.debit_id in state.debits_taken:
+        return
+    state.debits.pop(event.debit_id, None)
+    if event.debit_status == DebitStatus.SUCCESS:
+        state.debits_taken.add(event.debit_id)
+        pay(state, event, today)
+    elif event.debit_status != DebitStatus.FAILED:
+        state.debits[event.debit_id] = (event.debit_status, event.amount_minor)
 
 
 def charge(state: State, event: Event, today: int) -> None:
@@ -93,6 +105,13 @@ def refused(state: State, event: Event, today: int) -> None:
 
 
 REFUSED = (
+    EventKind.RATE_CHANGE,
+    EventKind.ACCELERATION,
+    EventKind.SETTLEMENT,
+    EventKind.INSOLVENCY,
+    EventKind.JUDGMENT,
+    EventKind.NEW_ROWS,
+    EventKind.PAY_GUARANTOR,
     EventKind.PREPAYMENT,
     EventKind.REPAY_PART,
     EventKind.DEFER,
@@ -105,6 +124,7 @@ PLAIN_PLAN = (EventKind.RE_AGE, EventKind.SPREAD_ARREARS)
 """Kinds that move principal between rows of a plan made once for all."""
 ROW_HANDLERS: dict[EventKind, Callable[[State, Event, int], None]] = {
     **dict.fromkeys(PAYMENT_KINDS, pay),
+    EventKind.DEBIT: debit,
     EventKind.CHARGE: charge,
     EventKind.CHARGE_WAIVER: waive,
     EventKind.DISBURSEMENT: tranche_add,

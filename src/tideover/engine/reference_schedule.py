@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
+from tideover.engine.dates import adjust
+from tideover.engine.daycount import PLAIN, Period, year_fraction
 from tideover.engine.terms import (
+    BUSINESS_DAY_NAMES,
+    DAY_COUNT_NAMES,
     NO_DAY,
     BusinessDay,
     DayCount,
@@ -75,44 +79,26 @@ def later(terms: Terms, first: int, k: int) -> int:
 
 def adjusted(on: int, terms: Terms) -> int:
     """`on` moved to a business day by the terms' convention."""
-    convention, cal = terms.business_day, terms.calendar
-    if convention == BusinessDay.UNADJUSTED or cal.is_business_day(on):
+    if terms.business_day == BusinessDay.UNADJUSTED:
         return on
-    forward = convention in (BusinessDay.FOLLOWING, BusinessDay.MODIFIED_FOLLOWING)
-    moved = _walk(on, terms, 1 if forward else -1)
-    modified = convention in (BusinessDay.MODIFIED_FOLLOWING, BusinessDay.MODIFIED_PRECEDING)
-    if modified and date_of(moved).month != date_of(on).month:
-        return _walk(on, terms, -1 if forward else 1)
-    return moved
+    return adjust(on, BUSINESS_DAY_NAMES[terms.business_day], terms.calendar)
 
 
-def _walk(on: int, terms: Terms, by: int) -> int:
-    while not terms.calendar.is_business_day(on):
-        on += by
-    return on
+BASIS = {
+    DayCount.PERIODS: Fraction(360),
+    DayCount.ACT_360: Fraction(360),
+    DayCount.ACT_365F: Fraction(365),
+    DayCount.ACT_364: Fraction(364),
+    DayCount.ACT_36525: Fraction(1461, 4),
+}
 
 
-def year_share(convention: DayCount, start: int, end: int) -> Fraction:
+def year_share(convention: DayCount, start: int, end: int, period: Period = PLAIN) -> Fraction:
     """The share of a year between two days, first counted and last not; PERIODS counts as ACT/360 here."""
-    days = end - start
-    if convention in (DayCount.THIRTY_360, DayCount.THIRTY_E_360):
-        a, b = date_of(start), date_of(end)
-        a_day = min(a.day, 30)
-        if convention == DayCount.THIRTY_E_360:
-            b_day = min(b.day, 30)
-        else:
-            b_day = 30 if b.day == 31 and a_day == 30 else b.day
-        return Fraction((b.year - a.year) * 360 + (b.month - a.month) * 30 + b_day - a_day, 360)
-    if convention == DayCount.ACT_ACT_ISDA:
-        total, at = Fraction(0), start
-        while at < end:
-            year = date_of(at).year
-            stop = min(end, day(date(year + 1, 1, 1)))
-            total += Fraction(stop - at, 366 if gregorian.isleap(year) else 365)
-            at = stop
-        return total
-    basis = {DayCount.ACT_365F: Fraction(365), DayCount.ACT_364: Fraction(364), DayCount.ACT_36525: Fraction(1461, 4)}
-    return days / basis.get(convention, Fraction(360))
+    basis = BASIS.get(convention)
+    if basis is not None:
+        return (end - start) / basis
+    return year_fraction(DAY_COUNT_NAMES[convention], start, end, period)
 
 
 @dataclass(slots=True)
@@ -176,7 +162,7 @@ def row_interest_exact(row: PlanRow, terms: Terms, until: int) -> Fraction:
         total = Fraction(0)
         for a, b, balance, rate in spans:
             for d in range(a, b):
-                exact = Fraction(balance * rate, PPM) * year_share(terms.day_count, d, d + 1)
+                exact = Fraction(balance * rate, PPM) * row_share(row, terms, d, d + 1)
                 total += round_exact(exact, terms.rounding, terms.rounding_unit_minor)
         return total
     if terms.round_where == RoundWhere.PER_PIECE:
@@ -188,10 +174,42 @@ def row_interest_exact(row: PlanRow, terms: Terms, until: int) -> Fraction:
     return total - (Fraction(spans[0][2] * spans[0][3], PPM) * row.interest_waived_share if whole and spans else 0)
 
 
-def _share(row: PlanRow, terms: Terms, start: int, end: int, whole: bool) -> Fraction:
+def row_share(row: PlanRow, terms: Terms, start: int, end: int) -> Fraction:
+    """The share of a year of days inside a row, which is the period that some day counts ask for."""
+    return year_share(terms.day_count, start, end, _period(row, terms, start, end))
+
+
+def _period(row: PlanRow, terms: Terms, start: int, end: int) -> Period:
     months = months_per_step(terms)
+    if terms.day_count == DayCount.ACT_365L:
+        return Period(end=row.end, per_year=max(1, 12 // months))
+    if terms.day_count == DayCount.THIRTY_E_360_ISDA:
+        return Period(maturity=terms.maturity_on)
+    if terms.day_count == DayCount.THIRTY_U_360:
+        return Period(end_of_month=terms.due_day == 31)
+    if terms.day_count == DayCount.ACT_ACT_ICMA:
+        return Period(parts=_quasi_periods(row, months, start, end))
+    return PLAIN
+
+
+def _quasi_periods(row: PlanRow, months: int, start: int, end: int) -> tuple[tuple[int, int, Fraction], ...]:
+    """Regular periods that end with the row, cut to the days from `start` to `end` (ICMA rule 251)."""
+    out: list[tuple[int, int, Fraction]] = []
+    k, stop = 0, row.end
+    while stop > start:
+        k += 1
+        begin = months_later(row.end, -months * k, date_of(row.end).day)
+        days = min(end, stop) - max(start, begin)
+        if days > 0:
+            out.append((days, stop - begin, Fraction(12, months)))
+        stop = begin
+    return tuple(out)
+
+
+def _share(row: PlanRow, terms: Terms, start: int, end: int, whole: bool) -> Fraction:
     if terms.day_count != DayCount.PERIODS:
-        return year_share(terms.day_count, start, end)
+        return row_share(row, terms, start, end)
+    months = months_per_step(terms)
     period = Fraction(months, 12) if months else Fraction((step(terms, 0, 1)), 360)
     if whole and row.odd:
         return _odd_share(row, terms)
@@ -203,7 +221,7 @@ def _share(row: PlanRow, terms: Terms, start: int, end: int, whole: bool) -> Fra
     return year_share(DayCount.ACT_360, start, end)
 
 
-def row_share(row: PlanRow, terms: Terms) -> Fraction:
+def whole_share(row: PlanRow, terms: Terms) -> Fraction:
     """The share of a year of a whole row."""
     return _share(row, terms, row.start, row.end, True)
 

@@ -16,7 +16,7 @@ NO_DAY = -(2**31)
 """The value of a date field that is not used."""
 PRINCIPAL_MINOR_MAX = 10**13
 RATE_PPM_MAX = 10_000_000
-ROW_COUNT_MAX = 1200
+ROW_COUNT_MAX = 2_400
 
 
 def day(value: date | str) -> int:
@@ -73,6 +73,42 @@ class DayCount(IntEnum):
     ACT_364 = 5
     ACT_36525 = 6
     THIRTY_E_360 = 7
+    ACT_ACT_AFB = 8
+    ACT_ACT_ICMA = 9
+    ACT_365_ACTUAL = 10
+    ACT_365L = 11
+    NL_360 = 12
+    NL_365 = 13
+    THIRTY_360_US = 14
+    THIRTY_360_PSA = 15
+    THIRTY_U_360 = 16
+    THIRTY_E_365 = 17
+    THIRTY_E_360_ISDA = 18
+    THIRTY_E_PLUS_360 = 19
+
+
+DAY_COUNT_NAMES: dict[DayCount, str] = {
+    DayCount.ACT_360: "ACT/360",
+    DayCount.ACT_365F: "ACT/365F",
+    DayCount.THIRTY_360: "30/360 ISDA (Bond Basis)",
+    DayCount.ACT_ACT_ISDA: "ACT/ACT ISDA",
+    DayCount.ACT_364: "ACT/364",
+    DayCount.ACT_36525: "ACT/365.25",
+    DayCount.THIRTY_E_360: "30E/360",
+    DayCount.ACT_ACT_AFB: "ACT/ACT AFB",
+    DayCount.ACT_ACT_ICMA: "ACT/ACT ICMA",
+    DayCount.ACT_365_ACTUAL: "ACT/365 Actual",
+    DayCount.ACT_365L: "ACT/365L",
+    DayCount.NL_360: "NL/360",
+    DayCount.NL_365: "NL/365",
+    DayCount.THIRTY_360_US: "30/360 US (NASD, Feb EOM)",
+    DayCount.THIRTY_360_PSA: "30/360 PSA",
+    DayCount.THIRTY_U_360: "30U/360",
+    DayCount.THIRTY_E_365: "30E/365",
+    DayCount.THIRTY_E_360_ISDA: "30E/360 ISDA",
+    DayCount.THIRTY_E_PLUS_360: "30E+/360",
+}
+"""Day count -> its name in `engine.daycount`; PERIODS counts whole periods and has none."""
 
 
 class PartPeriod(IntEnum):
@@ -96,6 +132,20 @@ class BusinessDay(IntEnum):
     MODIFIED_FOLLOWING = 2
     PRECEDING = 3
     MODIFIED_PRECEDING = 4
+    NEAREST = 5
+    HALF_MONTH_MODIFIED_FOLLOWING = 6
+
+
+BUSINESS_DAY_NAMES: dict[BusinessDay, str] = {
+    BusinessDay.UNADJUSTED: "Unadjusted",
+    BusinessDay.FOLLOWING: "Following",
+    BusinessDay.MODIFIED_FOLLOWING: "ModifiedFollowing",
+    BusinessDay.PRECEDING: "Preceding",
+    BusinessDay.MODIFIED_PRECEDING: "ModifiedPreceding",
+    BusinessDay.NEAREST: "Nearest",
+    BusinessDay.HALF_MONTH_MODIFIED_FOLLOWING: "HalfMonthModifiedFollowing",
+}
+"""Business-day convention -> its name in `engine.dates`."""
 
 
 class Shift(IntEnum):
@@ -106,6 +156,8 @@ class Shift(IntEnum):
 
 
 class InterestBasis(IntEnum):
+    """SCHEDULED: interest follows the plan. OUTSTANDING: it follows the principal that is really out, day by day."""
+
     SCHEDULED = 0
     OUTSTANDING = 1
 
@@ -173,8 +225,11 @@ class Surplus(IntEnum):
 
 
 class PrepaymentInterest(IntEnum):
+    """What interest a prepayment settles: none (it falls due with the row), all that accrued, or the prepaid part's own."""
+
     AT_DUE = 0
     SETTLE_ALL = 1
+    SETTLE_PART = 2
 
 
 class MaterialityPer(IntEnum):
@@ -290,12 +345,13 @@ class PenaltyTerms:
     restart_on_grace_end: bool = False
     compound_on_interest: bool = True
     compound_on_compound: bool = False
+    """Unpaid compound bears compound: from the next day on, or from the dates that `compound_joins_base` names."""
     compound_joins_base: JoinsBase = JoinsBase.NEVER
     compound_rate_before_maturity: CompoundRate = CompoundRate.CONTRACT
     compound_rate_after_maturity: CompoundRate = CompoundRate.PENALTY
     compound_day_count: DayCount = DayCount.ACT_360
     cap_minor: int = -1
-    """Largest sum of penalty and compound claimed on the loan; -1: none."""
+    """Largest sum of penalty and compound that ever accrues on the loan, paid or not; -1: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,17 +377,26 @@ class AllocationStep:
 
 
 @dataclass(frozen=True, slots=True)
+class KindRule:
+    """How one kind of payment (EventKind value) is allocated where it differs. steps empty: those of the loan."""
+
+    kind: int
+    future: FutureRule
+    steps: tuple[AllocationStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RowTerms:
     """Rows that carry their own charges, and money that is allocated in steps (docs/method/allocation.md).
 
-    steps: taken in order until the money is gone; what no step takes is held. future: how money in advance is spread,
-    future_by_kind: the same for a kind of payment (EventKind value). credit_order: which components of the payment a
-    chargeback restores first; empty: principal only.
+    steps: taken in order until the money is gone; what no step takes is held. future: how money in advance is spread.
+    kinds: payment kinds that differ from that. credit_order: which components of the payment a chargeback restores first;
+    empty: principal only.
     """
 
     steps: tuple[AllocationStep, ...]
     future: FutureRule = FutureRule.NEXT
-    future_by_kind: tuple[tuple[int, FutureRule], ...] = ()
+    kinds: tuple[KindRule, ...] = ()
     charges_due: ChargeTiming = ChargeTiming.ROW
     plan_changes: PlanChanges = PlanChanges.ON_DAY
     tranches: TrancheRule = TrancheRule.SPREAD_LEFT
@@ -426,35 +491,12 @@ class Terms:
 
     def problems(self) -> list[str]:
         """What makes these terms impossible: one sentence each, naming the term; empty when they are sound."""
-        out: list[str] = []
-        if not 0 < self.principal_minor <= PRINCIPAL_MINOR_MAX:
-            out.append(f"principal_minor {self.principal_minor} must lie in 1..{PRINCIPAL_MINOR_MAX}")
-        if not 0 <= self.annual_rate_ppm <= RATE_PPM_MAX:
-            out.append(f"annual_rate_ppm {self.annual_rate_ppm} must lie in 0..{RATE_PPM_MAX}")
-        if self.every < 1:
-            out.append(f"every {self.every} must be at least 1")
-        if not 0 <= self.instalments <= ROW_COUNT_MAX:
-            out.append(f"instalments {self.instalments} must lie in 0..{ROW_COUNT_MAX}")
-        if not 0 <= self.due_day <= 31:
-            out.append(f"due_day {self.due_day} must lie in 0..31")
-        if self.method in (Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT):
-            if self.instalments < 1:
-                out.append(f"instalments must be at least 1 for method {self.method.name.lower()}")
-            if self.first_due_on == NO_DAY:
-                out.append(f"first_due_on is missing for method {self.method.name.lower()}")
-        if self.method in (Method.INTEREST_ONLY, Method.BULLET) and self.maturity_on == NO_DAY:
-            out.append(f"maturity_on is missing for method {self.method.name.lower()}")
-        if self.first_due_on not in (NO_DAY,) and self.first_due_on <= self.disbursed_on:
-            out.append("first_due_on must be after disbursed_on")
-        if self.maturity_on != NO_DAY and self.maturity_on <= self.disbursed_on:
-            out.append("maturity_on must be after disbursed_on")
-        if self.method == Method.CUSTOM and sum(r.principal_minor for r in self.custom_rows) != self.principal_minor:
-            out.append("custom_rows must add up to principal_minor")
-        if len(set(self.allocation_order)) != len(self.allocation_order):
-            out.append("allocation_order names a component twice")
-        if self.row_terms is not None:
-            out += _row_problems(self.row_terms)
-        return out
+        from tideover.engine.terms_problems import problems
+
+        try:
+            return list(problems(self))
+        except TypeError:
+            return ["terms hold a list where a tuple is needed"]
 
     def checked(self) -> Terms:
         """These terms, or ValueError listing every problem."""
@@ -466,14 +508,3 @@ class Terms:
     def with_(self, **changes: object) -> Terms:
         """A copy with some terms changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
-
-
-def _row_problems(rows: RowTerms) -> list[str]:
-    out = []
-    if not rows.steps:
-        out.append("row_terms.steps is empty: no payment could be allocated")
-    if any(len(set(s.order)) != len(s.order) for s in rows.steps):
-        out.append("a step of row_terms.steps names a component twice")
-    if not 0 <= rows.down_payment_ppm < 1_000_000:
-        out.append(f"row_terms.down_payment_ppm {rows.down_payment_ppm} must lie in 0..999999")
-    return out

@@ -61,6 +61,11 @@ def reference_of(contract: Contract) -> Reference | None:
     return None if raw is None else reference_read(raw)
 
 
+def ladder_of(contract: Contract) -> str:
+    """The ladder of classes that the product names beside its lender's (`card`); empty for none."""
+    return str({**contract.product.conventions, **contract.overrides}.get("ladder", ""))
+
+
 def calendar_pinned(c: Contract) -> list[Problem]:
     """Write the calendar's version into the contract: days announced later must not move what was signed."""
     named = {**c.product.conventions, **c.overrides}.get("calendar")
@@ -83,6 +88,7 @@ def terms_build(conventions: Mapping[str, Any], columns: Mapping[str, Any], over
     given = {**conventions, **(overrides or {})}
     if (reference := given.pop("reference", None)) is not None:
         reference_read(reference)
+    given.pop("ladder", None)
     values: dict[str, Any] = {name: _value(name, raw) for name, raw in given.items()}
     return Terms(**{**values, **columns})
 

@@ -54,11 +54,11 @@ def _fixings() -> Check:
 
 
 def _standings() -> Check:
-    rows = StandingRow.objects.select_related("contract__product").order_by("pk").iterator(chunk_size=500)
+    rows = StandingRow.objects.select_related("contract__product", "contract__entity").order_by("pk").iterator(chunk_size=500)
     wrong, seen = [], 0
     for row in rows:
         seen += 1
-        fields = standing_fields(loan_standing(row.contract, row.as_of))
+        fields = standing_fields(loan_standing(row.contract, row.as_of), row.contract)
         found = [name for name, value in fields.items() if getattr(row, name) != value]
         if found:
             wrong.append(f"{row.contract.number} ({', '.join(found)})")

@@ -43,7 +43,7 @@ class Booking:
     def __init__(self, actor: str, loans: Sequence[int], keys: Sequence[str], today: date) -> None:
         """Lock the loans (ids ascending) and read their journals. Call inside a transaction, after `clock.writing()`."""
         self.actor, self.today = actor, today
-        rows = Contract.objects.select_for_update(of=("self",), no_key=True).select_related("product").order_by("pk")
+        rows = Contract.objects.select_for_update(of=("self",), no_key=True).select_related("product", "entity").order_by("pk")
         self.loans: dict[str, Contract] = {}
         self.used: dict[str, LoanEvent] = {}
         self.stored: dict[int, list[Event]] = defaultdict(list)
@@ -123,7 +123,7 @@ class Booking:
             return
         touched = {row.contract_id: row.contract for row in self.news}
         LoanEvent.objects.bulk_create(self.news, batch_size=CHUNK)
-        standings = [StandingRow(contract=touched[pk], **standing_fields(self.standings[pk])) for pk in touched]
+        standings = [StandingRow(contract=touched[pk], **standing_fields(self.standings[pk], touched[pk])) for pk in touched]
         columns = [f.name for f in StandingRow._meta.concrete_fields if not f.primary_key and f.name != "source"]
         StandingRow.objects.bulk_create(
             standings, update_conflicts=True, unique_fields=["contract"], update_fields=columns, batch_size=CHUNK

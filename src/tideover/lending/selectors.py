@@ -9,14 +9,14 @@ from django.db.models import Q, QuerySet, Sum
 
 from tideover.core.business_time import micros
 from tideover.core.models import Role, User
-from tideover.core.packs.load import rule
+from tideover.core.packs.load import ladder
 from tideover.core.problems import NotFound, Problem
 from tideover.engine.classify import classify
 from tideover.engine.events import Event
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import NO_DAY, date_of, day
-from tideover.lending.contract_terms import terms_for
+from tideover.lending.contract_terms import ladder_of, terms_for
 from tideover.lending.journal import engine_events
 from tideover.lending.models import Contract, Facility, Party, Staff, StandingRow
 
@@ -95,20 +95,21 @@ def loan_status(standing: Standing) -> str:
     return "overdue" if standing.days_past_due > 0 else "active"
 
 
-def five_category(standing: Standing) -> str:
-    """The class by the bank ladder in force on the day of the standing."""
-    over = rule("cn", "classification.bank", date_of(standing.as_of)).values["over"]
+def five_category(standing: Standing, contract: Contract) -> str:
+    """The class by the ladder of the contract's lender (and product) in force on the day of the standing."""
+    lender = contract.entity
+    over = ladder(lender.jurisdiction, lender.lender_type, date_of(standing.as_of), ladder_of(contract))
     return classify(standing.days_past_due, over, standing.class_min)
 
 
-def standing_fields(standing: Standing) -> dict[str, Any]:
-    """Columns of the standing cache for a standing (StandingRow without its contract)."""
+def standing_fields(standing: Standing, contract: Contract) -> dict[str, Any]:
+    """Columns of the standing cache for a standing (StandingRow without its contract); reads the contract's entity and product."""
     status = loan_status(standing)
     bucket = {"paid_off": "closed", "written_off": "written_off"}.get(status, bucket_of(standing.days_past_due))
     return {
         "as_of": date_of(standing.as_of),
         "loan_status": status,
-        "five_category": "normal" if status == "paid_off" else five_category(standing),
+        "five_category": "normal" if status == "paid_off" else five_category(standing, contract),
         "bucket": bucket,
         "days_past_due": standing.days_past_due,
         "principal_minor": standing.principal_minor,

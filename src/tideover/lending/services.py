@@ -18,6 +18,7 @@ from tideover.core.business_time import business_date, now
 from tideover.core.ids import handle_new
 from tideover.core.models import User
 from tideover.core.packs.load import NoRule, fixing, pack
+from tideover.core.packs.load import ladder as class_ladder
 from tideover.core.packs.rules.fixings import MissingFixing
 from tideover.core.packs.rules.price import price_findings
 from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
@@ -27,7 +28,7 @@ from tideover.engine.replay import schedule
 from tideover.engine.standing import Standing
 from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, Component, day
 from tideover.lending import clock
-from tideover.lending.contract_terms import calendar_pinned, reference_of, terms_for, terms_problems
+from tideover.lending.contract_terms import calendar_pinned, ladder_of, reference_of, terms_for, terms_problems
 from tideover.lending.journal import KEY_LENGTH_MAX, OWN_KEYS, event_append, is_live
 from tideover.lending.models import (
     Branch,
@@ -245,6 +246,10 @@ def _law_problems(c: Contract) -> list[Problem]:
         rules = pack(c.entity.jurisdiction)
     except NoRule as error:
         return [Problem("no_pack", str(error), "jurisdiction")]
+    try:
+        class_ladder(c.entity.jurisdiction, c.entity.lender_type, c.signed_on, ladder_of(c))
+    except NoRule as error:
+        return [Problem("no_ladder", str(error), "ladder")]
     found = price_findings(rules, c.entity.lender_type, terms, schedule(terms), c.signed_on)
     out = [Problem(f.code, str(f), f.field) for f in found]
     reference = reference_of(c)
@@ -349,7 +354,7 @@ def _payments_record(user: User, payments: Sequence[NewPayment], today: date) ->
 def standing_refresh(contract: Contract, *, as_of: date) -> Standing:
     """Recompute the cached standing of a loan by replay."""
     standing = loan_standing(contract, as_of)
-    StandingRow.objects.update_or_create(contract=contract, defaults=standing_fields(standing))
+    StandingRow.objects.update_or_create(contract=contract, defaults=standing_fields(standing, contract))
     return standing
 
 

@@ -210,16 +210,18 @@ def _events(c: Contract, payments: list[Any], rng: np.random.Generator, today: i
 
 def _standings(contracts: list[Contract], as_of: date, *, quiet: bool) -> None:
     rows, extra = [], []
-    for c in tqdm(Contract.objects.select_related("product").order_by("pk"), total=len(contracts), desc="replay", disable=quiet):
+    for c in tqdm(
+        Contract.objects.select_related("product", "entity").order_by("pk"), total=len(contracts), desc="replay", disable=quiet
+    ):
         standing = loan_standing(c, as_of)
         events = list(_aftermath(c, standing.days_past_due, as_of))
         if events:
             extra.append((c.pk, events))
         else:
-            rows.append(StandingRow(contract=c, **standing_fields(standing)))
+            rows.append(StandingRow(contract=c, **standing_fields(standing, c)))
     append(extra, "demo")
-    for c in Contract.objects.select_related("product").filter(pk__in=[pk for pk, _ in extra]).order_by("pk"):
-        rows.append(StandingRow(contract=c, **standing_fields(loan_standing(c, as_of))))
+    for c in Contract.objects.select_related("product", "entity").filter(pk__in=[pk for pk, _ in extra]).order_by("pk"):
+        rows.append(StandingRow(contract=c, **standing_fields(loan_standing(c, as_of), c)))
     StandingRow.objects.bulk_create(rows, batch_size=500)
 
 

@@ -147,10 +147,10 @@ def standings_refresh(ids: Sequence[int]) -> None:
     rows = LoanEvent.objects.filter(contract__in=ids).order_by("contract_id", "seq")
     events = {pk: engine_events(of) for pk, of in groupby(rows, key=lambda e: e.contract_id)}
     out = []
-    for c in Contract.objects.filter(pk__in=ids).select_related("product").order_by("pk"):
+    for c in Contract.objects.filter(pk__in=ids).select_related("product", "entity").order_by("pk"):
         as_of = max(day(today), day(c.disbursed_on))
         standing = replay(terms_for(c), events.get(c.pk, []), as_of, None, Depth.ROWS)
-        out.append(StandingRow(contract=c, **standing_fields(standing)))
+        out.append(StandingRow(contract=c, **standing_fields(standing, c)))
     names = [f.name for f in StandingRow._meta.concrete_fields if f.name != "contract"]
     StandingRow.objects.bulk_create(
         out, update_conflicts=True, unique_fields=["contract"], update_fields=names, batch_size=LOANS_AT_ONCE

@@ -80,6 +80,55 @@ SHAPES: dict[EventKind, Shape] = {
 }
 
 
+MEANINGS: dict[EventKind, str] = {
+    EventKind.PAYMENT: "money from the borrower, divided by the loan's allocation order",
+    EventKind.PREPAYMENT: "money meant for principal not yet due; the plan is made anew",
+    EventKind.REPAY_PART: "part of the principal paid back with its own interest, before it is due",
+    EventKind.PAYOFF: "everything that is owed on the day is paid; the loan ends",
+    EventKind.REVERSAL: "an earlier event never happened",
+    EventKind.RATE_CHANGE: "another rate from this day on",
+    EventKind.CHARGE: "a fee, cost or penalty is asked for, with a due day of its own",
+    EventKind.WAIVER: "the lender gives up part of a component, or all of it",
+    EventKind.DEFER: "the next rows fall due later",
+    EventKind.EXTENSION: "a later maturity, agreed before the old one",
+    EventKind.REAMORTISE: "a new plan for what is left, with arrears capitalised where named",
+    EventKind.RESTRUCTURE: "terms changed because of difficulty: the class can be no better than named",
+    EventKind.ACCELERATION: "the whole debt falls due by notice",
+    EventKind.WRITE_OFF: "removed from the books; the claim lives on",
+    EventKind.GUARANTOR_PAYMENT: "a guarantor or insurer pays shares of the claim; the borrower owes them instead",
+    EventKind.PAY_GUARANTOR: "money from the borrower for what a guarantor paid",
+    EventKind.DEBIT: "a debit was sent, or its result became known",
+    EventKind.PAUSE: "interest, penalty or the count of days past due stops for a time",
+    EventKind.DISBURSEMENT: "a later tranche is paid out",
+    EventKind.CREDIT_REFUND: "money held as surplus goes back to the borrower",
+    EventKind.CHARGEBACK: "part of an earlier payment was taken back",
+    EventKind.SETTLEMENT: "a sum is accepted and the rest waived",
+    EventKind.INSOLVENCY: "a court accepted insolvency: interest and penalty stop",
+    EventKind.JUDGMENT: "a court fixed the sum; the statutory rate runs on it",
+    EventKind.ADJUSTMENT: "an earlier event had another amount",
+}
+"""What each kind says happened, in one sentence; docs/events.md lists them."""
+FIELD_MEANINGS: dict[str, str] = {
+    "class_min": "best five-category class that the loan can still have",
+    "component": "component of the claim: principal, interest, penalty, compound, fee, third_party_fee, recovery_cost",
+    "components": "list of components, each once, in order",
+    "debit_id": "the debit's own reference",
+    "debit_status": "sent, unknown, success or failed",
+    "defer_interest": "where the interest of the waiting time goes: first_row, spread or waived",
+    "from_day": "day from which it holds (first due day of a new plan)",
+    "later_rows": "keep_principal, or reamortise so that instalments are level again",
+    "note": "a code for people; never read by the engine, never prose",
+    "of_seq": "`seq` of the earlier event that is meant",
+    "pause_what": "sum of 1 (interest), 2 (penalty), 4 (days past due)",
+    "prepay_mode": "keep_term (smaller instalments) or shorten (fewer)",
+    "rate_ppm": "rate, parts per million a year",
+    "rows": "how many instalments",
+    "shares": "list of [component, numerator, denominator]",
+    "until": "last day, new maturity or due day",
+}
+"""What each field of `extra` means."""
+
+
 def event_problems(kind: EventKind, amount_minor: int, extra: Mapping[str, Any] | None) -> list[Problem]:
     """Everything that is wrong with an event by itself, before the loan is looked at; empty when it is sound."""
     shape, given = SHAPES[kind], dict(extra or {})
