@@ -13,7 +13,8 @@ from tests.factories import House
 from tideover.core.business_time import micros, now
 from tideover.core.problems import Refused
 from tideover.lending import clock
-from tideover.lending.imports import bulk, store
+from tideover.lending.imports import bulk
+from tideover.lending.imports import events as event_store
 from tideover.lending.imports.files import BadFile, file_read
 from tideover.lending.imports.mapping import BadMapping, mapping_read
 from tideover.lending.imports.run import Result, import_file
@@ -138,8 +139,8 @@ def test_a_dry_run_writes_nothing(house: House, tmp_path: Path) -> None:
 def test_a_run_that_stopped_half_way_is_completed_by_the_same_command(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "LOANS_AT_ONCE", 1)
-    real, calls = store.standings_refresh, []
+    monkeypatch.setattr(event_store, "LOANS_AT_ONCE", 1)
+    real, calls = event_store.standings_refresh, []
 
     def dies(ids: list[int]) -> None:
         calls.append(ids)
@@ -147,11 +148,11 @@ def test_a_run_that_stopped_half_way_is_completed_by_the_same_command(
             raise KeyboardInterrupt
         real(ids)
 
-    monkeypatch.setattr(store, "standings_refresh", dies)
+    monkeypatch.setattr(event_store, "standings_refresh", dies)
     with pytest.raises(KeyboardInterrupt):
         put(tmp_path, GOOD)
     assert LoanEvent.objects.count() == 1 and ImportBatch.objects.get().state == "running"
-    monkeypatch.setattr(store, "standings_refresh", real)
+    monkeypatch.setattr(event_store, "standings_refresh", real)
     result = put(tmp_path, GOOD)
     assert (result.stored, result.already, ImportBatch.objects.get().state) == (1, 1, "done")
 
@@ -247,7 +248,8 @@ def test_people_loans_by_product_and_their_history(house: House, tmp_path: Path)
     assert (loan_standing(loan, day).paid_total_minor, loan_standing(loan, day, known).paid_total_minor) == (0, 100_000)
     other = events.replace(",e", ",f")
     lost = put(tmp_path, other.replace("e3,f1", "e3,f9").replace("f3,f1", "f3,f9"), history, "history", dry_run=True)
-    assert [(r.row, r.column) for r in lost.rejects] == [(3, "of_reference")]
+    assert {(r.row, r.column) for r in lost.rejects} == {(3, "of_reference"), (1, "loan_id"), (2, "loan_id")}
+    assert {r.reason for r in lost.rejects if r.row != 3} == {"another event of this loan is refused"}
     refund = other.replace("H1,charge,2025-02-12,20", "H1,waiver,2025-02-12,")
     assert put(tmp_path, refund, history, "history", dry_run=True).rejects == []
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.factories import House
 from tideover.core.problems import Refused
-from tideover.engine.events import EventKind
 from tideover.daily.close import close_day, tapes
+from tideover.engine.events import EventKind
 from tideover.lending import doctor, selectors
 from tideover.lending.contract_terms import terms_for
 from tideover.lending.models import Contract, LoanEvent, StandingRow

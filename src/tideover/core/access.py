@@ -99,6 +99,12 @@ def can(user: User | AnonymousUser, permission: str) -> bool:
     return bool(user.is_authenticated) and getattr(user, "role", None) in PERMISSIONS.get(permission, frozenset())
 
 
+def remember(user: User) -> User:
+    """Let what is asked of this person (their post) be read once; call it where a request begins, for its own user object."""
+    user.memo = {}
+    return user
+
+
 def require(permission: str) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """A view that only the permission's roles may open; others get the sign-in page or 403."""
 
@@ -109,6 +115,7 @@ def require(permission: str) -> Callable[[Callable[..., HttpResponseBase]], Call
                 return redirect_to_login(request.get_full_path())
             if not can(request.user, permission):
                 raise PermissionDenied(permission)
+            remember(request.user)
             return view(request, *args, **kwargs)
 
         guarded.permission = permission  # type: ignore[attr-defined]

@@ -18,6 +18,7 @@ from tideover.engine.terms import BusinessDay
 
 ALL_KNOWN = 2**62
 CHUNK = 4096
+ROWS_AT_ONCE = 100_000
 STATUS_OK, STATUS_REJECTED, STATUS_GAP = 0, 1, 2
 MINOR = (
     "principal", "interest", "accrued", "penalty", "compound", "fee", "third_party_fee", "recovery_cost", "surplus", "payoff",
@@ -144,3 +145,34 @@ def replay_one(terms: TermsColumns, events: EventColumns, as_of: int, known_at: 
     for seq, on, held, _, amounts in work["lines"][0][: int(out[0].line_count)].tolist():
         s.trace.append(TraceLine(seq, on, [int(a) for a in amounts], held))
     return s
+
+
+def rows_many(terms: TermsColumns, events: EventColumns, as_of: np.ndarray) -> tuple[Standings, np.ndarray, np.ndarray]:
+    """(standings, offsets int64[n + 1], records of ROW_OUT): the instalments of loan i, in order of due day, are
+    rows[offsets[i] : offsets[i + 1]] as they stand on as_of[i] (int64[n]) with every event known.
+
+    Terms must be sound. A loan whose `status` is not 0 (an event cannot apply, or the kernel does not take it) has no rows.
+    """
+    from tideover.engine.kernel_rows import rows_range
+
+    kernel, n = _kernel(), len(terms.loans)
+    work, out = kernel.work_new(terms), np.zeros(n, STANDING).view(np.recarray)
+    counts, days = np.zeros(n, np.int64), np.ascontiguousarray(as_of, np.int64)
+    parts, first = [], 0
+    while first < n:
+        buffer = np.zeros(ROWS_AT_ONCE, ROW_OUT).view(np.recarray)
+        last, used = rows_range(
+            work, terms.loans, terms.conventions, terms.custom, events.offsets, events.events, events.details, first, n, days,
+            ALL_KNOWN, out, counts, buffer,
+        )  # fmt: skip
+        parts.append(buffer[:used])
+        first = last
+    offsets = np.zeros(n + 1, np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return Standings(out, list(events.classes), 0), offsets, _by_due(parts, offsets)
+
+
+def _by_due(parts: list[np.ndarray], offsets: np.ndarray) -> np.ndarray:
+    rows = np.concatenate(parts) if parts else np.zeros(0, ROW_OUT)
+    of = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    return rows[np.lexsort((rows["due_on"], of))]

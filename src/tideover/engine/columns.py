@@ -101,7 +101,7 @@ ROW_OUT = np.dtype(
 )  # fmt: skip
 LINE = np.dtype([*_ints("seq", "on", "held", "money"), ("amounts", "i8", (C,))])
 CALENDAR_DAYS = 73_049
-CALENDARS_MAX = 8
+CALENDARS_MAX = 64
 """Calendars are laid out day by day from 1970-01-01 to 2169-12-31."""
 RATIO_DEN_MAX, RATIO_NUM_MAX, UNIT_MAX = 100, 100, 10_000
 PENALTY_RATE_MAX = 10**9

@@ -14,7 +14,10 @@ from typing import Any
 
 import numba
 
-FILES = ("columns.py", "terms.py", "events.py", "kernel.py", "kernel_dates.py", "kernel_numbers.py", "kernel_plan.py")
+FILES = (
+    "columns.py", "terms.py", "events.py", "kernel.py", "kernel_dates.py", "kernel_numbers.py", "kernel_plan.py",
+    "kernel_rows.py",
+)  # fmt: skip
 
 
 def cache_name() -> str:

@@ -430,7 +430,7 @@ def loan_event_create(request: HttpRequest, number: str, body: EventIn, key: Key
     return {"event": event_out(event), "standing": standing_out(loan_standing(contract, on))}
 
 
-@route(router.post, "/loans/{number}/what-if", "loan-what-if", WhatIfOut)
+@route(router.post, "/loans/{number}/what-if", "loan-what-if", WhatIfOut, keyed=False)
 def what_if(request: HttpRequest, number: str, body: WhatIfIn) -> dict[str, Any]:
     """The standing with one hypothetical payment or pay-off; nothing is written."""
     contract = contract_get(request.user, number, business_date())
@@ -448,7 +448,7 @@ def what_if(request: HttpRequest, number: str, body: WhatIfIn) -> dict[str, Any]
     return {"standing": standing_out(after), "rows": rows_out(after), "trace": mine}
 
 
-@route(router.post, "/payments", "payments-create", EventOut)
+@route(router.post, "/payments", "payments-create", EventOut, keyed=False)
 def payment_create(request: HttpRequest, body: PaymentIn) -> dict[str, Any]:
     """One payment on one loan; idempotent by its key."""
     [done] = payments_record(request.user, [_payment(body)])
@@ -457,7 +457,7 @@ def payment_create(request: HttpRequest, body: PaymentIn) -> dict[str, Any]:
     return event_out(done)
 
 
-@route(router.post, "/payments/batch", "payments-batch", BatchOut)
+@route(router.post, "/payments/batch", "payments-batch", BatchOut, keyed=False)
 def payments_batch(request: HttpRequest, body: BatchIn) -> dict[str, Any]:
     """Up to 1,000 payments; each stands or falls alone, and says so."""
     out: list[dict[str, Any]] = []

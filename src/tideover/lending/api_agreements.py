@@ -207,7 +207,7 @@ def party_create(request: HttpRequest, body: PartyIn) -> Any:
     return _party(party_register(**body.dict() | {"branch": branch}, actor=request.user.username))
 
 
-@route(router.post, "/parties/search", "parties-search", PartyPage)
+@route(router.post, "/parties/search", "parties-search", PartyPage, keyed=False)
 def parties_search(request: HttpRequest, body: SearchIn, cursor: Cursor, limit: Limit) -> Any:
     """Parties in your scope with this name, number or telephone; masked, and logged without what was searched."""
     h = search_hash(body.text)
@@ -225,7 +225,7 @@ def party_read(request: HttpRequest, reference: str) -> Any:
     return _party(party)
 
 
-@route(router.post, "/parties/{reference}/reveal", "party-reveal", PartyFull)
+@route(router.post, "/parties/{reference}/reveal", "party-reveal", PartyFull, keyed=False)
 def party_reveal(request: HttpRequest, reference: str, body: RevealIn) -> Any:
     """One party in full, for a stated reason; logged with it."""
     p = party_get(request.user, reference, business_date())
@@ -254,7 +254,7 @@ def _terms(request: HttpRequest, body: ContractTermsIn) -> dict[str, Any]:
     return {**found, "principal_minor": minor(body.principal), **{n: getattr(body, n) for n in names}}
 
 
-@route(router.post, "/contracts/preview", "contracts-preview", ScheduleOut)
+@route(router.post, "/contracts/preview", "contracts-preview", ScheduleOut, keyed=False)
 def contract_preview(request: HttpRequest, body: ContractTermsIn) -> Any:
     """The schedule before signing: byte for byte what `/loans/{number}/schedule` answers for the day of payout."""
     draft = contract_draft(**_terms(request, body))

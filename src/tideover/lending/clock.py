@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from tideover.core.business_time import now
+from tideover.core.sql import rows_read
 from tideover.lending.models import BookClock
 
 LOCK_ID = 7002
@@ -27,7 +28,8 @@ def writing() -> None:
 
 def cut_off() -> datetime | None:
     """The last cut-off taken; None before the first close."""
-    return BookClock.objects.filter(pk=1).values_list("cut_off", flat=True).first()
+    found = next(rows_read(BookClock, ("cut_off",), ["id = 1"], []), None)
+    return None if found is None else found[0]
 
 
 def stamp(after: datetime | None = None) -> datetime:

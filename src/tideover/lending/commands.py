@@ -1,4 +1,4 @@
-"""`tideover doctor` and `tideover import`."""
+"""`tideover doctor`, `tideover import` and `tideover lender`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import argparse
 import json
 from dataclasses import asdict
 
-from tideover.lending import commands_import
+from tideover.lending import commands_import, commands_lender
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Register `doctor` and `import`."""
+    """Register them."""
     commands_import.add_parser(commands)
+    commands_lender.add_parser(commands)
     p = commands.add_parser(
         "doctor",
         help="check journal chains, triggers, standing = replay",

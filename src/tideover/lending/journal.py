@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
 from tideover.core.business_time import micros
 from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
+from tideover.core.sql import among, rows_read
 from tideover.engine.events import Event, EventKind, EventRejected
 from tideover.engine.reference import effective
 from tideover.engine.replay import replay
@@ -56,6 +57,36 @@ def engine_event(row: LoanEvent) -> Event:
     return engine_event_of(
         row.seq, EventKind(row.kind), row.effective_on, row.amount_minor, row.extra, recorded_us=micros(row.recorded_at)
     )
+
+
+READ = ("contract_id", "seq", "kind", "effective_on", "amount_minor", "extra", "recorded_at")
+
+
+class Said(NamedTuple):
+    """One stored event as plain values: what the engine needs of it, without an object of the engine or the ORM."""
+
+    seq: int
+    kind: int
+    effective_on: date
+    amount_minor: int
+    extra: dict[str, Any] | None
+    recorded_us: int
+
+    def event(self) -> Event:
+        """The event as the engine reads it."""
+        kind = EventKind(self.kind)
+        return engine_event_of(
+            self.seq, kind, self.effective_on, self.amount_minor, self.extra, recorded_us=self.recorded_us
+        )  # fmt: skip
+
+
+def journals_read(contract_ids: Sequence[int]) -> dict[int, list[Said]]:
+    """The journals of many loans by contract id, in order of `seq`; loans without events are left out."""
+    out: dict[int, list[Said]] = {}
+    rows = rows_read(LoanEvent, READ, **among("contract_id", contract_ids), tail="ORDER BY contract_id, seq")
+    for pk, seq, kind, on, amount, extra, at in rows:
+        out.setdefault(pk, []).append(Said(seq, kind, on, amount, extra, micros(at)))
+    return out
 
 
 def engine_events(rows: Iterable[LoanEvent]) -> list[Event]:

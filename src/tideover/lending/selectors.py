@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db import connection
+from django.db.models import QuerySet, Sum
 
 from tideover.core.business_time import micros
 from tideover.core.models import Role, User
 from tideover.core.packs.load import ladder
 from tideover.core.problems import NotFound, Problem
+from tideover.core.sql import rows_read
 from tideover.engine.classify import classify
 from tideover.engine.events import Event
 from tideover.engine.replay import replay
@@ -29,10 +31,24 @@ def bucket_of(days_past_due: int) -> str:
     return next((code for upper, code in BUCKETS if days_past_due <= upper), "d180p")
 
 
+POST = tuple(f.attname for f in Staff._meta.concrete_fields)
+
+
 def post_of(user: User, on: date) -> Staff | None:
-    """The staff member's post on a date."""
-    posts = user.posts.filter(valid_from__lte=on).filter(Q(valid_to=None) | Q(valid_to__gt=on))
-    return posts.select_related("entity", "branch").order_by("-valid_from").first()
+    """The staff member's post on a date; within one request it is read once."""
+    if user.memo is None:
+        return _post_of(user, on)
+    if ("post", on) not in user.memo:
+        user.memo["post", on] = _post_of(user, on)
+    found: Staff | None = user.memo["post", on]
+    return found
+
+
+def _post_of(user: User, on: date) -> Staff | None:
+    where = ["user_id = %s", "valid_from <= %s", "(valid_to IS NULL OR valid_to > %s)"]
+    day_ = connection.ops.adapt_datefield_value(on)
+    found = next(rows_read(Staff, POST, where, [user.pk, day_, day_], "ORDER BY valid_from DESC, id DESC LIMIT 1"), None)
+    return None if found is None else Staff.from_db(connection.alias, POST, found)
 
 
 def contracts_visible(user: User, on: date) -> QuerySet[Contract]:
@@ -103,7 +119,7 @@ def five_category(standing: Standing, contract: Contract) -> str:
 
 
 def standing_fields(standing: Standing, contract: Contract) -> dict[str, Any]:
-    """Columns of the standing cache for a standing (StandingRow without its contract); reads the contract's entity and product."""
+    """Columns of the standing cache (StandingRow without its contract); reads the contract's entity and product."""
     status = loan_status(standing)
     bucket = {"paid_off": "closed", "written_off": "written_off"}.get(status, bucket_of(standing.days_past_due))
     return {

@@ -315,26 +315,10 @@ def event_record(
     return event
 
 
-def payment_record(
-    contract: Contract, *, amount_minor: int, received_on: date, idempotency_key: str, actor: str, as_of: date | None = None
-) -> LoanEvent:
-    """Money for one loan: `event_record` of a payment."""
-    return event_record(
-        contract,
-        kind=EventKind.PAYMENT,
-        effective_on=received_on,
-        amount_minor=amount_minor,
-        idempotency_key=idempotency_key,
-        actor=actor,
-        as_of=as_of,
-    )
-
-
 def payments_record(user: User, payments: Sequence[NewPayment], *, as_of: date | None = None) -> list[LoanEvent | Refused]:
     """Book many payments in one transaction; each stands or falls alone. Answers in the order given.
 
-    What is shared is done once: the loans in scope, their journals, the keys already used, the log. Each loan is replayed
-    once per payment, under the locks of all its fellows (taken in ascending order of id).
+    What is shared is done once: the loans in scope, their journals, the keys already used, the replay, the log (payments.py).
     """
     today = as_of or business_date()
     try:
@@ -347,8 +331,7 @@ def payments_record(user: User, payments: Sequence[NewPayment], *, as_of: date |
 def _payments_record(user: User, payments: Sequence[NewPayment], today: date) -> list[LoanEvent | Refused]:
     with transaction.atomic():
         clock.writing()
-        found = contracts_visible(user, today).filter(number__in={p.loan for p in payments}).values_list("pk", flat=True)
-        return Booking(user.username, sorted(set(found)), [p.key for p in payments], today).book(payments)
+        return Booking(user.username, contracts_visible(user, today), payments, today).book()
 
 
 def standing_refresh(contract: Contract, *, as_of: date) -> Standing:

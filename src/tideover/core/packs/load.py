@@ -39,7 +39,7 @@ def rule(name: str, id: str, on: date) -> Rule:
 
 @cache
 def ladder(name: str, lender: str, on: date, product: str = "") -> ladders.Ladder:
-    """The ladder of a pack that classes a loan of a kind of lender (and of product, where it names one) on a day. Raises NoRule."""
+    """The ladder that classes a loan of a kind of lender (and of product, where it names one) on a day. Raises NoRule."""
     return ladders.ladder(pack(name), lender, on, product)
 
 

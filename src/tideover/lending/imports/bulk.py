@@ -1,4 +1,4 @@
-"""Many events at once: the chain computed under the contracts' locks, then one COPY (PostgreSQL) or executemany (SQLite).
+"""Many events at once, as columns: the chain computed under the contracts' locks, then one COPY (PostgreSQL) or executemany.
 
 COPY goes straight into the journal inside the transaction that holds the locks: its unique constraints and triggers are the
 checks, and a staging table would write every row twice. Layout and hashes are those of lending/chain.py.
@@ -7,17 +7,27 @@ checks, and a staging table would write every row twice. Layout and hashes are t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 from django.db import connection, transaction
 
 from tideover.core.business_time import micros
 from tideover.core.problems import refuse
 from tideover.engine.terms import date_of
-from tideover.lending.chain import GENESIS, body_hash, canonical, event_hash
+from tideover.lending.chain import (
+    GENESIS,
+    LinkColumns,
+    bytes_fixed,
+    bytes_joined,
+    canonical,
+    chain_columns,
+    lengths,
+)
 from tideover.lending.clock import cut_off, stamp
 from tideover.lending.models import Contract, LoanEvent
 
@@ -27,6 +37,8 @@ COLUMNS = (
 )  # fmt: skip
 TIP = ("pk", "number", "created_at", "event_count", "chain_hash")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+POSTGRES_EPOCH_DAY = 10_957
+COPY_HEAD, COPY_TAIL = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,47 +57,137 @@ class BulkEvent:
     actor: str = ""
 
 
+@dataclass(slots=True)
+class EventBatch:
+    """New events of many loans: integers int64[n], contract ids ascending, a loan's events in order. As in `BulkEvent`.
+
+    `extras`/`actors`: None where no event has one of its own.
+    """
+
+    contract_ids: np.ndarray
+    kinds: np.ndarray
+    days: np.ndarray
+    amounts_minor: np.ndarray
+    recorded_us: np.ndarray
+    keys: list[str]
+    extras: list[dict[str, Any] | None] | None = None
+    actors: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def part(self, first: int, last: int) -> EventBatch:
+        """Events first..last-1."""
+        own = slice(first, last)
+        return EventBatch(
+            self.contract_ids[own], self.kinds[own], self.days[own], self.amounts_minor[own], self.recorded_us[own],
+            self.keys[own], None if self.extras is None else self.extras[own], None if self.actors is None else self.actors[own],
+        )  # fmt: skip
+
+
+def batch_of(batches: Sequence[tuple[int, Sequence[BulkEvent]]]) -> EventBatch:
+    """Columns of (contract id, its events in order)."""
+    pairs = [(pk, e) for pk, events in sorted(batches, key=lambda b: b[0]) for e in events]
+
+    def integers(values: Sequence[int]) -> np.ndarray:
+        return np.array(values, np.int64)
+
+    return EventBatch(
+        integers([pk for pk, _ in pairs]), integers([e.kind for _, e in pairs]), integers([e.on for _, e in pairs]),
+        integers([e.amount_minor for _, e in pairs]), integers([e.recorded_us for _, e in pairs]), [e.key for _, e in pairs],
+        [e.extra for _, e in pairs], [e.actor for _, e in pairs],
+    )  # fmt: skip
+
+
 def append(batches: Sequence[tuple[int, Sequence[BulkEvent]]], actor: str) -> int:
-    """Append events to loans, (contract id, its events in order) each; returns how many were written.
+    """`append_batch` of events given one by one."""
+    return append_batch(batch_of(batches), actor)
+
+
+def append_batch(batch: EventBatch, actor: str) -> int:
+    """Append events to loans; returns how many were written.
 
     The caller has checked the events, and that the keys are new (a key that is not makes the whole call fail). `recorded_us` is
     history's own, but never at or below a cut-off that knew the loan: the tape of a closed day would no longer be what replay
     says was known then. Raises Refused.
     """
-    ordered = sorted(batches, key=lambda b: b[0])
+    if not len(batch):
+        return 0
+    ids, first, loan_of = np.unique(batch.contract_ids, return_index=True, return_inverse=True)
+    assert (np.diff(batch.contract_ids) >= 0).all(), "a loan's events must stand together"
     with transaction.atomic():
         now_us, closed = micros(stamp()), cut_off()
-        locked = Contract.objects.select_for_update(no_key=True).filter(pk__in=[pk for pk, _ in ordered]).order_by("pk")
-        tip, known = {}, {}
-        for pk, number, created_at, count, digest in locked.values_list(*TIP):
-            tip[pk] = (count, bytes(digest) or GENESIS)
-            known[pk] = (number, closed is not None and created_at <= closed)
-        for pk, events in ordered:
-            number, is_closed = known[pk]
-            if is_closed and any(0 <= e.recorded_us <= micros(closed) for e in events):
+        locked = Contract.objects.select_for_update(no_key=True).filter(pk__in=ids.tolist()).order_by("pk")
+        rows = list(locked.values_list(*TIP))
+        counts = np.array([r[3] for r in rows], np.int64)
+        tips = {r[0]: bytes(r[4]) or GENESIS for r in rows}
+        if closed is not None:
+            is_closed = np.array([r[2] <= closed for r in rows], bool)[loan_of]
+            below = is_closed & (batch.recorded_us >= 0) & (batch.recorded_us <= micros(closed))
+            if below.any():
+                number = rows[loan_of[int(np.flatnonzero(below)[0])]][1]
                 raise refuse("below_cut_off", f"{number}: what was known by {closed.isoformat()} is closed", "recorded_at")
-        rows = list(_chained(ordered, tip, now_us, actor))
-        write = _copy if connection.vendor == "postgresql" else _execute
-        write(rows)
-        tips_move(tip)
-    return len(rows)
+        links = _links(batch, counts[loan_of] + np.arange(len(batch)) - first[loan_of] + 1, now_us, actor)
+        prevs, hashes, bodies = chain_columns(links, tips)
+        (_copy if connection.vendor == "postgresql" else _execute)(batch, links, prevs, hashes, bodies)
+        last = np.append(first[1:], len(batch)) - 1
+        tips_move({int(pk): (int(links.seqs[i]), hashes[i]) for pk, i in zip(ids.tolist(), last.tolist(), strict=True)})
+    return len(batch)
 
 
-def _chained(
-    ordered: Sequence[tuple[int, Sequence[BulkEvent]]], tip: dict[int, tuple[int, bytes]], now_us: int, actor: str
-) -> Iterator[tuple[Any, ...]]:
-    for pk, events in ordered:
-        seq, prev = tip[pk]
-        for e in events:
-            seq += 1
-            raw = canonical(e.extra)
-            at = now_us if e.recorded_us < 0 else e.recorded_us
-            who = e.actor or actor
-            digest = event_hash(prev, pk, seq, e.kind, e.on, at, e.amount_minor, raw, e.key, who)
-            body = body_hash(e.kind, e.on, e.amount_minor, raw, pk)
-            yield pk, seq, e.kind, e.on, at, e.amount_minor, e.extra, e.key, body, who, prev, digest
-            prev = digest
-        tip[pk] = (seq, prev)
+def _links(batch: EventBatch, seqs: np.ndarray, now_us: int, actor: str) -> LinkColumns:
+    n = len(batch)
+    said = [actor] * n if batch.actors is None else [a or actor for a in batch.actors]
+    extras = [b""] * n if batch.extras is None else [canonical(x) for x in batch.extras]
+    return LinkColumns(
+        batch.contract_ids, seqs, batch.kinds, batch.days, np.where(batch.recorded_us < 0, now_us, batch.recorded_us),
+        batch.amounts_minor, pa.array(extras, pa.binary()), _utf8(batch.keys), _utf8(said),
+    )  # fmt: skip
+
+
+def _utf8(texts: list[str]) -> pa.Array:
+    return pa.array(texts, pa.string()).cast(pa.binary())
+
+
+def _copy(batch: EventBatch, links: LinkColumns, prevs: list[bytes], hashes: list[bytes], bodies: list[bytes]) -> None:
+    """COPY in PostgreSQL's binary format: each value after its length, big-endian; days and instants count from 2000-01-01."""
+    n = len(batch)
+    numbers = (
+        ("contract_id", ">i8", links.contract_ids), ("seq", ">i4", links.seqs), ("kind", ">i2", links.kinds),
+        ("effective_on", ">i4", links.effective_days - POSTGRES_EPOCH_DAY),
+        ("recorded_at", ">i8", links.recorded_us - POSTGRES_EPOCH_DAY * 86_400_000_000),
+        ("amount_minor", ">i8", links.amounts_minor),
+    )  # fmt: skip
+    head = np.empty(
+        n, [("fields", ">i2"), *((k, t) for name, form, _ in numbers for k, t in ((f"n_{name}", ">i4"), (name, form)))]
+    )
+    head["fields"] = len(COLUMNS)
+    for name, form, values in numbers:
+        head[f"n_{name}"], head[name] = np.dtype(form).itemsize, values
+    rows = bytes_joined(
+        bytes_fixed(head), *_jsonb(batch), lengths(links.keys, ">i4"), links.keys, *_digest(bodies),
+        lengths(links.actors, ">i4"), links.actors, *_digest(prevs), *_digest(hashes),
+    )  # fmt: skip
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY lending_loanevent ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        copy.write(COPY_HEAD)
+        copy.write(memoryview(rows.buffers()[2])[: np.frombuffer(rows.buffers()[1], np.int32)[n]])
+        copy.write(COPY_TAIL)
+
+
+def _digest(values: list[bytes]) -> tuple[Any, pa.Array]:
+    return pa.scalar((32).to_bytes(4, "big"), pa.binary()), pa.array(values, pa.binary())
+
+
+def _jsonb(batch: EventBatch) -> tuple[Any, ...]:
+    """Length and value of `extra`: NULL has the length -1; a jsonb value begins with its version, 1."""
+    if batch.extras is None:
+        return (pa.scalar(b"\xff\xff\xff\xff", pa.binary()),)
+    values = [b"" if x is None else b"\x01" + json.dumps(x).encode() for x in batch.extras]
+    heads = [(len(v) if v else -1).to_bytes(4, "big", signed=True) for v in values]
+    return pa.array(heads, pa.binary()), pa.array(values, pa.binary())
 
 
 class _Texts(dict[int, str]):
@@ -100,40 +202,19 @@ class _Texts(dict[int, str]):
         return text
 
 
-def _instant(us: int) -> datetime:
-    return EPOCH + timedelta(microseconds=us)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-
-
-def _copy(rows: list[tuple[Any, ...]]) -> None:
-    """COPY in PostgreSQL's text format; bytea as \\x hex."""
-    days = _Texts(lambda d: date_of(d).isoformat())
-    instants = _Texts(lambda us: _instant(us).isoformat())
-    lines = []
-    for pk, seq, kind, on, at, amount, extra, key, body, actor, prev, digest in rows:
-        said = "\\N" if extra is None else _escaped(json.dumps(extra))
-        lines.append(
-            f"{pk}\t{seq}\t{kind}\t{days[on]}\t{instants[at]}\t{amount}\t{said}\t{_escaped(key)}\t\\\\x{body.hex()}\t"
-            f"{_escaped(actor)}\t\\\\x{prev.hex()}\t\\\\x{digest.hex()}\n"
-        )
-    with connection.cursor() as cursor, cursor.copy(f"COPY lending_loanevent ({', '.join(COLUMNS)}) FROM STDIN") as copy:
-        copy.write("".join(lines))
-
-
-def _execute(rows: list[tuple[Any, ...]]) -> None:
+def _execute(batch: EventBatch, links: LinkColumns, prevs: list[bytes], hashes: list[bytes], bodies: list[bytes]) -> None:
     """executemany with values as Django itself stores them in SQLite."""
     days = _Texts(lambda d: date_of(d).isoformat())
-    instants = _Texts(lambda us: connection.ops.adapt_datetimefield_value(_instant(us)))
+    instants = _Texts(lambda us: connection.ops.adapt_datetimefield_value(EPOCH + timedelta(microseconds=us)))
+    extras = [None] * len(batch) if batch.extras is None else [None if x is None else json.dumps(x) for x in batch.extras]
+    values = zip(
+        links.contract_ids.tolist(), links.seqs.tolist(), links.kinds.tolist(), [days[d] for d in links.effective_days.tolist()],
+        [instants[us] for us in links.recorded_us.tolist()], links.amounts_minor.tolist(), extras, batch.keys, bodies,
+        links.actors.cast(pa.string()).to_pylist(), prevs, hashes, strict=True,
+    )  # fmt: skip
     marks = ", ".join(["%s"] * len(COLUMNS))
-    values = [
-        (pk, seq, kind, days[on], instants[at], amount, None if x is None else json.dumps(x), key, body, actor, prev, digest)
-        for pk, seq, kind, on, at, amount, x, key, body, actor, prev, digest in rows
-    ]
     with connection.cursor() as cursor:
-        cursor.executemany(f"INSERT INTO lending_loanevent ({', '.join(COLUMNS)}) VALUES ({marks})", values)
+        cursor.executemany(f"INSERT INTO lending_loanevent ({', '.join(COLUMNS)}) VALUES ({marks})", list(values))
 
 
 def tips_move(tip: Mapping[int, tuple[int, bytes]]) -> None:
@@ -151,15 +232,19 @@ def tips_move(tip: Mapping[int, tuple[int, bytes]]) -> None:
             cursor.executemany("UPDATE lending_contract SET event_count = %s, chain_hash = %s WHERE id = %s", triples)
 
 
+def among(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
+    """(SQL condition, its parameters): the column holds one of any number of values, as one parameter."""
+    if connection.vendor == "postgresql":
+        return f"{column} = ANY(%s)", [list(values)]
+    return f"{column} IN (SELECT value FROM json_each(%s))", [json.dumps(list(values))]
+
+
 def keys_known(keys: Sequence[str]) -> dict[str, bytes]:
     """Body hashes of the keys that the journal holds already."""
     out: dict[str, bytes] = {}
     for start in range(0, len(keys), 20_000):
         part = list(keys[start : start + 20_000])
-        if connection.vendor == "postgresql":
-            where, values = "idempotency_key = ANY(%s)", [part]
-        else:
-            where, values = "idempotency_key IN (SELECT value FROM json_each(%s))", [json.dumps(part)]
+        where, values = among("idempotency_key", part)
         found = LoanEvent.objects.extra(where=[where], params=values).values_list("idempotency_key", "body_hash")
         out |= {k: bytes(b) for k, b in found.iterator(chunk_size=5000)}
     return out

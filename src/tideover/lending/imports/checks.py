@@ -76,7 +76,8 @@ def _days_disbursed(frame: Frame, links: Links) -> np.ndarray:
 
 
 def _tape(frame: Frame, links: Links) -> None:
-    frame.reject_twice("loan_id", "the loan stands twice in the file")
+    if frame.mapping.plan != "rows":
+        frame.reject_twice("loan_id", "the loan stands twice in the file")
     _link(frame, links, "borrower_id", parties, "no such borrower; import people first")
     _link(frame, links, "branch_code", branches, "no such branch")
     _link(frame, links, "product_code", products, "no such product")
@@ -94,6 +95,8 @@ def _tape(frame: Frame, links: Links) -> None:
         frame.reject(frame.number("total_due") < frame.number("original_principal_balance"), "total_due", "below the principal")
     elif frame.mapping.plan == "balances":
         _balances(frame, start)
+    elif frame.mapping.plan == "rows":
+        frame.reject(frame.number("due_on") <= start, "due_on", "must be after origination_date")
     else:
         _product_plan(frame, links)
 
@@ -174,6 +177,12 @@ def _of_people(frame: Frame, links: Links) -> None:
         frame.reject(frame.number("due_on") < frame.number("promised_on"), "due_on", "before promised_on")
 
 
+def _ledger(frame: Frame, links: Links) -> None:
+    _link(frame, links, "loan_id", loans, "no such loan in the book")
+    on = frame.number("data_cut_off_date")
+    frame.reject(on < _days_disbursed(frame, links), "data_cut_off_date", "before the loan was paid out")
+
+
 CHECKS = {
     "tape": _tape,
     "payments": _payments,
@@ -182,4 +191,5 @@ CHECKS = {
     "contacts": _of_people,
     "promises": _of_people,
     "complaints": _of_people,
+    "ledger": _ledger,
 }

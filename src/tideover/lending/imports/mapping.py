@@ -1,7 +1,7 @@
 """What a file's columns mean: a small YAML file, checked before any row is read.
 
-kind: tape                 # tape | payments | people | events | contacts | promises | complaints
-plan: product              # tape only: product | level | balances (docs/import.md)
+kind: tape                 # tape | payments | people | events | contacts | promises | complaints | ledger
+plan: product              # tape only: product | level | rows | balances (docs/import.md)
 namespace: core-a          # prefix of idempotency keys; default: the kind
 missing: ["", "NA"]        # texts that mean "no value"; "" always does
 columns:
@@ -26,7 +26,7 @@ from tideover.lending.imports.targets import KINDS, Target
 
 OPTIONS = ("from", "value", "date", "decimal", "minor", "rate", "map", "handle")
 TOP = ("kind", "plan", "namespace", "missing", "columns")
-PLANS = ("product", "level", "balances")
+PLANS = ("product", "level", "rows", "balances")
 RATES = ("fraction", "percent", "ppm")
 
 

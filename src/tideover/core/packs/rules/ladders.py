@@ -1,7 +1,8 @@
 """Which ladder of days past due classes a loan: that of its kind of lender, and of its kind of product where one is named.
 
 A ladder is a list of (days past due, class): a loan is in the worst class whose days it exceeds. Where a rule for the lender and
-a rule for the product both hold, the stricter bound of each class counts (商业银行信用卡业务监督管理办法 art. 92 beside 令〔2023〕1号).
+a rule for the product both hold, the stricter bound of each class counts
+(商业银行信用卡业务监督管理办法 art. 92 beside 令〔2023〕1号).
 """
 
 from __future__ import annotations

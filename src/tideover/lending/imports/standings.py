@@ -1,0 +1,122 @@
+"""Standings of many loans: replay in one batch, columns of the standing cache, one statement that writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from django.db import connection
+
+from tideover.core.business_time import business_date
+from tideover.core.packs.load import rule
+from tideover.core.problems import refuse
+from tideover.engine.batch import STATUS_REJECTED, Standings, replay_many
+from tideover.engine.classify import CLASSES
+from tideover.engine.terms import NO_DAY, date_of, day
+from tideover.lending.imports.columns import journal_load, loans_load
+from tideover.lending.models import StandingRow
+from tideover.lending.selectors import BUCKETS, bucket_of
+
+DAYS = ("as_of", "oldest_due_on", "next_due_on")
+
+
+def standings_refresh(ids: Sequence[int]) -> None:
+    """Rewrite the cached standing of many loans by replay; call it in the transaction that changed them.
+
+    Raises Refused when a loan's journal holds what cannot happen (another writer came between the check and the write).
+    """
+    loans = loans_load(np.unique(np.array(ids, np.int64)))
+    as_of = np.maximum(day(business_date()), loans.disbursed)
+    found = replay_many(loans.terms, journal_load(loans.ids).columns(len(loans.ids)), as_of)
+    rejected = np.flatnonzero(found.table["status"] == STATUS_REJECTED)
+    if len(rejected):
+        i = int(rejected[0])
+        raise refuse("event_rejected", f"{loans.numbers[i]}: event {int(found.table['status_seq'][i])} cannot happen")
+    standings_write(loans.ids, standing_columns(found, as_of))
+
+
+def standing_columns(found: Standings, as_of: np.ndarray) -> dict[str, Any]:
+    """Columns of `StandingRow` by name (numpy, days as engine days): `selectors.standing_fields` of every loan at once.
+
+    Paid off: nothing to pay, no principal, and no instalment ahead that asks for anything.
+    """
+    t = found.table
+    paid_off = (t["payoff"] <= 0) & (t["principal"] == 0) & (t["next_due"] == 0)
+    written_off = (t["is_written_off"] != 0) & ~paid_off
+    late = np.asarray(t["days_past_due"])
+    names = np.array([bucket_of(0), *(name for _, name in BUCKETS[1:]), bucket_of(10**6)])
+    bucket = names[np.searchsorted([upper for upper, _ in BUCKETS], late)]
+    status = np.where(late > 0, "overdue", "active")
+    for hit, state, code in ((written_off, "written_off", "written_off"), (paid_off, "paid_off", "closed")):
+        status, bucket = np.where(hit, state, status), np.where(hit, code, bucket)
+    return {
+        "as_of": as_of,
+        "loan_status": status,
+        "five_category": np.where(paid_off, "normal", _categories(found, as_of)),
+        "bucket": bucket,
+        "days_past_due": late,
+        **{f"{n}_minor": np.asarray(t[n]) for n in _AS_THEY_ARE},
+        "fee_minor": t["fee"] + t["third_party_fee"],
+        "overdue_minor": np.asarray(t["total_overdue"]),
+        "oldest_due_on": np.asarray(t["oldest_due_on"]),
+        "next_due_on": np.asarray(t["next_due_on"]),
+        "next_due_minor": np.asarray(t["next_due"]),
+    }
+
+
+_AS_THEY_ARE = ("principal", "interest", "accrued", "penalty", "compound", "recovery_cost", "surplus", "payoff")
+
+
+def _categories(found: Standings, as_of: np.ndarray) -> np.ndarray:
+    """Index of the worst class whose threshold the days past due exceed, never better than the loan's own floor; as names."""
+    floors = np.array([CLASSES.index(c) if c else 0 for c in found.classes])
+    out = floors[np.asarray(found.table["class_code"])]
+    for on in np.unique(as_of).tolist():
+        over = rule("cn", "classification.bank", date_of(on)).values["over"]
+        here = as_of == on
+        for threshold, name in over:
+            hit = here & (np.asarray(found.table["days_past_due"]) > threshold)
+            out = np.where(hit, np.maximum(out, CLASSES.index(name)), out)
+    return np.array(CLASSES)[out]
+
+
+def standings_write(ids: np.ndarray, columns: dict[str, Any]) -> None:
+    """Insert or replace the cached standings of loans."""
+    texts = {"contract_id": pa.array(ids), **{n: _values(n, v) for n, v in columns.items()}}
+    texts["source"] = pa.array(["replay"] * len(ids))
+    names = ", ".join(texts)
+    update = ", ".join(f"{n} = excluded.{n}" for n in columns)
+    table = StandingRow._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor != "postgresql":
+            marks = ", ".join(["%s"] * len(texts))
+            sql = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT (contract_id) DO UPDATE SET {update}"
+            cursor.executemany(sql, list(zip(*(c.to_pylist() for c in texts.values()), strict=True)))
+            return
+        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS standings_new (LIKE {table}) ON COMMIT DELETE ROWS")
+        cursor.execute("TRUNCATE standings_new")
+        with cursor.copy(f"COPY standings_new ({names}) FROM STDIN") as copy:
+            copy.write(_lines(list(texts.values())))
+        cursor.execute(
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM standings_new ORDER BY contract_id "
+            f"ON CONFLICT (contract_id) DO UPDATE SET {update}"
+        )
+
+
+def _values(name: str, values: np.ndarray) -> pa.Array:
+    """Values as the database takes them: days as ISO texts, NO_DAY as null."""
+    if name not in DAYS:
+        return pa.array(values)
+    days = pa.array(values.astype(np.int32), pa.int32(), mask=values == NO_DAY)
+    return pc.cast(pc.cast(days, pa.date32()), pa.string())
+
+
+def _lines(columns: list[pa.Array]) -> bytes:
+    """COPY's text format: tabs, \\N for null, a line a row."""
+    cells = [pc.fill_null(pc.cast(c, pa.string()), "\\N") for c in columns]
+    cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "")
+    rows = pc.binary_join_element_wise(*cells, "\t")
+    return bytes(memoryview(rows.buffers()[2])[: np.frombuffer(rows.buffers()[1], np.int32)[len(rows)]])
