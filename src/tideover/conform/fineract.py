@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from tideover.conform.fineract_cells import iso
+from tideover.conform.fineract_cells import iso, outstanding_of
 from tideover.conform.fineract_compare import compare
 from tideover.conform.fineract_terms import UNITS, NotOffered, cents, ppm_of_percent, terms_of
 from tideover.conform.report import CaseResult
@@ -16,7 +16,7 @@ from tideover.engine.events import Event, EventKind, EventRejected, PauseWhat
 from tideover.engine.reference_state import down_payment_of
 from tideover.engine.replay import replay
 from tideover.engine.standing import Standing
-from tideover.engine.terms import NO_DAY, Component, Terms, day
+from tideover.engine.terms import NO_DAY, Component, Terms, date_of, day
 
 Json = dict[str, Any]
 MONEY_IN = {
@@ -27,7 +27,7 @@ MONEY_IN = {
     "down_payment": EventKind.DOWN_PAYMENT,
     "charge_adjust": EventKind.CHARGE_CREDIT,
 }
-NO_EVENT = frozenset({"day_close", "accrue", "classify", "fraud_flag", "refund_active"})
+NO_EVENT = frozenset({"day_close", "accrue", "classify", "fraud_flag"})
 """Steps that change no balance: jobs of another system and flags."""
 JOBS = frozenset({"day_close", "classify"})
 RANGING = frozenset(MONEY_IN) | {"disburse", "reverse", "chargeback", "credit_balance_refund", "re_age", "re_amortize"}
@@ -102,6 +102,8 @@ def run_case(case: Json) -> CaseResult:
         _play(script, result)
     except NotOffered as reason:
         return CaseResult(case["id"], not_compared=str(reason))
+    except ValueError as error:
+        return CaseResult(case["id"], not_compared=f"terms that are refused: {error}")
     if not result.compared_cells and not result.left_out:
         return CaseResult(case["id"], not_compared="nothing is expected of the loan")
     if not result.compared_cells:
@@ -155,7 +157,7 @@ def _step(script: Script, step: Json) -> None:
 
 
 def _on(step: Json) -> int:
-    return day(step.get("date", step["now"]))
+    return day(str(step.get("date", step["now"])))
 
 
 def _seq_of(script: Script, step: Json) -> int:
@@ -164,7 +166,10 @@ def _seq_of(script: Script, step: Json) -> int:
         return int(step["target"]) * PER_STEP
     auto = step["target_auto"]
     found = [e for e in script.events if script.names.get(e.seq) == auto["type"] and auto.get("date") in (None, iso(e.on))]
-    return found[int(auto.get("nth", 1)) - 1].seq
+    nth = int(auto.get("nth", 1))
+    if nth > len(found):
+        raise EventRejected(step["n"], f"there is no {auto['type']} number {nth}")
+    return found[nth - 1].seq
 
 
 def _approve(script: Script, step: Json) -> None:
@@ -183,7 +188,7 @@ def _disburse(script: Script, step: Json) -> None:
     if (paid_out + amount) * 100 > cents(script.case["terms"]["principal"]) * over:
         raise EventRejected(step["n"], "more than the approved principal and its tolerance")
     if script.terms is None:
-        script.terms, script.status = terms_of(script.case, amount, on), "active"
+        script.terms, script.status = _own_terms(script, step, terms_of(script.case, amount, on)), "active"
     else:
         script.add(step, EventKind.DISBURSEMENT, on, amount_minor=amount)
     down = product.get("down_payment")
@@ -193,15 +198,38 @@ def _disburse(script: Script, step: Json) -> None:
         script.names[event.seq] = "down_payment"
 
 
+def _own_terms(script: Script, step: Json, terms: Terms) -> Terms:
+    """Terms that were agreed at the payout: a fixed instalment, another first due day."""
+    if step.get("fixed_emi"):
+        terms = terms.with_(fixed_instalment_minor=cents(step["fixed_emi"]))
+    if step.get("adjust_first_due"):
+        first = day(step["adjust_first_due"])
+        terms = terms.with_(first_due_on=first, due_day=date_of(first).day if terms.due_day else 0)
+    return terms
+
+
 def _money_in(script: Script, step: Json) -> None:
+    amount = cents(step["amount"])
+    _refuse_planned_interest(script, step, amount)
     extra = {"of_seq": _seq_of(script, step)} if step["type"] == "charge_adjust" else {}
-    event = script.add(step, MONEY_IN[step["type"]], _on(step), amount_minor=cents(step["amount"]), **extra)
+    event = script.add(step, MONEY_IN[step["type"]], _on(step), amount_minor=amount, **extra)
     script.names[event.seq] = step["type"]
 
 
 def _pay_off(script: Script, step: Json) -> None:
     event = script.add(step, EventKind.PAYOFF, _on(step))
     script.names[event.seq] = "repay"
+
+
+def _refuse_planned_interest(script: Script, step: Json, amount: int) -> None:
+    """There, early money that covers all that the plan asks for settles its interest to the end, unearned as it is."""
+    recalculated = script.case["product"].get("recalculation") and script.case["product"]["schedule_type"] == "cumulative"
+    if not recalculated or step.get("rejected"):
+        return
+    on = _on(step)
+    s = script.standing(on)
+    if amount >= outstanding_of(s) and any(r.due_on > on and r.interest_minor for r in s.rows):
+        raise NotOffered("interest to the end of the plan kept when early money covers the whole loan")
 
 
 def _charge(script: Script, step: Json) -> None:
@@ -245,7 +273,9 @@ def _percent(script: Script, step: Json) -> int:
 def _waive(script: Script, step: Json) -> None:
     """What is left of the charge is waived, from the charge's own due day on."""
     target = _seq_of(script, step)
-    found = next(c for c in script.standing(day(step["now"])).charges if c.seq == target)
+    found = next((c for c in script.standing(day(step["now"])).charges if c.seq == target), None)
+    if found is None:
+        raise EventRejected(step["n"], f"step {step['target']} is no charge")
     charge = next(e for e in script.events if e.seq == target)
     on = min(_on(step), max(charge.until, charge.on)) if target in script.dated else _on(step)
     event = script.add(step, EventKind.CHARGE_WAIVER, on, amount_minor=found.outstanding_minor, of_seq=target)
@@ -256,15 +286,24 @@ def _reverse(script: Script, step: Json) -> None:
     target = _seq_of(script, step)
     if script.write_off:
         raise EventRejected(step["n"], "the loan is written off")
+    aimed = next((e for e in script.events if e.seq == target), None)
+    if aimed is None:
+        raise EventRejected(step["n"], "there is nothing to reverse")
     line = next((t for t in script.standing(day(step["now"])).trace if t.seq == target), None)
     script.add(step, EventKind.REVERSAL, day(step["now"]), of_seq=target)
-    aimed = next(e for e in script.events if e.seq == target)
     amounts = line.amounts_minor if line else [0] * len(Component)
     script.reverted[target] = {"event": aimed, "amounts": amounts, "held": line.held_minor if line else 0}
 
 
 def _adjust(script: Script, step: Json) -> None:
-    raise NotOffered("replacing the amount of a payment")
+    """Another amount for a payment: reversed where it is nothing."""
+    if step.get("rejected"):
+        raise NotOffered("a change of a payment's amount that is refused without a reason")
+    amount = cents(step["amount"])
+    if amount:
+        script.add(step, EventKind.ADJUSTMENT, day(step["now"]), amount_minor=amount, of_seq=_seq_of(script, step))
+    else:
+        _reverse(script, step)
 
 
 def _chargeback(script: Script, step: Json) -> None:
@@ -320,6 +359,8 @@ def _resume(script: Script, step: Json) -> None:
 
 
 def _reschedule(script: Script, step: Json) -> None:
+    if step.get("grace_interest") or step.get("new_rate"):
+        raise NotOffered("rescheduling with grace on interest or a new rate")
     script.add(
         step,
         EventKind.RESCHEDULE,
@@ -328,8 +369,6 @@ def _reschedule(script: Script, step: Json) -> None:
         until=day(step["new_due"]) if "new_due" in step else NO_DAY,
         rows=step.get("extra_terms", 0),
         grace_rows=step.get("grace_principal", 0),
-        grace_interest_rows=step.get("grace_interest", 0),
-        rate_ppm=ppm_of_percent(step["new_rate"]) if "new_rate" in step else -1,
     )
 
 
@@ -342,6 +381,12 @@ def _re_age(script: Script, step: Json) -> None:
 def _re_amortize(script: Script, step: Json) -> None:
     event = script.add(step, EventKind.SPREAD_ARREARS, _on(step))
     script.names[event.seq] = "re_amortize"
+
+
+def _undo_approval(script: Script, step: Json) -> None:
+    if script.terms is not None:
+        raise EventRejected(step["n"], "the loan is paid out")
+    script.status = "submitted"
 
 
 def _undo_disbursal(script: Script, step: Json) -> None:
@@ -377,6 +422,7 @@ STEPS = {
     "reschedule": _reschedule,
     "re_age": _re_age,
     "re_amortize": _re_amortize,
+    "undo_approval": _undo_approval,
     "undo_disbursal": _undo_disbursal,
     "undo_last_disbursal": _undo_last_disbursal,
 }

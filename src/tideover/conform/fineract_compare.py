@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tideover.conform import fineract_late
 from tideover.conform.fineract_cells import iso, number, outstanding_of, plain, text
 from tideover.conform.report import CaseResult
-from tideover.engine.events import EventKind
+from tideover.engine.events import EventKind, EventRejected
 from tideover.engine.standing import Row, Standing
 from tideover.engine.terms import Component, day
 
@@ -19,6 +20,8 @@ Json = dict[str, Any]
 ACCOUNTING = "accounting"
 
 
+Check = Callable[["Script", Standing, int, Any, str, CaseResult], None]
+"""Compares one key of an expectation: script, standing, day, what is wanted, the cell's name, the result."""
 NO_CHANGE = frozenset({"re_age", "re_amortize", "charge_off", "write_off"})
 """Transactions that leave the principal as it is; their table shows no balance."""
 NOTHING = ("fees", "due", "paid", "outstanding")
@@ -31,8 +34,12 @@ def compare(script: Script, want: Json, result: CaseResult) -> None:
     asked = {k: v for k, v in want.items() if k not in ("after", "as_of")}
     if not asked:
         return
-    s = script.standing(as_of)
     at = f"after {want['after']} on {want['as_of']}"
+    try:
+        s = script.standing(as_of)
+    except EventRejected as error:
+        result.check(f"{at} standing", "given", f"refused: {error.reason}")
+        return
     for key, value in asked.items():
         check = CHECKS.get(key)
         if check is None:
@@ -114,12 +121,7 @@ def transactions_of(script: Script, s: Standing) -> list[Json]:
         amount = event.amount_minor if event.amount_minor > 0 else sum(t.amounts_minor)
         shown = t.amounts_minor if name != "waive_charge" else [0] * len(Component)
         out.append((t.on, t.seq, _line(t.on, name, amount, shown, abs(t.held_minor))))
-    left = 0
-    silent = [(t.on, t.seq, -t.amounts_minor[Component.PRINCIPAL], None) for t in s.trace if t.seq not in script.names]
-    for _, _, change, shown in sorted([*silent, *((on, seq, _effect(c), c) for on, seq, c in out)], key=lambda x: x[:2]):
-        left += change
-        if shown is not None:
-            shown["balance"] = text(max(left, 0)) if shown["type"] not in NO_CHANGE else "0"
+    _balances(out, [(t.on, t.seq, -t.amounts_minor[Component.PRINCIPAL]) for t in s.trace if t.seq not in script.names])
     lines = [cells for *_, cells in out]
     for seq, gone in script.reverted.items():
         e = gone["event"]
@@ -127,6 +129,17 @@ def transactions_of(script: Script, s: Standing) -> list[Json]:
         line = _line(e.on, script.names.get(seq, ""), amount, gone["amounts"], max(0, gone["held"]))
         lines.append({**line, "reverted": "True", "balance": None})
     return lines
+
+
+def _balances(lines: list[tuple[int, int, Json]], silent: list[tuple[int, int, int]]) -> None:
+    """The principal left after each line, in order of day and entry; `silent`: changes that the table does not show."""
+    left = 0
+    changes: list[tuple[int, int, int, Json | None]] = [(on, seq, change, None) for on, seq, change in silent]
+    changes += [(on, seq, _effect(cells), cells) for on, seq, cells in lines]
+    for _, _, change, cells in sorted(changes, key=lambda x: x[:2]):
+        left += change
+        if cells is not None:
+            cells["balance"] = text(max(left, 0)) if cells["type"] not in NO_CHANGE else "0"
 
 
 def _tranche_seq(script: Script, k: int) -> int:
@@ -255,7 +268,7 @@ def _reverted(script: Script, s: Standing, as_of: int, wants: list[Json], at: st
         result.check(f"{at} {want['type']} {want.get('date', '')}", want["is"], found)
 
 
-CHECKS = {
+CHECKS: dict[str, Check] = {
     "schedule": _schedule,
     "periods": _periods,
     "totals": _totals,

@@ -6,6 +6,7 @@ where the other system had refreshed them on that day, and counted as not compar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tideover.conform.fineract_cells import iso, number, outstanding_of, text
@@ -132,7 +133,7 @@ def _next_due(script: Script, s: Standing, as_of: int, want: str | None, at: str
     result.check(at, day(want) if want else NO_DAY, min(coming, default=NO_DAY))
 
 
-CHECKS = {
+CHECKS: dict[str, Callable[[Script, Standing, int, Any, str, CaseResult], None]] = {
     "delinquency": _delinquency,
     "installment_delinquency": _by_instalment,
     "pauses": _pauses,

@@ -118,6 +118,9 @@ def terms_of(case: Json, principal_minor: int, disbursed_on: int) -> Terms:
     declining = {"equal_installments": T.Method.ANNUITY, "equal_principal_payments": T.Method.EQUAL_PRINCIPAL}
     method = T.Method.FLAT if t["interest_type"] == "flat" else declining[t["amortization"]]
     multiple = product.get("installment_multiple_of")
+    fixed = t.get("fixed_length_days") or product.get("fixed_length_days")
+    if first <= disbursed_on:
+        raise NotOffered("a first due day that is not after the payout")
     return Terms(
         principal_minor=principal_minor,
         disbursed_on=disbursed_on,
@@ -133,7 +136,8 @@ def terms_of(case: Json, principal_minor: int, disbursed_on: int) -> Terms:
         due_day=anchor_day if months else 0,
         rounding=ROUNDINGS[product["rounding"]],
         instalment_multiple_minor=cents(multiple) if multiple and method != T.Method.EQUAL_PRINCIPAL else 1,
-        fixed_instalment_minor=cents(t.get("fixed_emi") or 0),
+        fixed_instalment_minor=cents(t.get("fixed_emi") or 0) if method == T.Method.ANNUITY else 0,
+        maturity_on=disbursed_on + fixed if fixed else T.NO_DAY,
         grace_principal_rows=t["grace_principal"],
         grace_interest_rows=t["grace_interest"],
         penalty=None,

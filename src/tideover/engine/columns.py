@@ -72,7 +72,7 @@ DETAIL = np.dtype(
         *_ints(
             "of_seq", "rate_ppm", "later_rows", "prepay_mode", "defer_interest", "rows", "from_day", "until", "pause_what",
             "class_code", "debit_code", "debit_status", "component_count", "share_count", "plan_code", "every", "every_unit",
-            "grace_rows", "grace_interest_rows",
+            "grace_rows",
         ),
         ("components", "i8", (C,)),
         ("share_component", "i8", (C,)),
@@ -182,7 +182,6 @@ class EventColumns:
             every=int(d["every"]),
             unit=Unit(int(d["every_unit"])),
             grace_rows=int(d["grace_rows"]),
-            grace_interest_rows=int(d["grace_interest_rows"]),
             new_rows=self.plans[int(d["plan_code"])][0],
             judgment=self.plans[int(d["plan_code"])][1],
         )
@@ -418,6 +417,6 @@ def _detail(e: Event, class_code: int, debit_code: int, plan_code: int = 0) -> t
     return (
         e.of_seq, e.rate_ppm, int(e.later_rows), int(e.prepay_mode), int(e.defer_interest), e.rows, e.from_day, e.until,
         e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), plan_code, e.every,
-        int(e.unit), e.grace_rows, e.grace_interest_rows, _seven(e.components), _seven([c for c, _, _ in e.shares]),
+        int(e.unit), e.grace_rows, _seven(e.components), _seven([c for c, _, _ in e.shares]),
         _seven([n for _, n, _ in e.shares]), _seven([d for _, _, d in e.shares]),
     )  # fmt: skip

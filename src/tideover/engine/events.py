@@ -109,9 +109,8 @@ class Event:
       JUDGMENT judgment · ADJUSTMENT of_seq, amount (replaces the amount of that event; for a pause from_day and until) ·
       GOODWILL, MERCHANT_REFUND, PAYOUT_REFUND, DOWN_PAYMENT amount · CHARGE_CREDIT of_seq (charge), amount ·
       CHARGE_WAIVER of_seq (charge), amount · RE_AGE rows (instalments), from_day (first due), every, unit ·
-      SPREAD_ARREARS - · RESCHEDULE from_day (row due then), until (its new due day), rows (extra), grace_rows (of principal),
-      grace_interest_rows, rate_ppm.
-    The last three and DOWN_PAYMENT change loans with `row_terms`; other loans refuse them.
+      SPREAD_ARREARS - · RESCHEDULE from_day (row due then), until (its new due day), rows (extra), grace_rows (without
+      principal). The last three and DOWN_PAYMENT change loans with `row_terms`; other loans refuse them.
     """
 
     seq: int
@@ -139,7 +138,6 @@ class Event:
     every: int = 0
     unit: Unit = Unit.MONTH
     grace_rows: int = 0
-    grace_interest_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,6 +278,8 @@ def boundaries(terms: Terms) -> list[tuple[int, int, int, int]]:
     else:
         nominal = [step(terms, terms.first_due_on, k) for k in range(terms.instalments)]
         nominal[0] = terms.first_due_on
+        if terms.row_terms is not None and terms.maturity_on != NO_DAY:
+            nominal[-1] = terms.maturity_on
     return dated_rows(nominal, terms.disbursed_on, terms, terms.maturity_on)
 
 

@@ -262,6 +262,8 @@ def _subsidy(t: Terms) -> Sentences:
 
 def _row_terms(t: Terms) -> Sentences:
     """Rows that carry charges and steps of allocation: what they need, and what they leave without meaning."""
+    from tideover.engine.reference_schedule import later
+
     r = t.row_terms
     if r is None:
         if t.level_principal_minor or t.level_rate != LevelRate.PERIOD or t.round_where == RoundWhere.PER_PIECE:
@@ -275,6 +277,10 @@ def _row_terms(t: Terms) -> Sentences:
         yield f"row_terms down_payment_ppm {r.down_payment_ppm} must lie in 0..999999"
     if t.penalty is not None:
         yield "penalty has no meaning with row_terms: a penalty is a charge there, so penalty must be null"
+    if t.maturity_on != NO_DAY and t.instalments > 1 and t.first_due_on != NO_DAY:
+        before = later(t, t.first_due_on, t.instalments - 2)
+        if t.maturity_on <= before:
+            yield "maturity_on must be after the row before the last, whose due day it replaces with row_terms"
     if t.method not in LEVEL_METHODS:
         yield f"row_terms need instalments, which method {t.method.name.lower()} has not"
     if not 0 <= t.level_principal_minor <= PRINCIPAL_MINOR_MAX:
