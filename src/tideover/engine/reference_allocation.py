@@ -54,6 +54,25 @@ def allocate(state: State, amount: int, today: int, line: TraceLine, kind: int =
     return amount
 
 
+def pass_on(state: State, today: int) -> None:
+    """What a row paid beyond what it now asks for (a new plan after it was prepaid) pays other rows, else is held."""
+    line = next((t for t in reversed(state.trace) if t.amounts_minor[Component.PRINCIPAL] > 0), None)
+    for row in ordered(state):
+        for component in (Component.INTEREST, Component.PRINCIPAL):
+            over = min(-row.open(component), row.paid[component])
+            if over <= 0 or line is None:
+                continue
+            row.paid[component] -= over
+            row.early -= min(over, row.early)
+            state.paid_total -= over
+            part = min(over, line.amounts_minor[component])
+            line.amounts_minor[component] -= part
+            line.amounts_minor[Component.PRINCIPAL] -= over - part
+            rest = allocate(state, over, today, line)
+            line.held_minor += rest
+            state.surplus += rest
+
+
 def held_pays_charge(state: State) -> None:
     """Pay a new charge with money that earlier payments left over, oldest payment first, as if it had been there."""
     for line in state.trace:

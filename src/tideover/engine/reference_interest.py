@@ -6,7 +6,7 @@ Every event and the day asked about lay the rows out again (`reference_level`). 
 from __future__ import annotations
 
 from tideover.engine.events import Event
-from tideover.engine.reference_allocation import allocate, rules_of
+from tideover.engine.reference_allocation import allocate, pass_on, rules_of
 from tideover.engine.reference_charges import note_settled, regular, row_open
 from tideover.engine.reference_level import Actual, Course, Early, lay_out, levels_of
 from tideover.engine.reference_schedule import planned_interest
@@ -45,7 +45,7 @@ def relay(state: State, today: int) -> None:
         row.interest = planned_interest(row.plan, state.terms)
         _rebalance(row)
     note_settled(state, today)
-    _pass_on(state, rows, today)
+    pass_on(state, today)
 
 
 def _actual(state: State, today: int) -> Actual | None:
@@ -82,25 +82,6 @@ def _rebalance(row: Ledger) -> None:
         part = min(over, row.open(Component.INTEREST))
         row.paid[Component.PRINCIPAL] -= part
         row.paid[Component.INTEREST] += part
-
-
-def _pass_on(state: State, rows: list[Ledger], today: int) -> None:
-    """What a row paid beyond what it now asks for (its interest fell after it was prepaid) pays other rows, else is held."""
-    line = next((t for t in reversed(state.trace) if t.amounts_minor[Component.PRINCIPAL] > 0), None)
-    for row in rows:
-        for component in (Component.INTEREST, Component.PRINCIPAL):
-            over = min(-row.open(component), row.paid[component])
-            if over <= 0 or line is None:
-                continue
-            row.paid[component] -= over
-            row.early -= min(over, row.early)
-            state.paid_total -= over
-            part = min(over, line.amounts_minor[component])
-            line.amounts_minor[component] -= part
-            line.amounts_minor[Component.PRINCIPAL] -= over - part
-            rest = allocate(state, over, today, line)
-            line.held_minor += rest
-            state.surplus += rest
 
 
 def pay_early(state: State, amount: int, today: int, line: TraceLine) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from tideover.engine.events import Event, EventRejected
 from tideover.engine.reference_charges import note_settled, ordered, regular
 from tideover.engine.reference_schedule import PlanRow, step
 from tideover.engine.reference_schedule import later as later_day
-from tideover.engine.reference_state import Ledger, State, rounded
+from tideover.engine.reference_state import Ledger, State, equal_parts
 from tideover.engine.terms import NO_DAY, Component, date_of
 
 
@@ -29,10 +27,8 @@ def re_age(state: State, event: Event, today: int) -> None:
     for row in kept:
         row.added = False
     at = state.rows[-1].plan.due_on
-    each = rounded(state.terms, Fraction(moved, event.rows))
-    for k in range(event.rows):
+    for k, amount in enumerate(equal_parts(state.terms, moved, event.rows)):
         due = step(terms, event.from_day, k)
-        amount = each if k + 1 < event.rows else moved - each * (event.rows - 1)
         plan = PlanRow(0, at, due, due, due, fixed_interest=0, principal=amount)
         state.rows.append(Ledger(plan, due=due <= today))
         at = due
@@ -54,10 +50,8 @@ def arrears_spread(state: State, event: Event, today: int) -> None:
     if not moved:
         raise EventRejected(event.seq, "nothing is past due")
     line.amounts_minor[Component.PRINCIPAL] = moved
-    share = rounded(state.terms, Fraction(moved, len(coming)))
-    for row in coming[:-1]:
-        row.plan.principal += share
-    coming[-1].plan.principal += moved - share * (len(coming) - 1)
+    for row, part in zip(coming, equal_parts(state.terms, moved, len(coming)), strict=True):
+        row.plan.principal += part
     note_settled(state, today)
 
 
@@ -95,8 +89,7 @@ def _more_rows(state: State, later: list[Ledger], event: Event) -> list[Ledger]:
         at = due
     state.rows += more
     every = [*later, *more]
-    each = rounded(state.terms, Fraction(total, len(every) - grace))
-    for k, row in enumerate(every[:-1]):
-        row.plan.principal = 0 if k < grace else each
-    every[-1].plan.principal = total - each * (len(every) - grace - 1)
+    parts = [0] * grace + equal_parts(state.terms, total, len(every) - grace)
+    for row, part in zip(every, parts, strict=True):
+        row.plan.principal = part
     return more

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tideover.engine.events import PAYMENT_KINDS, DebitStatus, Event, EventKind, EventRejected, PauseWhat
-from tideover.engine.reference_allocation import allocate, held_pays_charge, rules_of
+from tideover.engine.reference_allocation import allocate, held_pays_charge, pass_on, rules_of
 from tideover.engine.reference_charges import charge_add, charge_waive, charges_of, note_settled, ordered, row_open
 from tideover.engine.reference_interest import is_laid, pay_early, pay_off, relay
 from tideover.engine.reference_reshape import arrears_spread, re_age, reschedule
@@ -149,6 +149,7 @@ def apply(state: State, event: Event, today: int) -> bool:
         raise EventRejected(event.seq, f"{event.kind.name.lower()} does not apply to instalments that follow the principal")
     relay(state, today)
     handler(state, event, today)
+    pass_on(state, today)
     relay(state, today)
     return True
 

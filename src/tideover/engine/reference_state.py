@@ -16,6 +16,15 @@ def rounded(terms: Terms, value: Fraction) -> int:
     return round_exact(value, terms.rounding, max(terms.rounding_unit_minor, terms.instalment_multiple_minor))
 
 
+def equal_parts(terms: Terms, total: int, count: int) -> list[int]:
+    """`total` in `count` parts rounded as an instalment; none asks for more than is left, the last takes the rest."""
+    each, left, out = rounded(terms, Fraction(total, count)), total, []
+    for _ in range(count - 1):
+        out.append(min(each, left))
+        left -= out[-1]
+    return [*out, left]
+
+
 def down_payment_of(terms: Terms, amount: int) -> int:
     """The part of a tranche that is due on its own day, rounded to the instalment's multiple."""
     if terms.row_terms is None or not terms.row_terms.down_payment_ppm:

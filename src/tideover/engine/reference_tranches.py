@@ -46,8 +46,9 @@ def _spread_left(state: State, event: Event, net: int) -> None:
     share = round_exact(Fraction(net, len(rows)), state.terms.rounding)
     total = sum(r.plan.principal for r in rows) + net
     for row in rows[:-1]:
-        row.plan.principal = rounded(state.terms, Fraction(row.plan.principal + share))
-    rows[-1].plan.principal = total - sum(r.plan.principal for r in rows[:-1])
+        row.plan.principal = min(rounded(state.terms, Fraction(row.plan.principal + share)), total)
+        total -= row.plan.principal
+    rows[-1].plan.principal = total
 
 
 def _level_all(state: State, event: Event, net: int) -> None:
@@ -59,8 +60,9 @@ def _level_all(state: State, event: Event, net: int) -> None:
     level = rounded(state.terms, Fraction(total, len(rows)))
     for row in rows[:-1]:
         if row.plan.due_on >= event.on:
-            row.plan.principal = level
-    rows[-1].plan.principal = total - sum(r.plan.principal for r in rows[:-1])
+            row.plan.principal = min(level, total) + row.credited
+        total -= row.plan.principal - row.credited
+    rows[-1].plan.principal = total + rows[-1].credited
 
 
 def _row_after(state: State, last: PlanRow, on: int, amount: int) -> None:
