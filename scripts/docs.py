@@ -144,9 +144,19 @@ def part_terms(page: Path) -> str:
     return "\n".join(lines)
 
 
+def part_presets(page: Path) -> str:
+    """Every preset that makes terms, with its first line."""
+    tree = ast.parse((PACKAGE / "engine/presets.py").read_text(encoding="utf-8"))
+    lines = ["| preset | what it is |", "|---|---|"]
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            lines.append(f"| `{node.name}` | {first_sentence(ast.get_docstring(node) or '')} |")
+    return "\n".join(lines)
+
+
 PARTS: dict[str, Callable[[Path], str]] = {
     "modules": part_modules, "folders": part_folders, "packs": part_packs, "commands": part_commands, "events": part_events,
-    "fields": part_fields, "terms": part_terms,
+    "fields": part_fields, "terms": part_terms, "presets": part_presets,
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ COMMAND_MODULES = (
     "tideover.daily.commands",
     "tideover.lending.commands",
     "tideover.conform.commands",
+    "tideover.commands_doctor",
     "tideover.commands_bench",
     "tideover.core.packs.commands",
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tideover.cli import main
 from tideover.core.packs import commands
-from tideover.core.packs.load import NoRule, calendar, calendar_pin, fixing, ladder, pack, pack_names, rule
+from tideover.core.packs.load import NoRule, calendar, calendar_pin, fixing, fixings_missing, ladder, pack, pack_names, rule
 from tideover.core.packs.rules.calendars import is_provisional
 from tideover.core.packs.rules.calls import call_refusal
 from tideover.core.packs.rules.fixings import MissingFixing, Reference, expected_fixing, published_on, reference_read, reset_days
@@ -138,6 +138,14 @@ def test_the_series_has_no_hole_and_only_days_of_publication() -> None:
     for index in ("lpr_1y", "lpr_5y"):
         days = [d for d, _ in pack("cn").rules[f"fixing.{index}"][0].values["series"]]
         assert days == [published_on(cn, 2019 + (7 + n) // 12, (7 + n) % 12 + 1) for n in range(len(days))]
+
+
+def test_missing_fixings_are_named_by_month() -> None:
+    assert fixings_missing(date(2026, 6, 21)) == {"lpr_1y": [], "lpr_5y": []}
+    named = [f"{d:%Y-%m}" for d in fixings_missing(date(2026, 11, 25))["lpr_1y"]]
+    assert named == ["2026-06", "2026-07", "2026-08", "2026-09", "2026-10", "2026-11"]
+    assert fixings_missing(date(2026, 6, 22))["lpr_5y"] == [date(2026, 6, 22)]
+    assert fixings_missing(date(2026, 6, 22), "us") == {}
 
 
 @given(st.dates(date(2019, 9, 1), date(2040, 1, 1)))

@@ -75,10 +75,18 @@ def test_a_missing_fixing_is_an_alarm(house: House, monkeypatch: pytest.MonkeyPa
     assert missing_fixings(date(2026, 6, 23))[0].startswith("T-9: the fixing of lpr_1y of 2026-06-22 is missing")
     with pytest.raises(LookupError):
         resets_record(contract, until=date(2026, 6, 23), actor="test")
-    monkeypatch.setattr(doctor, "business_date", lambda: date(2026, 6, 22))
+    monkeypatch.setattr(doctor, "business_date", lambda: date(2026, 6, 21))
     assert all(c.ok for c in doctor.checks())
-    monkeypatch.setattr(doctor, "business_date", lambda: date(2026, 6, 23))
-    assert [c.name for c in doctor.checks() if not c.ok] == ["LPR fixing missing"]
+    monkeypatch.setattr(doctor, "business_date", lambda: date(2026, 7, 20))
+    [failed] = [c for c in doctor.checks() if not c.ok]
+    assert failed.name == "reference rates"
+    assert "lpr_1y lacks 2026-06, 2026-07" in failed.detail and "T-9: the fixing of lpr_1y of 2026-06-22" in failed.detail
+
+
+def test_a_missing_fixing_that_no_loan_follows_is_said_and_no_fault(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "business_date", lambda: date(2026, 7, 20))
+    [said] = [c for c in doctor.checks() if c.name == "reference rates"]
+    assert said.ok and "lpr_5y lacks 2026-06, 2026-07; no loan follows them" in said.detail
 
 
 LATE = date(2026, 7, 1)
@@ -107,7 +115,8 @@ def test_a_card_is_classed_on_the_cards_ladder_in_the_cache_and_on_the_tape(hous
     standing_refresh(contract, as_of=LATE)
     assert StandingRow.objects.get(contract=contract).five_category == "doubtful"
     close_day(LATE, today=LATE)
-    classes = dict(zip(*(tapes()["loans"][name].to_pylist() for name in ("loan_id", "five_category")), strict=True))
+    table = tapes()["loans"].to_table()
+    classes = dict(zip(table["loan_id"].to_pylist(), table["five_category"].to_pylist(), strict=True))
     assert (classes["T-1"], classes["T-9"]) == ("substandard", "doubtful")
 
 

@@ -12,8 +12,8 @@ import django
 
 django.setup()
 
+from tests.factories import payment_record
 from tideover.lending.models import Contract
-from tideover.lending.services import payment_record
 
 loans = [Contract.objects.get(number=n) for n in ("T-1", "T-2")]
 for n in range(int(sys.argv[1]), int(sys.argv[2])):

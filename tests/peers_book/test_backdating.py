@@ -10,13 +10,13 @@ from datetime import date
 
 import pytest
 
-from tests.factories import House, loan
+from tests.factories import House, loan, payment_record
 from tests.peers_book.history import HISTORY, enter, said
 from tideover.engine.events import EventKind
 from tideover.lending.journal import chain_break
 from tideover.lending.models import Contract, StandingRow
 from tideover.lending.selectors import loan_standing
-from tideover.lending.services import payment_record, standing_refresh
+from tideover.lending.services import standing_refresh
 
 SEED = 20261125
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PUBLISHED = ("apr", "dates", "daycount", "irr")
+PUBLISHED = ("apr", "dates", "daycount", "irr", "schedule")
 """Adapters of published tables; each names the kinds it compares."""
 SHOWN = 20
 """Differing cells of a ledger that the screen shows."""

@@ -150,8 +150,9 @@ def _compare_part(
         is_due = instalments["due_on"] <= as_of[owner]
         due = _sum(owner, (instalments["principal"] + instalments["interest"]) * is_due, len(as_of))
         got["due_unpaid"] = _sum(owner, instalments["outstanding"] * is_due, len(as_of))
-        got["due_in_period"], got["paid_in_period"] = due - before["due"], table["paid_total"] - before["paid"]
-        before["due"][of], before["paid"][of] = due[of], np.asarray(table["paid_total"])[of]
+        received = np.asarray(table["paid_total"]) + table["surplus"]  # what is held counts as received
+        got["due_in_period"], got["paid_in_period"] = due - before["due"], received - before["paid"]
+        before["due"][of], before["paid"][of] = due[of], received[of]
         fits = np.asarray(table["status"])[of] == STATUS_OK
         bad = np.zeros(len(frame), bool)
         bad[lines[~fits]] = True

@@ -34,9 +34,12 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "settings": EVERYONE,
     "book": READS_LOANS,
     "book-csv": READS_LOANS,
+    "book-loans": READS_LOANS,
+    "day": READS_TAPES,
     "loan-list": READS_LOANS,
     "loan": READS_LOANS,
     "loan-what-if": READS_LOANS,
+    "loan-payment": READS_LOANS,
     "person": READS_LOANS,
     "my-schedule": frozenset({Role.BORROWER}),
     "my-receipts": frozenset({Role.BORROWER}),
@@ -89,7 +92,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:holds-close": LIFTS_HOLDS,
     "api:complaints-close": frozenset({Role.COMPLAINTS}),
     "api:disputes-close": frozenset({Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD}),
-    **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions")},
+    **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions", "people", "facilities")},
     "reveal-personal": REVEALS,
 }
 

@@ -71,3 +71,15 @@ def first_break() -> int | None:
             return int(e.pk)
         prev = bytes(e.hash)
     return None
+
+
+def newest_breaks(count: int) -> list[ActionLog]:
+    """The entries among the newest `count` that do not follow from the one before them, oldest first: cheap enough for a page."""
+    rows = list(ActionLog.objects.order_by("-id")[: count + 1])[::-1]
+    broken = []
+    for before, e in zip([None, *rows], rows, strict=False):
+        expected = entry_hash(bytes(e.prev_hash), e.at.isoformat(), e.actor, e.action, e.object_type, e.object_id, e.detail)
+        linked = before is None or bytes(e.prev_hash) == bytes(before.hash)
+        if bytes(e.hash) != expected or not linked:
+            broken.append(e)
+    return broken

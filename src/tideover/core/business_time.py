@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -20,6 +20,11 @@ def business_date(at: datetime | None = None) -> date:
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def start_of_day(on: date) -> datetime:
+    """The first instant of a business date."""
+    return datetime.combine(on, time(), ZoneInfo(settings.BUSINESS_TIME_ZONE))
 
 
 def micros(at: datetime) -> int:

@@ -22,9 +22,12 @@ ROWS_AT_ONCE = 100_000
 STATUS_OK, STATUS_REJECTED, STATUS_GAP = 0, 1, 2
 MINOR = (
     "principal", "interest", "accrued", "penalty", "compound", "fee", "third_party_fee", "recovery_cost", "surplus", "payoff",
-    "total_overdue", "overdue_principal", "overdue_interest", "in_flight", "next_due", "paid_total",
+    "total_overdue", "overdue_principal", "overdue_interest", "in_flight", "next_due", "paid_total", "row_outstanding",
 )  # fmt: skip
-PLAIN = ("days_past_due", "oldest_due_on", "shown_days_past_due", "borrower_days_past_due", "next_due_on", "row_count")
+PLAIN = (
+    "days_past_due", "oldest_due_on", "shown_days_past_due", "borrower_days_past_due", "next_due_on", "row_count", "due_count",
+    "paid_count", "last_due_on", "maturity_on",
+)  # fmt: skip
 VECTORS = ("subrogated", "written_off", "recovered")
 
 

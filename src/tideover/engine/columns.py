@@ -23,7 +23,9 @@ from tideover.engine.terms import (
     Component,
     CustomRow,
     DayCount,
+    FirstPeriod,
     Method,
+    OddFirst,
     PenaltyTerms,
     PrepaymentInterest,
     RoundWhere,
@@ -56,13 +58,15 @@ CONVENTION = np.dtype(
             "penalty_base", "penalty_day_count", "grace_days", "grace_from", "restart_on_grace_end", "compound_on_interest",
             "compound_joins", "compound_rate_before", "compound_rate_after", "compound_day_count", "by", "over_dpd", "over_by",
             "surplus", "prepayment_interest", "dpd_principal", "dpd_interest", "dpd_abs", "dpd_rel", "dpd_per", "dpd_grace",
-            "dpd_restart", "gap",
+            "dpd_restart", "gap", "over", "penalty_over", "compound_over",
         ),
+        ("late_over", "i8", (2,)),
         ("order", "i8", (C,)),
         ("over_order", "i8", (C,)),
     ]
 )  # fmt: skip
-"""`months`/`step_days`: length of a period, one of them 0. `gap` 1: the kernel leaves these terms to the reference."""
+"""`months`/`step_days`: length of a period, one of them 0. `gap` 1: the kernel leaves these terms to the reference. `over`,
+`penalty_over`, `compound_over`: DAYS_OVER of the three day counts; `late_over`: denominators of exact penalty and compound."""
 EVENT = np.dtype(
     [("recorded_at", "i8"), ("amount", "i8"), ("on", "i4"), ("seq", "i4"), ("kind", "i2"), ("component", "i2"), ("detail", "i4")]
 )
@@ -86,7 +90,8 @@ STANDING = np.dtype(
             "status", "status_seq", "principal", "interest", "accrued", "penalty", "compound", "fee", "third_party_fee",
             "recovery_cost", "surplus", "payoff", "total_overdue", "overdue_principal", "overdue_interest", "days_past_due",
             "oldest_due_on", "shown_days_past_due", "in_flight", "borrower_days_past_due", "is_written_off", "class_code",
-            "next_due_on", "next_due", "paid_total", "row_count", "line_count",
+            "next_due_on", "next_due", "paid_total", "row_count", "line_count", "row_outstanding", "due_count", "paid_count",
+            "last_due_on", "maturity_on",
         ),
         ("subrogated", "i8", (C,)),
         ("written_off", "i8", (C,)),
@@ -103,6 +108,18 @@ LINE = np.dtype([*_ints("seq", "on", "held", "money"), ("amounts", "i8", (C,))])
 CALENDAR_DAYS = 73_049
 CALENDARS_MAX = 64
 """Calendars are laid out day by day from 1970-01-01 to 2169-12-31."""
+PPM = 1_000_000
+DAYS_OVER = {
+    DayCount.PERIODS: 360,
+    DayCount.ACT_360: 360,
+    DayCount.ACT_365F: 365,
+    DayCount.THIRTY_360: 360,
+    DayCount.ACT_ACT_ISDA: 365 * 366,
+    DayCount.ACT_364: 364,
+    DayCount.ACT_36525: 1461,
+    DayCount.THIRTY_E_360: 360,
+}
+"""Day counts that the kernel knows: in which parts of a year `kernel_dates.days_counted` counts."""
 RATIO_DEN_MAX, RATIO_NUM_MAX, UNIT_MAX = 100, 100, 10_000
 PENALTY_RATE_MAX = 10**9
 COMPILED_KINDS = frozenset(k for k in EventKind if k <= EventKind.ADJUSTMENT) - {EventKind.JUDGMENT}
@@ -236,15 +253,19 @@ def kernel_gap(terms: Terms) -> str | None:
             return "the penalty ratio is out of the kernel's range"
         if p.rate_ppm > PENALTY_RATE_MAX:
             return "the penalty rate is out of the kernel's range"
-        if DayCount(p.day_count) not in SPANS or DayCount(p.compound_day_count) not in SPANS:
+        if p.day_count not in DAYS_OVER or p.compound_day_count not in DAYS_OVER:
             return "the penalty's day count is not compiled"
     if terms.round_where == RoundWhere.PER_PIECE:
         return "rounding each stretch of a row is not compiled"
     if terms.prepayment_interest == PrepaymentInterest.SETTLE_PART:
         return "prepayment_interest settle_part is not compiled"
+    if terms.first_period == FirstPeriod.MONTHS_PLUS_DAYS_EU or terms.odd_first == OddFirst.LEVEL:
+        return "this odd first period is not compiled"
+    if terms.method == Method.EQUAL_PRINCIPAL and terms.fixed_instalment_minor:
+        return "a fixed principal part is not compiled"
     if terms.business_day > BusinessDay.MODIFIED_PRECEDING:
         return f"business_day {terms.business_day.name.lower()} is not compiled"
-    if DayCount(terms.day_count) not in SPANS:
+    if terms.day_count not in DAYS_OVER:
         return f"day count {terms.day_count.name.lower()} is not compiled"
     if terms.method == Method.ANNUITY and terms.balloon_minor:
         return "an annuity with a balloon is not compiled"
@@ -253,10 +274,6 @@ def kernel_gap(terms: Terms) -> str | None:
     if terms.every > 120 or (terms.unit in (Unit.DAY, Unit.WEEK) and terms.every > 366):
         return "the period is out of the kernel's range"
     return None
-
-
-SPANS = frozenset(DayCount(n) for n in range(8))
-"""Day counts that the kernel knows."""
 
 
 class TermsPacker:
@@ -353,6 +370,7 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
     row["dpd_abs"], row["dpd_rel"], row["dpd_per"] = d.materiality_abs_minor, d.materiality_rel_ppm, int(d.materiality_per)
     row["dpd_grace"], row["dpd_restart"] = d.grace_days, d.restart_on_grace_end
     row["gap"] = kernel_gap(t) is not None
+    row["over"], row["late_over"] = DAYS_OVER.get(t.day_count, 1), 1
     p = t.penalty
     row["has_penalty"] = p is not None
     if p is None:
@@ -365,6 +383,8 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
     row["compound_rate_before"] = int(p.compound_rate_before_maturity)
     row["compound_rate_after"] = int(p.compound_rate_after_maturity)
     row["compound_day_count"] = int(p.compound_day_count)
+    row["penalty_over"], row["compound_over"] = DAYS_OVER.get(p.day_count, 1), DAYS_OVER.get(p.compound_day_count, 1)
+    row["late_over"] = PPM * row["ratio_den"] * row["penalty_over"], PPM * row["ratio_den"] * row["compound_over"]
 
 
 # --- events ------------------------------------------------------------------------------------------------------------

@@ -33,3 +33,5 @@ if not settings.CACHE_DIR:
 compiler: Any = numba.njit
 kernel: Callable[..., Any] = compiler(cache=True, nogil=True, error_model="numpy", _nrt=False)
 """Kernels allocate nothing, so references to arrays need no counting (`_nrt`): counting took most of the time."""
+inlined: Callable[..., Any] = compiler(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+"""A kernel laid into its callers: for the small ones that run for every row, where the call would cost more than the work."""

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tideover.engine.columns import CALENDAR_DAYS, CALENDARS_MAX, LINE, NO, C, _ints
-from tideover.engine.compiled import kernel
+from tideover.engine.columns import CALENDAR_DAYS, CALENDARS_MAX, LINE, NO, PPM, C, _ints
+from tideover.engine.compiled import inlined, kernel
 from tideover.engine.kernel_dates import (
     UNADJUSTED,
     adjusted,
     civil,
     day_of,
     days_counted,
-    days_over,
     month_length,
     months_later,
     step,
@@ -23,7 +22,6 @@ from tideover.engine.kernel_dates import (
 from tideover.engine.kernel_numbers import AMBIGUOUS, add_product, level_instalment, rounded
 from tideover.engine.terms import DayCount, FirstPeriod, Method, OddFirst, PartPeriod, Residue, RoundWhere, Shift
 
-PPM = 1_000_000
 ANNUITY, EQUAL_PRINCIPAL, FLAT = int(Method.ANNUITY), int(Method.EQUAL_PRINCIPAL), int(Method.FLAT)
 INTEREST_ONLY, BULLET, CUSTOM = int(Method.INTEREST_ONLY), int(Method.BULLET), int(Method.CUSTOM)
 PERIODS, PROPORTION, BY_DAYS = int(DayCount.PERIODS), int(PartPeriod.PROPORTION), int(FirstPeriod.DAYS)
@@ -58,9 +56,9 @@ DEBIT = np.dtype(_ints("code", "amount", "taken"))
 STATE = np.dtype(
     [
         *_ints(
-            "status", "status_seq", "today", "rows", "live", "sorted", "level", "surplus", "maturity", "accelerated",
-            "paid_total", "stopped", "rates", "charges", "pauses", "debits", "lines", "pieces", "stops", "is_written_off",
-            "guaranteed_from", "class_code", "note_at",
+            "status", "status_seq", "today", "rows", "live", "due_stop", "fixed_to", "sorted", "level", "surplus",
+            "maturity", "accelerated", "paid_total", "stopped", "rates", "charges", "pauses", "debits", "lines",
+            "pieces", "stops", "is_written_off", "guaranteed_from", "class_code", "note_at",
         ),
         ("subrogated", "i8", (C,)),
         ("written_off", "i8", (C,)),
@@ -92,7 +90,7 @@ WORK = np.dtype(
 a scratch of fixed size; a loan that needs more is a GAP."""
 
 
-@kernel
+@inlined
 def new_row(w, start, end, due_on, late_from):
     """Append an empty row; its index."""
     st = w.state[0]
@@ -124,7 +122,7 @@ def new_row(w, start, end, due_on, late_from):
     return i
 
 
-@kernel
+@inlined
 def set_piece(row, on, balance, rate):
     """One span alone."""
     row.pieces = 1
@@ -239,7 +237,7 @@ def _odd_days(conv, row):
 @kernel
 def interest_exact(w, conv, row, until):
     """(q, r, d): exact interest from the row's start (or last settlement) to `until` is q + r/(PPM*d) minor units."""
-    d = days_over(conv.day_count)
+    d = conv.over
     if row.free or row.pieces == 0:
         return 0, 0, d
     begin = row.start if row.settled_at == NO else max(row.start, row.settled_at)
@@ -281,7 +279,7 @@ def interest_exact(w, conv, row, until):
     return q, r, d
 
 
-@kernel
+@inlined
 def planned_interest(w, conv, row):
     """The row's interest, rounded once: what has been fixed, else what its spans give."""
     if row.fixed_interest >= 0:
@@ -290,7 +288,7 @@ def planned_interest(w, conv, row):
         return 0
     q, r, d = interest_exact(w, conv, row, row.end)
     if row.carried_q or row.carried_r:
-        if d != days_over(conv.day_count):
+        if d != conv.over:
             w.state[0].status = GAP
         q, r = q + row.carried_q, r + row.carried_r
         q, r = q + r // (PPM * d), r % (PPM * d)
@@ -329,7 +327,7 @@ def _level(w, loan, conv, method, balance, rate, count):
     return 0
 
 
-@kernel
+@inlined
 def _principal(w, loan, conv, method, row, index, level, left, last, first_plan, rate):
     if method == CUSTOM and first_plan:
         return w.custom[index, 1]
@@ -366,7 +364,7 @@ def fill(w, loan, conv, n, balance, rate, first_plan, keep, level, method):
         total = flat_total(loan, conv)
         each = rounded(total // loan.instalments, total % loan.instalments, loan.instalments, conv.rounding, conv.unit)
         rest = total - each * (loan.instalments - 1)
-    left, carried_q, carried_r, over = balance, 0, 0, days_over(conv.day_count)
+    left, carried_q, carried_r, over = balance, 0, 0, conv.over
     for k in range(n):
         row = w.rows[w.undue[k]]
         last = k + 1 == n
@@ -399,7 +397,7 @@ def fill(w, loan, conv, n, balance, rate, first_plan, keep, level, method):
     return level
 
 
-@kernel
+@inlined
 def row_dates(w, loan, conv, on, is_last):
     """(end, due on, late from) of a row with nominal due date `on`."""
     if conv.business_day != UNADJUSTED and not 31 <= on < CALENDAR_DAYS - 31:
@@ -436,7 +434,7 @@ def _first_to_maturity(loan, conv):
     return first
 
 
-@kernel
+@inlined
 def _add_planned(w, loan, conv, on, start, is_last):
     end, due, late = row_dates(w, loan, conv, on, is_last)
     new_row(w, start, end, due, late)

@@ -15,7 +15,7 @@ from tideover.engine import reference_interest, reference_judgment, reference_pl
 from tideover.engine.event_problems import event_problem
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, EventRejected, PauseWhat, PrepayMode, RowPolicy
 from tideover.engine.reference_charges import charge_waive
-from tideover.engine.reference_outstanding import follow, is_outstanding, tail
+from tideover.engine.reference_outstanding import follow, is_outstanding, pay_ahead, tail
 from tideover.engine.reference_schedule import (
     BASIS,
     PPM,
@@ -27,6 +27,7 @@ from tideover.engine.reference_schedule import (
     planned_interest,
     round_exact,
     row_interest_exact,
+    row_share,
     step,
     year_share,
 )
@@ -34,6 +35,7 @@ from tideover.engine.reference_state import Charge, Ledger, State
 from tideover.engine.standing import Row, Standing, TraceLine
 from tideover.engine.terms import (
     NO_DAY,
+    PERIOD_COUNTS,
     Accruals,
     AllocateBy,
     Component,
@@ -63,7 +65,6 @@ REPLANS = frozenset(
     {EventKind.RATE_CHANGE, EventKind.DEFER, EventKind.REAMORTISE, EventKind.NEW_ROWS, EventKind.PAUSE, EventKind.DISBURSEMENT}
 )
 ROW_COMPONENTS = (Component.PRINCIPAL, Component.INTEREST, Component.PENALTY, Component.COMPOUND)
-CHARGE_COMPONENTS = (Component.FEE, Component.THIRD_PARTY_FEE, Component.RECOVERY_COST, Component.PENALTY)
 
 
 def _joins_daily(penalty: PenaltyTerms) -> bool:
@@ -369,23 +370,17 @@ class Replay(State):
         line.held_minor = rest
 
     def _pay_next(self, amount: int, today: int, line: TraceLine) -> int:
-        """Interest, then principal, of the next rows as planned: nothing is saved.
-
-        Where interest follows what is out: the interest that ran so far, then principal of the next rows.
-        """
+        """Interest, then principal, of the next rows as planned: nothing is saved, save where interest follows what is out."""
         for row in self.rows:
-            if row.due or row.plan.closed:
+            if row.due or row.plan.closed or (self.outstanding and row.plan.end > today):
                 continue
             for component in (Component.INTEREST, Component.PRINCIPAL):
-                wanted = row.open(component)
-                if self.outstanding and component == Component.INTEREST:
-                    wanted = self._accrued(row, today)
-                part = min(amount, wanted)
+                part = min(amount, row.open(component))
                 row.paid[component] += part
                 self.paid_total += part
                 line.amounts_minor[component] += part
                 amount -= part
-        return amount
+        return pay_ahead(self, amount, today, line) if self.outstanding else amount
 
     def _undue(self, today: int) -> list[Ledger]:
         """Rows whose period has not ended."""
@@ -422,7 +417,9 @@ class Replay(State):
             line.amounts_minor[Component.INTEREST] += settled
             self.paid_total += settled
             amount -= settled
-            if settled == accrued and today > current.start:
+            if settled < accrued:
+                undue[0].paid[Component.INTEREST] += settled
+            elif today > current.start:
                 current.settled_at = today
         balance = sum(r.open(Component.PRINCIPAL) for r in undue)
         part = min(amount, balance)
@@ -492,7 +489,7 @@ class Replay(State):
             raise EventRejected(event.seq, f"{event.kind.name.lower()} cannot change a judged debt")
         handler(self, event, today)
         if self.outstanding and self.terms.surplus == Surplus.NEXT and self.surplus and event.kind in REPLANS:
-            # Early money stays paid through a new plan: it goes at once to the new rows.
+            # Interest paid in advance was held again for the new plan: it goes at once to the new rows.
             self.surplus = self._pay_next(self.surplus, today, TraceLine(event.seq, today))
 
     def _on_payment(self, event: Event, today: int) -> None:
@@ -686,7 +683,7 @@ class Replay(State):
 
     def _waiting_interest(self, row: Ledger, k: int) -> int:
         balance, rate = row.plan.pieces[-1][1], row.plan.pieces[-1][2]
-        if self.terms.day_count == DayCount.PERIODS and months_per_step(self.terms):
+        if self.terms.day_count in (DayCount.PERIODS, *PERIOD_COUNTS) and months_per_step(self.terms):
             share = Fraction(months_per_step(self.terms) * k, 12)
         else:
             share = year_share(self.terms.day_count, row.plan.end, self._shifted(row.plan.end, k))
@@ -904,6 +901,10 @@ class Replay(State):
         if following:
             s.next_due_on = following[0].plan.due_on
             s.next_due_minor = following[0].open(Component.PRINCIPAL) + following[0].open(Component.INTEREST)
+        s.due_count = sum(r.due for r in self.rows)
+        s.paid_count = sum(r.paid_on != NO_DAY for r in self.rows)
+        s.last_due_on = max((r.plan.due_on for r in self.rows if r.due), default=NO_DAY)
+        s.maturity_on = max((r.plan.due_on for r in self.rows), default=NO_DAY)
         return s
 
     def _charges_into(self, s: Standing, today: int) -> None:
@@ -975,7 +976,7 @@ class Replay(State):
             if a >= b:
                 continue
             points = min(Fraction(subsidy.points_ppm), Fraction(rate * subsidy.max_share_num, subsidy.max_share_den))
-            share = year_share(self.terms.day_count, a, b)
+            share = row_share(row, self.terms, a, b)
             if self.terms.day_count == DayCount.PERIODS and (a, b) == (row.start, row.end):
                 share = Fraction(months_per_step(self.terms) * row.periods, 12)
             exact += min(balance, subsidy.eligible_principal_minor) * points / PPM * share
@@ -1022,10 +1023,12 @@ HANDLERS: dict[EventKind, Callable[[Replay, Event, int], None]] = {
 def effective(events: Iterable[Event], known_at: int | None) -> list[Event]:
     """The events that count: known by then, not reversed, with corrected amounts."""
     known = [e for e in events if known_at is None or e.recorded_at <= known_at]
-    void = {e.of_seq for e in known if e.kind == EventKind.REVERSAL}
-    # A reversal may itself be reversed: then what it voided counts again.
+    # A reversal may itself be reversed, and so on: from the last backwards, only what still stands voids another.
+    void: set[int] = set()
+    for e in sorted((e for e in known if e.kind == EventKind.REVERSAL), key=lambda e: -e.seq):
+        if e.seq not in void:
+            void.add(e.of_seq)
     live = [e for e in known if e.seq not in void]
-    void = {e.of_seq for e in live if e.kind == EventKind.REVERSAL}
     changes = {e.of_seq: e for e in sorted(live, key=lambda e: e.seq) if e.kind == EventKind.ADJUSTMENT}
     kept = [e for e in known if e.seq not in void and e.kind not in (EventKind.REVERSAL, EventKind.ADJUSTMENT)]
     return [_adjusted(e, changes[e.seq]) if e.seq in changes else e for e in kept]
@@ -1051,6 +1054,7 @@ def replay(terms: Terms, events: list[Event], as_of: int, known_at: int | None =
     standing = state.standing(as_of)
     standing.rows = state.rows_answer(as_of)
     standing.row_count = len(standing.rows)
+    standing.row_outstanding_minor = sum(r.outstanding_minor for r in standing.rows)
     standing.trace = state.trace
     return standing
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from tideover.engine.events import PauseWhat
 from tideover.engine.reference_schedule import PPM, planned_interest, round_exact, row_interest_exact, year_share
-from tideover.engine.terms import NO_DAY, Component, InterestBasis, RoundWhere, Terms
+from tideover.engine.terms import NO_DAY, PERIOD_COUNTS, Component, DayCount, InterestBasis, RoundWhere, Terms
 
 if TYPE_CHECKING:
     from tideover.engine.reference import Replay
     from tideover.engine.reference_state import Ledger
+    from tideover.engine.standing import TraceLine
 
 
 def is_outstanding(terms: Terms) -> bool:
@@ -72,6 +73,31 @@ def _step(row: Ledger, today: int, base: int, rate: int) -> None:
         pieces.append((today, base, rate))
 
 
+def pay_ahead(state: Replay, amount: int, today: int, line: TraceLine) -> int:
+    """Money beyond what is due: the interest that ran so far leaves the row, then principal of the next rows leaves them."""
+    undue = state._undue(today)
+    if not undue or not amount:
+        return amount
+    accrued = state._accrued(undue[0], today)
+    settled = min(amount, accrued)
+    if settled < accrued:
+        undue[0].paid[Component.INTEREST] += settled
+    elif today > undue[0].plan.start:
+        undue[0].plan.settled_at = today
+        undue[0].paid[Component.INTEREST] = 0
+    line.amounts_minor[Component.INTEREST] += settled
+    left = amount - settled
+    for row in undue:
+        part = min(left, row.open(Component.PRINCIPAL))
+        row.plan.principal -= part
+        line.amounts_minor[Component.PRINCIPAL] += part
+        left -= part
+    state.paid_total += amount - left
+    state._interest_refresh()
+    state._drop_empty(undue)
+    return left
+
+
 def tail(state: Replay, today: int, until: int) -> None:
     """After the last row without penalty terms: contract interest goes on, due at once on that row."""
     if state.terms.penalty is not None or any(r.plan.start <= today < r.plan.end for r in state.rows if not r.due):
@@ -82,13 +108,14 @@ def tail(state: Replay, today: int, until: int) -> None:
     if any(a <= today < b and what & PauseWhat.INTEREST for a, b, what in state.pauses):
         return
     last, terms = max(rows, key=lambda r: (r.plan.due_on, r.plan.end)), state.terms
+    count = DayCount.ACT_ACT_ISDA if terms.day_count in PERIOD_COUNTS else terms.day_count
     exact = Fraction(base_on(state, today) * state.rate_at(today), PPM)
     if terms.round_where == RoundWhere.PER_DAY:
         for d in range(today, until):
-            part = exact * year_share(terms.day_count, d, d + 1)
+            part = exact * year_share(count, d, d + 1)
             state.tail_interest += round_exact(part, terms.rounding, terms.rounding_unit_minor)
     else:
-        state.tail_interest += exact * year_share(terms.day_count, today, until)
+        state.tail_interest += exact * year_share(count, today, until)
     grown = round_exact(state.tail_interest, terms.rounding, terms.rounding_unit_minor)
     last.interest += grown - state.tail_shown
     last.plan.fixed_interest = last.interest

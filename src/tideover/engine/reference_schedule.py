@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
+from tideover.engine.apr import eu_years
 from tideover.engine.dates import adjust
 from tideover.engine.daycount import PLAIN, Period, year_fraction
 from tideover.engine.terms import (
@@ -229,6 +230,8 @@ def whole_share(row: PlanRow, terms: Terms) -> Fraction:
 def _odd_share(row: PlanRow, terms: Terms) -> Fraction:
     if terms.first_period == FirstPeriod.DAYS:
         return Fraction(row.end - row.start, 360)
+    if terms.first_period == FirstPeriod.MONTHS_PLUS_DAYS_EU:
+        return eu_years(row.start, row.end)
     months = 0
     anchor_day = date_of(row.start).day
     while months_later(row.start, months + 1, anchor_day) <= row.end:
@@ -252,12 +255,17 @@ def period_share(terms: Terms) -> Fraction:
     return Fraction(months, 12) if months else Fraction(step(terms, 0, 1), 360)
 
 
-def annuity(balance: int, rate_ppm: int, count: int, terms: Terms) -> int:
-    """A = half-up of P*i/(1-(1+i)^-n), i = annual rate x period; P/n at 0 %."""
+def annuity(balance: int, rate_ppm: int, count: int, terms: Terms, first_share: Fraction | None = None) -> int:
+    """A = half-up of P*i/(1-(1+i)^-n), i = annual rate x period; P/n at 0 %.
+
+    first_share: year share of an odd first period that the level allows for; the debt is then P*(1 + rate x share)/(1+i) at 0.
+    """
     if terms.fixed_instalment_minor:
         return terms.fixed_instalment_minor
     i = Fraction(rate_ppm, PPM) * period_share(terms)
     owed = Fraction(balance)
+    if first_share is not None:
+        owed = owed * (1 + Fraction(rate_ppm, PPM) * first_share) / (1 + i)
     if i == 0:
         exact = owed / count
     else:
@@ -357,7 +365,8 @@ def fill(
     count = len(rows) if annuity_rows < 0 else annuity_rows
     count -= terms.grace_principal_rows if first_plan else 0
     if level < 0 and not keep_principal:
-        level = _level(terms, balance, rate_ppm, max(count, 1))
+        odd = rows[0].odd if rows and first_plan and terms.odd_first == OddFirst.LEVEL else False
+        level = _level(terms, balance, rate_ppm, max(count, 1), _odd_share(rows[0], terms) if odd else None)
     flat = _flat_interest(terms) if terms.method == Method.FLAT and first_plan else []
     left, carried = balance, Fraction(0)
     for index, row in enumerate(rows):
@@ -385,10 +394,12 @@ def fill(
     return level
 
 
-def _level(terms: Terms, balance: int, rate_ppm: int, count: int) -> int:
+def _level(terms: Terms, balance: int, rate_ppm: int, count: int, first_share: Fraction | None = None) -> int:
     if terms.method == Method.ANNUITY:
-        return annuity(balance, rate_ppm, count, terms)
+        return annuity(balance, rate_ppm, count, terms, first_share)
     unit = max(terms.rounding_unit_minor, terms.instalment_multiple_minor)
+    if terms.method == Method.EQUAL_PRINCIPAL and terms.fixed_instalment_minor:
+        return terms.fixed_instalment_minor
     if terms.method == Method.EQUAL_PRINCIPAL:
         return round_exact(Fraction(balance - terms.balloon_minor, count), terms.rounding, unit)
     if terms.method == Method.FLAT:

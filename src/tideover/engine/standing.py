@@ -111,6 +111,14 @@ class Standing:
     next_due_minor: int = 0
     paid_total_minor: int = 0
     row_count: int = 0
+    row_outstanding_minor: int = 0
+    """Unpaid principal and interest of all rows, due or not."""
+    due_count: int = 0
+    paid_count: int = 0
+    last_due_on: int = NO_DAY
+    """Due date of the last row that fell due."""
+    maturity_on: int = NO_DAY
+    """Due date of the last row as the plan now stands."""
     rows: list[Row] = field(default_factory=list)
     trace: list[TraceLine] = field(default_factory=list)
     charges: list[ChargeLine] = field(default_factory=list)

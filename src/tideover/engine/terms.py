@@ -111,19 +111,29 @@ DAY_COUNT_NAMES: dict[DayCount, str] = {
 """Day count -> its name in `engine.daycount`; PERIODS counts whole periods and has none."""
 
 
+PERIOD_COUNTS = (DayCount.ACT_ACT_ICMA, DayCount.ACT_365L)
+"""Day counts that need a regular period of months; days outside every period count by ACT/ACT ISDA."""
+
+
 class PartPeriod(IntEnum):
     ACT_360 = 0
     PROPORTION = 1
 
 
 class FirstPeriod(IntEnum):
+    """Share of a year of an odd first period: actual days/360; whole months/12 + odd days/360; or as 2008/48/EC counts time."""
+
     DAYS = 0
     MONTHS_PLUS_DAYS = 1
+    MONTHS_PLUS_DAYS_EU = 2
 
 
 class OddFirst(IntEnum):
+    """An odd first period's interest: inside the regular instalment, on top of it, or spread by a level that allows for it."""
+
     WITHIN_INSTALMENT = 0
     EXTRA_INTEREST = 1
+    LEVEL = 2
 
 
 class BusinessDay(IntEnum):
@@ -468,6 +478,7 @@ class Terms:
     accruals: Accruals = Accruals.CUMULATIVE
     instalment_multiple_minor: int = 1
     fixed_instalment_minor: int = 0
+    """The instalment of an annuity, or the principal part of equal principal, in place of the computed one; 0: computed."""
     level_rate: LevelRate = LevelRate.PERIOD
     level_principal_minor: int = 0
     """Principal from which the instalment is computed, whatever is paid out; 0: what is paid out."""

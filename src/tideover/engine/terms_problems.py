@@ -12,13 +12,13 @@ from typing import Any, get_type_hints
 
 from tideover.engine.terms import (
     NO_DAY,
+    PERIOD_COUNTS,
     PRINCIPAL_MINOR_MAX,
     RATE_PPM_MAX,
     ROW_COUNT_MAX,
     AllocationStep,
     BusinessDay,
     Component,
-    DayCount,
     DpdTerms,
     InterestBasis,
     LevelRate,
@@ -39,8 +39,6 @@ RATIO_MAX = 10_000
 EXPONENT_MAX = 4
 LEVEL_METHODS = (Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT)
 DATED_METHODS = (Method.INTEREST_ONLY, Method.BULLET)
-PERIOD_COUNTS = (DayCount.ACT_ACT_ICMA, DayCount.ACT_365L)
-"""Day counts that need a regular period of months."""
 ROW_COMPONENTS = frozenset(Component) - {Component.COMPOUND}
 Sentences = Iterator[str]
 
@@ -97,9 +95,10 @@ def _amounts(t: Terms) -> Sentences:
     unit, multiple = t.rounding_unit_minor, t.instalment_multiple_minor
     if unit > 0 and multiple > 1 and multiple % unit:
         yield f"instalment_multiple_minor {multiple} is not a multiple of rounding_unit_minor {unit}"
-    if t.fixed_instalment_minor and t.method != Method.ANNUITY:
-        yield f"fixed_instalment_minor is only read by method annuity, not by {t.method.name.lower()}"
-    if t.balloon_minor and t.method not in (Method.ANNUITY, Method.EQUAL_PRINCIPAL):
+    level = (Method.ANNUITY, Method.EQUAL_PRINCIPAL)
+    if t.fixed_instalment_minor and t.method not in level:
+        yield f"fixed_instalment_minor is only read by the methods annuity and equal_principal, not by {t.method.name.lower()}"
+    if t.balloon_minor and t.method not in level:
         yield f"balloon_minor is only read by the methods annuity and equal_principal, not by {t.method.name.lower()}"
     if not 0 <= t.balloon_minor < max(1, t.principal_minor):
         yield f"balloon_minor {t.balloon_minor} must be less than principal_minor {t.principal_minor}"

@@ -105,6 +105,10 @@ def _value(name: str, raw: Any) -> Any:
         return T.DpdTerms(**{k: _enum(DPD_TYPES, k, v) for k, v in raw.items()})
     if name == "row_terms":
         return None if raw is None else _row_terms(raw)
+    if name == "subsidy":
+        return (
+            None if raw is None else T.SubsidyTerms(**{k: day(v) if k in ("from_day", "to_day") else v for k, v in raw.items()})
+        )
     if name in ("allocation_order", "allocation_over_order"):
         return tuple(Component[c.upper()] for c in raw)
     if name == "custom_rows":

@@ -1,17 +1,18 @@
-"""Figures that pages show: the exception rows of a role home, and the book by bucket."""
+"""Figures that pages show: the exception rows of a role home, the loans behind them, and the book by bucket."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
-from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, IntegerField, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 from django.urls import reverse
 
+from tideover.core.business_time import business_date, start_of_day
 from tideover.core.models import Role, User
 from tideover.engine.classify import BAD_CLASSES
 from tideover.engine.events import EventKind
@@ -30,8 +31,9 @@ from tideover.lending.models import (
 )
 from tideover.lending.selectors import BUCKET_ORDER, contracts_visible
 
+LATE_BUCKETS = ("d1_30", "d31_60", "d61_90", "d91_180", "d180p")
 CORRECTIONS = (EventKind.REVERSAL, EventKind.ADJUSTMENT, EventKind.CHARGEBACK)
-SOON_DAYS, NEW_DAYS, CORRECTION_DAYS = 7, 7, 7
+SOON_DAYS, NEW_DAYS, CORRECTION_DAYS, FRESH_DAYS = 3, 7, 7, 7
 OPEN_DEBITS = ("unknown", "in_flight")
 
 
@@ -53,6 +55,7 @@ class ExceptionRow:
 class Exceptions:
     """A kind of exception: its rows in a scope, and the same condition on the loan list (`None`: no loans behind it).
 
+    `oldest`: the column that says since when; empty when none does.
     `days`: the house's own target from `oldest` to an answer; it is not a rule of law.
     """
 
@@ -74,10 +77,6 @@ def _inside(visible: QuerySet[Contract]) -> Q:
     return Q(contract__in=visible) if visible.query.has_filters() else Q(contract__isnull=False)
 
 
-def _start_of(on: date) -> datetime:
-    return datetime.combine(on, time(), ZoneInfo(settings.BUSINESS_TIME_ZONE))
-
-
 def _new(on: date) -> Q:
     return Q(days_past_due__range=(1, NEW_DAYS))
 
@@ -96,6 +95,31 @@ def _bad(on: date) -> Q:
 
 def _written_off(on: date) -> Q:
     return Q(bucket="written_off")
+
+
+def _first_late(on: date) -> Q:
+    return Q(days_past_due__gt=0, oldest_due_on=F("contract__first_due_on"))
+
+
+def _fresh(on: date) -> Q:
+    return Q(contract__disbursed_on__gt=on - timedelta(days=FRESH_DAYS))
+
+
+def _surplus(on: date) -> Q:
+    return Q(surplus_minor__gt=0)
+
+
+def _accelerated(on: date) -> Q:
+    """Made due as a whole, not taken back since, and neither paid off nor written off."""
+    taken_back = LoanEvent.objects.filter(contract=OuterRef("contract"), kind=EventKind.REVERSAL).annotate(
+        of_seq=Cast(KT("extra__of_seq"), IntegerField())
+    )
+    made_due = LoanEvent.objects.filter(kind=EventKind.ACCELERATION).filter(~Exists(taken_back.filter(of_seq=OuterRef("seq"))))
+    return Q(contract__in=made_due.values("contract")) & ~Q(bucket__in=("closed", "written_off"))
+
+
+def _reversed_today(on: date) -> Q:
+    return Q(contract__events__kind=EventKind.REVERSAL, contract__events__recorded_at__gte=start_of_day(on))
 
 
 def _kind(label: str, owner: Role, days: int, condition: Callable[[date], Q], oldest: str, amount: str) -> Exceptions:
@@ -126,10 +150,23 @@ EXCEPTIONS: dict[str, Exceptions] = {
         loans=lambda on: Q(contract__promises__withdrawn_at=None, contract__promises__due_on=on),
     ),
     "new": _kind("Newly late (up to 7 days)", Role.CUSTOMER_MANAGER, NEW_DAYS, _new, "oldest_due_on", "overdue_minor"),
-    "soon": _kind("Due within 7 days", Role.CUSTOMER_MANAGER, 0, _soon, "next_due_on", "next_due_minor"),
+    "soon": _kind("Due within 3 days", Role.CUSTOMER_MANAGER, 0, _soon, "next_due_on", "next_due_minor"),
+    "first_late": _kind("First instalment late", Role.UNDERWRITER, 7, _first_late, "oldest_due_on", "overdue_minor"),
+    "fresh": _kind(
+        "Paid out in the last 7 days", Role.UNDERWRITER, FRESH_DAYS, _fresh, "contract__disbursed_on", "contract__principal_minor"
+    ),
     "late": _kind("1 to 90 days late", Role.COLLECTOR, 90, _late, "oldest_due_on", "overdue_minor"),
     "bad": _kind("Over 90 days late", Role.LEGAL, 180, _bad, "oldest_due_on", "overdue_minor"),
     "written_off": _kind("Written off, claim still open", Role.LEGAL, 365, _written_off, "oldest_due_on", "overdue_minor"),
+    "accelerated": _kind("Whole loan made due, not yet paid", Role.LEGAL, 180, _accelerated, "oldest_due_on", "payoff_minor"),
+    "surplus": _kind("Money held for the next payment", Role.PAYMENTS, 0, _surplus, "", "surplus_minor"),
+    "reversed": Exceptions(
+        label="Payments taken back today", owner=Role.PAYMENTS, days=0,
+        rows=lambda visible, on: LoanEvent.objects.filter(
+            _inside(visible), kind=EventKind.REVERSAL, recorded_at__gte=start_of_day(on)
+        ),
+        oldest="recorded_at", amount=None, loans=_reversed_today,
+    ),
     "debit": Exceptions(
         label="Debits with an unknown result", owner=Role.PAYMENTS, days=1,
         rows=lambda visible, on: Debit.objects.filter(_inside(visible), state__in=OPEN_DEBITS),
@@ -147,12 +184,12 @@ EXCEPTIONS: dict[str, Exceptions] = {
     "corrected": Exceptions(
         label="Corrections booked in the last 7 days", owner=Role.FINANCE, days=CORRECTION_DAYS,
         rows=lambda visible, on: LoanEvent.objects.filter(
-            _inside(visible), kind__in=CORRECTIONS, recorded_at__gte=_start_of(on - timedelta(days=CORRECTION_DAYS))
+            _inside(visible), kind__in=CORRECTIONS, recorded_at__gte=start_of_day(on - timedelta(days=CORRECTION_DAYS))
         ),
         oldest="recorded_at", amount=None,
         loans=lambda on: Q(
             contract__events__kind__in=CORRECTIONS,
-            contract__events__recorded_at__gte=_start_of(on - timedelta(days=CORRECTION_DAYS)),
+            contract__events__recorded_at__gte=start_of_day(on - timedelta(days=CORRECTION_DAYS)),
         ),
     ),
     "complaint": Exceptions(
@@ -179,38 +216,19 @@ EXCEPTIONS: dict[str, Exceptions] = {
         oldest="started_at", amount=None, loans=None,
     ),
 }  # fmt: skip
-HOMES: dict[Role, tuple[str, ...]] = {
-    Role.UNDERWRITER: ("new", "late", "bad", "help"),
-    Role.COLLECTOR: ("missed", "promise", "new", "late", "help", "hold"),
-    Role.TEAM_LEAD: ("missed", "promise", "new", "late", "hold", "complaint"),
-    Role.COUNSELLOR: ("help", "hold", "missed", "new", "late", "dispute"),
-    Role.CUSTOMER_MANAGER: ("soon", "new", "missed", "promise", "late", "help"),
-    Role.BRANCH_HEAD: ("help", "missed", "new", "late", "bad", "complaint", "soon"),
-    Role.PAYMENTS: ("debit", "held", "corrected", "import", "soon"),
-    Role.FINANCE: ("held", "corrected", "debit", "bad", "written_off"),
-    Role.LEGAL: ("bad", "written_off", "dispute", "help", "hold"),
-    Role.BUREAU: ("corrected", "dispute", "new", "bad"),
-    Role.COMPLAINTS: ("complaint", "dispute", "help", "hold"),
-    Role.RISK: ("new", "late", "bad", "missed", "soon", "written_off"),
-    Role.COMPLIANCE: ("complaint", "hold", "dispute", "corrected", "help"),
-    Role.AUDITOR: ("corrected", "held", "debit", "complaint"),
-    Role.ENGINEER: ("import",),
-}
-"""Which exceptions each role of staff reads first, in this order."""
 
 
-def exception_rows(user: User, as_of: date, *, linked: bool) -> list[ExceptionRow]:
-    """What needs somebody today, in the user's scope. `linked`: whether the user may open the loan list."""
-    visible = contracts_visible(user, as_of)
-    return [_row(key, visible, as_of, linked) for key in HOMES.get(Role(user.role), ())]
-
-
-def _row(key: str, visible: QuerySet[Contract], as_of: date, linked: bool) -> ExceptionRow:
+def exception_row(key: str, visible: QuerySet[Contract], as_of: date, *, linked: bool) -> ExceptionRow:
+    """One row of EXCEPTIONS over the visible loans. `linked`: whether the reader may open the loan list."""
     kind = EXCEPTIONS[key]
-    wanted = {"n": Count("pk"), "first": Min(kind.oldest), **({"total": Sum(kind.amount)} if kind.amount else {})}
+    wanted: dict[str, Any] = {"n": Count("pk")}
+    if kind.oldest:
+        wanted["first"] = Min(kind.oldest)
+    if kind.amount:
+        wanted["total"] = Sum(kind.amount)
     found = kind.rows(visible, as_of).aggregate(**wanted)
-    first = found["first"]
-    on = first.astimezone(ZoneInfo(settings.BUSINESS_TIME_ZONE)).date() if isinstance(first, datetime) else first
+    first = found.get("first")
+    on = business_date(first) if isinstance(first, datetime) else first
     act_by = None if on is None else on + timedelta(days=kind.days)
     address = f"{reverse('loan-list')}?show={key}" if found["n"] and linked and kind.loans else ""
     late = act_by is not None and act_by < as_of
@@ -227,7 +245,26 @@ def shown(rows: QuerySet[StandingRow], show: str, as_of: date) -> QuerySet[Stand
 
 def shown_label(show: str) -> str:
     """The sentence of an exception row; empty for an unknown name."""
-    return EXCEPTIONS[show].label if show in EXCEPTIONS else ""
+    kind = EXCEPTIONS.get(show)
+    return kind.label if kind and kind.loans else ""
+
+
+def loans_shown(user: User, as_of: date, *, show: str = "", bucket: str = "") -> QuerySet[StandingRow]:
+    """The visible loans of an exception or a bucket: the latest-paying first, else what falls due first, else by number."""
+    rows = StandingRow.objects.filter(_inside(contracts_visible(user, as_of)))
+    if bucket in BUCKET_ORDER:
+        rows = rows.filter(bucket=bucket)
+    rows = shown(rows, show, as_of)
+    return rows.select_related("contract__borrower", "contract__branch").order_by(*order_of(show, bucket))
+
+
+def order_of(show: str, bucket: str) -> tuple[str, ...]:
+    """The columns by which a list is sorted and paged; the last one is the loan itself."""
+    if show == "soon":
+        return ("next_due_on", "contract_id")
+    if show in EXCEPTIONS or bucket in LATE_BUCKETS:
+        return ("-days_past_due", "contract_id")
+    return ("contract_id",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,5 +305,8 @@ def book_figures(user: User, as_of: date) -> BookFigures:
         overdue_loans=sum(b["n"] for b in late),
         overdue_minor=sum(b["overdue"] for b in late),
         bad_minor=sum(b["bad"] for b in live),
-        as_of=min((b["first"] for b in buckets if b["first"]), default=None),
+        as_of=min(
+            (b["first"] for b in [*live, grouped.get("written_off", none)] if b["first"]),
+            default=grouped.get("closed", none)["first"],
+        ),
     )

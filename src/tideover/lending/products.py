@@ -64,7 +64,9 @@ def _meaning(data: dict[str, Any], source: str) -> list[Problem]:
     except NoRule as error:
         out.append(Problem("no_ladder", f"{source}: conventions.ladder: {error}", "conventions.ladder"))
     try:
-        terms = terms_from(data["conventions"], data["example"])
+        example = dict(data["example"])
+        own_rows = {"custom_rows": example.pop("custom_rows")} if "custom_rows" in example else {}
+        terms = terms_from(data["conventions"], example, own_rows)
         for f in price_findings(pack("cn"), data.get("lender", "bank"), terms, schedule(terms), data["valid_from"]):
             field = "example.annual_rate_ppm" if f.field == "annual_rate_ppm" else f"conventions.{f.field}"
             out.append(Problem(f.code, f"{source}: {field}: {f}", field))

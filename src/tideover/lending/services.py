@@ -234,6 +234,11 @@ def _offer_problems(c: Contract) -> list[Problem]:
     if c.instalments > limits.get("instalments_max", c.instalments):
         message = f"{product.code} has at most {limits['instalments_max']} instalments"
         out.append(Problem("over_product_term", message, "instalments"))
+    for field, place in (("branch", c.branch), ("entity", c.entity), ("manager", c.manager)):
+        if place is not None and not place.holds_on(c.signed_on):
+            until = place.valid_to or "further notice"
+            message = f"the {field} holds from {place.valid_from} until {until}, not on {c.signed_on}"
+            out.append(Problem("outside_validity", message, field))
     if c.manager is not None and c.manager.entity_id not in (None, c.entity.pk):
         out.append(Problem("other_entity", "the customer manager belongs to another legal entity", "manager"))
     return out

@@ -28,7 +28,7 @@ def _create(model: Any, what: str, key: str, actor: str, values: dict[str, Any])
 
 def _holds(outer: Any, valid_from: date, field: str) -> None:
     """Refuse what begins before, or after the end of, what it belongs to."""
-    if valid_from < outer.valid_from or (outer.valid_to is not None and valid_from >= outer.valid_to):
+    if not outer.holds_on(valid_from):
         until = outer.valid_to or "further notice"
         raise refuse("outside_validity", f"the {field} holds from {outer.valid_from} until {until}", "valid_from")
 

@@ -60,6 +60,7 @@ ROOT_URLCONF = "tideover.web.urls"
 WSGI_APPLICATION = "tideover.web.wsgi.application"
 AUTH_USER_MODEL = "core.User"
 LOGIN_URL = "sign-in"
+CSRF_FAILURE_VIEW = "tideover.web.views.not_sent"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
 TEMPLATES = [

@@ -48,6 +48,11 @@ def fixing(index: str, on: date) -> int:
     return fixings.fixing(pack("cn"), index, on)
 
 
+def fixings_missing(on: date, name: str = "cn") -> dict[str, list[date]]:
+    """By reference index of a pack, the publication days up to `on` that it lacks, oldest first."""
+    return fixings.fixings_missing(pack(name), on)
+
+
 @cache
 def calendar(name: str) -> Calendar:
     """The calendar of a name like `cn@2026` (bare `cn`: the newest version), from whichever pack has it. Raises NoRule."""
@@ -68,4 +73,16 @@ def _owner(name: str) -> Pack:
     raise NoRule(f"there is no calendar {name}; calendars are {', '.join(known)}")
 
 
-__all__ = ["NoRule", "PackError", "calendar", "calendar_pin", "fixing", "folder_read", "ladder", "pack", "pack_names", "rule"]
+__all__ = [
+    "NoRule",
+    "PackError",
+    "calendar",
+    "calendar_pin",
+    "fixing",
+    "fixings_missing",
+    "folder_read",
+    "ladder",
+    "pack",
+    "pack_names",
+    "rule",
+]

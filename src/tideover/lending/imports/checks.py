@@ -9,10 +9,11 @@ import numpy as np
 
 from tideover.core.business_time import business_date
 from tideover.engine.terms import NO_DAY, day
+from tideover.lending.imports.bulk import among
 from tideover.lending.imports.frame import Frame
 from tideover.lending.models import Branch, Contract, Party, Product
 
-ASK = 5000
+ASK, CODES_MAX = 20_000, 900
 
 
 @dataclass(slots=True)
@@ -41,33 +42,32 @@ def _link(frame: Frame, links: Links, column: str, find: Any, reason: str) -> No
     frame.reject(~known & ~frame.empty[column], column, reason)
 
 
-def _slices(names: list[str]) -> list[list[str]]:
-    return [names[i : i + ASK] for i in range(0, len(names), ASK)]
+def _ask(model: Any, column: str, names: list[str], fields: tuple[str, ...]) -> Any:
+    """Rows of `fields` where the column holds one of any number of names."""
+    for start in range(0, len(names), ASK):
+        where, values = among(column, names[start : start + ASK])
+        yield from model.objects.extra(where=[where], params=values).values_list(*fields)
 
 
 def parties(names: list[str]) -> dict[str, Any]:
     """Party ids by reference."""
-    return {r: pk for s in _slices(names) for r, pk in Party.objects.filter(reference__in=s).values_list("reference", "pk")}
+    return dict(_ask(Party, "reference", names, ("reference", "pk")))
 
 
 def branches(names: list[str]) -> dict[str, Any]:
     """Branches with their entity, by code."""
-    return {b.code: b for b in Branch.objects.select_related("entity").filter(code__in=names[:ASK])}
+    return {b.code: b for b in Branch.objects.select_related("entity").filter(code__in=names[:CODES_MAX])}
 
 
 def products(names: list[str]) -> dict[str, Any]:
     """The newest version of each product, by code."""
-    return {p.code: p for p in Product.objects.filter(code__in=names[:ASK]).order_by("version")}
+    return {p.code: p for p in Product.objects.filter(code__in=names[:CODES_MAX]).order_by("version")}
 
 
 def loans(names: list[str]) -> dict[str, Any]:
     """(id, disbursed on as engine day, borrower id) of loans, by number."""
-    fields = ("number", "pk", "disbursed_on", "borrower_id")
-    return {
-        n: (pk, day(on), party)
-        for s in _slices(names)
-        for n, pk, on, party in Contract.objects.filter(number__in=s).values_list(*fields)
-    }
+    found = _ask(Contract, "number", names, ("number", "pk", "disbursed_on", "borrower_id"))
+    return {n: (pk, day(on), party) for n, pk, on, party in found}
 
 
 def _days_disbursed(frame: Frame, links: Links) -> np.ndarray:

@@ -19,25 +19,29 @@ from tideover.engine.events import EventKind
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.contract_terms import terms_build
 from tideover.lending.imports.bulk import EventBatch, among
-from tideover.lending.models import Product
+from tideover.lending.models import LegalEntity, Product
 from tideover.lending.rules.events import engine_event_of
 
 LOAN_COLUMNS = (
     "id", "number", "product_id", "currency", "principal_minor", "annual_rate_ppm", "instalments", "due_day", "overrides",
-    "event_count",
+    "event_count", "entity_id",
 )  # fmt: skip
 LOAN_DAYS = ("disbursed_on", "first_due_on", "maturity_on")
 
 
 @dataclass(slots=True)
 class LoanColumns:
-    """Loans by ascending id: their numbers, terms, and how many events each has. ids, event_counts, disbursed: int64[n]."""
+    """Loans by ascending id: their numbers, terms, and how many events each has. ids, event_counts, disbursed: int64[n].
+
+    classed_by: (jurisdiction, kind of lender, ladder that the product names) of each loan.
+    """
 
     ids: np.ndarray
     numbers: list[str]
     terms: TermsColumns
     event_counts: np.ndarray
     disbursed: np.ndarray
+    classed_by: list[tuple[str, str, str]]
 
 
 class TermsReader:
@@ -70,6 +74,7 @@ def loans_load(ids: np.ndarray, reader: TermsReader | None = None) -> LoanColumn
     sql = f"SELECT {', '.join(LOAN_COLUMNS)}, {days} FROM lending_contract WHERE {{}} ORDER BY id"
     rows = list(_rows(sql, "id", ids))
     made = np.zeros(len(rows), LOAN)
+    names: list[str] = []
     if rows:
         columns = list(zip(*rows, strict=True))
         named = dict(zip((*LOAN_COLUMNS, *LOAN_DAYS), columns, strict=True))
@@ -78,29 +83,37 @@ def loans_load(ids: np.ndarray, reader: TermsReader | None = None) -> LoanColumn
             made[target] = named[source]
         for target in LOAN_DAYS:
             made[target] = [NO_DAY if d is None else d for d in named[target]]
-        _conventions(made, named, reader)
+        names = _conventions(made, named, reader)
+    lenders = {pk: (where, kind) for pk, where, kind in LegalEntity.objects.values_list("pk", "jurisdiction", "lender_type")}
     return LoanColumns(
         np.array([r[0] for r in rows], np.int64), [r[1] for r in rows], reader.packer.columns(made),
         np.array([r[9] for r in rows], np.int64), made["disbursed_on"].copy(),
+        [(*lenders[r[10]], name) for r, name in zip(rows, names, strict=True)],
     )  # fmt: skip
 
 
-def _conventions(made: np.ndarray, named: dict[str, Any], reader: TermsReader) -> None:
+def _conventions(made: np.ndarray, named: dict[str, Any], reader: TermsReader) -> list[str]:
+    """Set the convention of each loan; the ladder that each loan's product names (empty: none)."""
+    names = []
     custom = reader.packer.custom
     plain: dict[tuple[int, str], int] = {}
     for i, (product, currency, overrides) in enumerate(
         zip(named["product_id"], named["currency"], named["overrides"], strict=True)
     ):
+        named_by_product = reader.product(product).conventions.get("ladder", "")
         if overrides == "{}":
+            names.append(named_by_product)
             if (product, currency) not in plain:
                 plain[product, currency] = reader.convention(reader.product(product), currency, "{}")
             made["convention"][i] = plain[product, currency]
             continue
         own = json.loads(overrides)
+        names.append(own.get("ladder", named_by_product))
         rows = own.pop("custom_rows", ())
         made["custom_at"][i], made["custom_count"][i] = len(custom), len(rows)
         custom += [(day(r["due_on"]), r["principal_minor"], r.get("interest_minor", -1)) for r in rows]
         made["convention"][i] = reader.convention(reader.product(product), currency, json.dumps(own, sort_keys=True))
+    return names
 
 
 @dataclass(slots=True)

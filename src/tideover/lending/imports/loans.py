@@ -13,7 +13,7 @@ from tideover.core.business_time import now
 from tideover.engine.terms import NO_DAY, ROW_COUNT_MAX, date_of
 from tideover.lending.contract_terms import calendar_pinned, terms_build
 from tideover.lending.imports import opening
-from tideover.lending.imports.bulk import append
+from tideover.lending.imports.bulk import among, append
 from tideover.lending.imports.checks import Links
 from tideover.lending.imports.frame import Frame
 from tideover.lending.imports.opening import Openings
@@ -73,9 +73,11 @@ def openings(frame: Frame, links: Links, batch_sha: str) -> tuple[NewLoans, int]
 
 def _existing(names: Sequence[str]) -> dict[str, str]:
     out: dict[str, str] = {}
-    for start in range(0, len(names), 5000):
-        found = Contract.objects.filter(number__in=names[start : start + 5000]).values_list("number", "imported_from__sha256")
-        out |= {n: sha or "" for n, sha in found}
+    shas = dict(ImportBatch.objects.values_list("pk", "sha256"))
+    for start in range(0, len(names), 20_000):
+        where, values = among("number", names[start : start + 20_000])
+        found = Contract.objects.extra(where=[where], params=values).values_list("number", "imported_from_id")
+        out |= {n: shas.get(batch, "") for n, batch in found}
     return out
 
 

@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from django.db import connection
 
 from tideover.core.business_time import business_date
-from tideover.core.packs.load import rule
+from tideover.core.packs.load import ladder
 from tideover.core.problems import refuse
 from tideover.engine.batch import STATUS_REJECTED, Standings, replay_many
-from tideover.engine.classify import CLASSES
+from tideover.engine.classify import CLASSES, classify_many
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.imports.columns import journal_load, loans_load
 from tideover.lending.models import StandingRow
@@ -35,12 +35,13 @@ def standings_refresh(ids: Sequence[int]) -> None:
     if len(rejected):
         i = int(rejected[0])
         raise refuse("event_rejected", f"{loans.numbers[i]}: event {int(found.table['status_seq'][i])} cannot happen")
-    standings_write(loans.ids, standing_columns(found, as_of))
+    standings_write(loans.ids, standing_columns(found, as_of, loans.classed_by))
 
 
-def standing_columns(found: Standings, as_of: np.ndarray) -> dict[str, Any]:
+def standing_columns(found: Standings, as_of: np.ndarray, classed_by: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
     """Columns of `StandingRow` by name (numpy, days as engine days): `selectors.standing_fields` of every loan at once.
 
+    classed_by: jurisdiction, kind of lender and product's ladder of each loan.
     Paid off: nothing to pay, no principal, and no instalment ahead that asks for anything.
     """
     t = found.table
@@ -55,7 +56,7 @@ def standing_columns(found: Standings, as_of: np.ndarray) -> dict[str, Any]:
     return {
         "as_of": as_of,
         "loan_status": status,
-        "five_category": np.where(paid_off, "normal", _categories(found, as_of)),
+        "five_category": np.where(paid_off, "normal", _categories(found, as_of, classed_by)),
         "bucket": bucket,
         "days_past_due": late,
         **{f"{n}_minor": np.asarray(t[n]) for n in _AS_THEY_ARE},
@@ -70,17 +71,13 @@ def standing_columns(found: Standings, as_of: np.ndarray) -> dict[str, Any]:
 _AS_THEY_ARE = ("principal", "interest", "accrued", "penalty", "compound", "recovery_cost", "surplus", "payoff")
 
 
-def _categories(found: Standings, as_of: np.ndarray) -> np.ndarray:
-    """Index of the worst class whose threshold the days past due exceed, never better than the loan's own floor; as names."""
-    floors = np.array([CLASSES.index(c) if c else 0 for c in found.classes])
-    out = floors[np.asarray(found.table["class_code"])]
-    for on in np.unique(as_of).tolist():
-        over = rule("cn", "classification.bank", date_of(on)).values["over"]
-        here = as_of == on
-        for threshold, name in over:
-            hit = here & (np.asarray(found.table["days_past_due"]) > threshold)
-            out = np.where(hit, np.maximum(out, CLASSES.index(name)), out)
-    return np.array(CLASSES)[out]
+def _categories(found: Standings, as_of: np.ndarray, classed_by: Sequence[tuple[str, str, str]]) -> np.ndarray:
+    """Names of the classes: each loan's ladder in force on its day, never better than the loan's own floor."""
+    kinds: dict[tuple[str, str, str, int], int] = {}
+    which = np.array([kinds.setdefault((*c, on), len(kinds)) for c, on in zip(classed_by, as_of.tolist(), strict=True)], np.int64)
+    ladders = [ladder(where, lender, date_of(on), product) for where, lender, product, on in kinds]
+    floors = np.array([CLASSES.index(c) if c else 0 for c in found.classes])[np.asarray(found.table["class_code"])]
+    return np.array(CLASSES)[np.maximum(floors, classify_many(np.asarray(found.table["days_past_due"]), ladders, which))]
 
 
 def standings_write(ids: np.ndarray, columns: dict[str, Any]) -> None:

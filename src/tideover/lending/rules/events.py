@@ -15,7 +15,8 @@ from typing import Any
 from tideover.core.problems import Problem
 from tideover.engine.classify import CLASSES
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PrepayMode, RowPolicy
-from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, ROW_COUNT_MAX, Component, Unit, day
+from tideover.engine.judgment import JudgmentTerms
+from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, ROW_COUNT_MAX, Component, CustomRow, Unit, day
 
 CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,40}")
 """Text in the journal is a code, never prose: the journal holds no personal data."""
@@ -36,6 +37,7 @@ class Money(Enum):
     NONE = "none"
     POSITIVE = "positive"
     POSITIVE_OR_ALL = "positive, or -1 for all"
+    POSITIVE_OR_NONE = "positive, or 0 where only days change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ SHAPES: dict[EventKind, Shape] = {
     EventKind.WAIVER: _shape(Money.POSITIVE_OR_ALL, "component"),
     EventKind.DEFER: _shape(Money.NONE, "rows", "defer_interest"),
     EventKind.EXTENSION: _shape(Money.NONE, "until", "rate_ppm from_day"),
-    EventKind.REAMORTISE: _shape(Money.NONE, "rows from_day", "components"),
+    EventKind.REAMORTISE: _shape(Money.NONE, "", "rows from_day components"),
+    EventKind.NEW_ROWS: _shape(Money.NONE, "new_rows", "components rate_ppm"),
     EventKind.RESTRUCTURE: _shape(Money.NONE, "class_min"),
     EventKind.ACCELERATION: _shape(Money.NONE),
     EventKind.WRITE_OFF: _shape(Money.NONE),
@@ -75,8 +78,8 @@ SHAPES: dict[EventKind, Shape] = {
     EventKind.CHARGEBACK: _shape(Money.POSITIVE, "of_seq"),
     EventKind.SETTLEMENT: _shape(Money.POSITIVE),
     EventKind.INSOLVENCY: _shape(Money.NONE),
-    EventKind.JUDGMENT: _shape(Money.POSITIVE, may="rate_ppm"),
-    EventKind.ADJUSTMENT: _shape(Money.POSITIVE, "of_seq"),
+    EventKind.JUDGMENT: _shape(Money.NONE, "judgment"),
+    EventKind.ADJUSTMENT: _shape(Money.POSITIVE_OR_NONE, "of_seq", "from_day until"),
     EventKind.GOODWILL: _shape(Money.POSITIVE),
     EventKind.MERCHANT_REFUND: _shape(Money.POSITIVE),
     EventKind.PAYOUT_REFUND: _shape(Money.POSITIVE),
@@ -176,6 +179,8 @@ def _money_problems(money: Money, name: str, amount_minor: int) -> list[Problem]
         return [Problem("amount_not_used", f"{name} takes no amount", "amount")]
     if money is Money.POSITIVE and amount_minor <= 0:
         return [Problem("amount_not_positive", "the amount must be more than zero", "amount")]
+    if money is Money.POSITIVE_OR_NONE and amount_minor < 0:
+        return [Problem("amount_not_positive", "the amount must be more than zero, or 0 where only days change", "amount")]
     if money is Money.POSITIVE_OR_ALL and amount_minor <= 0 and amount_minor != -1:
         return [Problem("amount_not_positive", "the amount must be more than zero, or -1 minor unit for all", "amount")]
     return []
@@ -277,6 +282,38 @@ def _shares(field: str, raw: Any) -> tuple[tuple[Component, int, int], ...]:
     return tuple(out)
 
 
+def _new_rows(field: str, raw: Any) -> tuple[CustomRow, ...]:
+    if not isinstance(raw, list | tuple) or not 0 < len(raw) <= ROW_COUNT_MAX:
+        raise FieldError(field, f"{field} must be a list of 1 to {ROW_COUNT_MAX} rows")
+    rows = []
+    for line in raw:
+        if not isinstance(line, Mapping) or not {"due_on", "principal_minor"} <= set(line) <= set(CustomRow.__slots__):
+            raise FieldError(field, "each new row has due_on, principal_minor and, if it is agreed, interest_minor")
+        interest = _integer(field, line.get("interest_minor", -1))
+        rows.append(CustomRow(_day(field, line["due_on"]), _integer(field, line["principal_minor"]), interest))
+    return tuple(rows)
+
+
+def _judgment(field: str, raw: Any) -> JudgmentTerms:
+    if not isinstance(raw, Mapping) or not {"principal_minor", "performance_due_on"} <= set(raw) <= set(JudgmentTerms.__slots__):
+        known = ", ".join(JudgmentTerms.__slots__)
+        raise FieldError(field, f"a judgment has principal_minor, performance_due_on and, if it says so, others of {known}")
+    values: dict[str, Any] = {}
+    for name, value in raw.items():
+        if name in ("performance_due_on", "general_from"):
+            values[name] = _day(field, value)
+        elif name == "order":
+            values[name] = _components(field, value)
+        elif name == "double_on_cost":
+            values[name] = bool(value)
+        else:
+            values[name] = _integer(field, value)
+    judgment = JudgmentTerms(**values)
+    if found := next(judgment.problems(), None):
+        raise FieldError(field, f"judgment: {found}")
+    return judgment
+
+
 READERS: dict[str, Callable[[str, Any], Any]] = {
     "prepay_mode": _one_of(PrepayMode),
     "later_rows": _one_of(RowPolicy),
@@ -297,4 +334,6 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "class_min": _code,
     "debit_id": _code,
     "note": _code,
+    "new_rows": _new_rows,
+    "judgment": _judgment,
 }
