@@ -163,6 +163,10 @@ def test_money_is_conserved_and_rows_are_never_overpaid(early: EarlyMoney) -> No
         on = day("2026-01-01") + rng.randrange(0, 160)
         s = replay(loan(RowTerms(OLDEST_FIRST, early_money=early)), events, on)
         money = sum(e.amount_minor for e in events if e.on <= on)
+        off = replay(loan(RowTerms(OLDEST_FIRST, early_money=early)), [*events, Event(99, on, EventKind.PAYOFF)], on)
+        taken = next(t for t in off.trace if t.seq == 99)
+        assert sum(taken.amounts_minor) + taken.held_minor == max(0, s.payoff_minor), seed
+        assert sum(map(owed, off.rows)) == 0, seed
         assert sum(r.paid_minor + r.paid_charges_minor for r in s.rows) + s.surplus_minor == money, seed
         assert all(owed(r) >= 0 for r in s.rows) and sum(r.principal_minor for r in s.rows) == 120_000, seed
         shuffled = events[:]

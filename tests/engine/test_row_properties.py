@@ -91,6 +91,9 @@ def test_random_histories(part: int) -> None:
         on = terms.disbursed_on + rng.randrange(0, 150)
         s = replay(terms, events, on)
         checked(s, seed)
+        off = replay(terms, [*events, Event(99, on, EventKind.PAYOFF)], on)
+        taken = next(t for t in off.trace if t.seq == 99)
+        assert sum(taken.amounts_minor) + taken.held_minor == max(0, s.payoff_minor), seed
         shuffled = events[:]
         rng.shuffle(shuffled)
         assert replay(terms, shuffled, on) == s, seed

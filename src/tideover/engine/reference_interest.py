@@ -9,7 +9,7 @@ from tideover.engine.events import Event
 from tideover.engine.reference_allocation import allocate, pass_on, rules_of
 from tideover.engine.reference_charges import note_settled, regular, row_open
 from tideover.engine.reference_level import Actual, Course, Early, lay_out, levels_of
-from tideover.engine.reference_schedule import planned_interest
+from tideover.engine.reference_schedule import planned_interest, round_exact, row_interest_exact
 from tideover.engine.reference_state import Ledger, State, down_payment_of
 from tideover.engine.standing import TraceLine
 from tideover.engine.terms import (
@@ -109,6 +109,21 @@ def pay_early(state: State, amount: int, today: int, line: TraceLine) -> int:
     state.early.append((running, today, part, rule == EarlyMoney.LOWER_LEVEL and not late))
     relay(state, today)
     return rest - part
+
+
+def payoff_of(state: State, today: int) -> int:
+    """What a payoff on this day would take: all principal and charges, and interest as far as a payoff settles it."""
+    owed = sum(max(0, row_open(state, r)) for r in state.rows)
+    if not is_laid(state):
+        return owed
+    to_end = rules_of(state).payoff_interest == PayoffInterest.TO_ROW_END
+    for row in regular(state):
+        p = row.plan
+        if state.terms.interest_basis != InterestBasis.OUTSTANDING or p.due_on <= today or (to_end and p.start < today):
+            continue
+        earned = round_exact(row_interest_exact(p, state.terms, today), state.terms.rounding, state.terms.rounding_unit_minor)
+        owed -= row.interest - earned
+    return max(0, owed)
 
 
 def pay_off(state: State, event: Event, today: int) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from tideover.engine.events import PAYMENT_KINDS, DebitStatus, Event, EventKind, EventRejected, PauseWhat
 from tideover.engine.reference_allocation import allocate, held_pays_charge, pass_on, rules_of
 from tideover.engine.reference_charges import charge_add, charge_waive, charges_of, note_settled, ordered, row_open
-from tideover.engine.reference_interest import is_laid, pay_early, pay_off, relay
+from tideover.engine.reference_interest import is_laid, pay_early, pay_off, payoff_of, relay
 from tideover.engine.reference_reshape import arrears_spread, re_age, reschedule
 from tideover.engine.reference_state import Ledger, State, down_payment_of
 from tideover.engine.reference_tranches import down_payment_row, refund, take_back, tranche_add
@@ -168,6 +168,7 @@ def rows_into(state: State, s: Standing, today: int) -> None:
     late = late_rows(state, today)
     s.total_overdue_minor = sum(amount for _, amount in late)
     s.oldest_late_on = min((r.since for r, _ in late), default=NO_DAY)
+    s.payoff_minor = payoff_of(state, today) - state.surplus
     s.tranches = list(state.tranches)
     s.charges = [
         ChargeLine(c.seq, c.component, c.due_on, c.amount, c.settled - c.waived, c.waived, c.owed) for c in state.charges
