@@ -29,6 +29,7 @@ from tideover.engine.terms import (
     OddFirst,
     PenaltyTerms,
     PrepaymentInterest,
+    RoundWhere,
     Terms,
     Unit,
 )
@@ -77,7 +78,8 @@ DETAIL = np.dtype(
     [
         *_ints(
             "of_seq", "rate_ppm", "later_rows", "prepay_mode", "defer_interest", "rows", "from_day", "until", "pause_what",
-            "class_code", "debit_code", "debit_status", "component_count", "share_count", "plan_code",
+            "class_code", "debit_code", "debit_status", "component_count", "share_count", "plan_code", "every", "every_unit",
+            "grace_rows",
         ),
         ("components", "i8", (C,)),
         ("share_component", "i8", (C,)),
@@ -197,6 +199,9 @@ class EventColumns:
             class_min=self.classes[int(d["class_code"])],
             debit_id=self.debits[int(d["debit_code"])],
             debit_status=DebitStatus(int(d["debit_status"])),
+            every=int(d["every"]),
+            unit=Unit(int(d["every_unit"])),
+            grace_rows=int(d["grace_rows"]),
             new_rows=self.plans[int(d["plan_code"])][0],
             judgment=self.plans[int(d["plan_code"])][1],
         )
@@ -253,6 +258,8 @@ def kernel_gap(terms: Terms) -> str | None:
             return "the penalty rate is out of the kernel's range"
         if p.day_count not in DAYS_OVER or p.compound_day_count not in DAYS_OVER:
             return "the penalty's day count is not compiled"
+    if terms.round_where == RoundWhere.PER_PIECE:
+        return "rounding each stretch of a row is not compiled"
     if terms.prepayment_interest == PrepaymentInterest.SETTLE_PART:
         return "prepayment_interest settle_part is not compiled"
     if terms.first_period == FirstPeriod.MONTHS_PLUS_DAYS_EU or terms.odd_first == OddFirst.LEVEL:
@@ -438,7 +445,7 @@ def _seven(values: Sequence[int]) -> tuple[int, ...]:
 def _detail(e: Event, class_code: int, debit_code: int, plan_code: int = 0) -> tuple[Any, ...]:
     return (
         e.of_seq, e.rate_ppm, int(e.later_rows), int(e.prepay_mode), int(e.defer_interest), e.rows, e.from_day, e.until,
-        e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), plan_code,
-        _seven(e.components), _seven([c for c, _, _ in e.shares]), _seven([n for _, n, _ in e.shares]),
-        _seven([d for _, _, d in e.shares]),
+        e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), plan_code, e.every,
+        int(e.unit), e.grace_rows, _seven(e.components), _seven([c for c, _, _ in e.shares]),
+        _seven([n for _, n, _ in e.shares]), _seven([d for _, _, d in e.shares]),
     )  # fmt: skip
