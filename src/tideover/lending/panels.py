@@ -29,7 +29,8 @@ from tideover.lending.models import (
     Receipt,
     StandingRow,
 )
-from tideover.lending.selectors import BUCKET_ORDER, contracts_visible
+from tideover.lending.models.plain import OfParty
+from tideover.lending.selectors import BUCKET_ORDER, contracts_visible, standings_visible
 
 LATE_BUCKETS = ("d1_30", "d31_60", "d61_90", "d91_180", "d180p")
 CORRECTIONS = (EventKind.REVERSAL, EventKind.ADJUSTMENT, EventKind.CHARGEBACK)
@@ -77,6 +78,46 @@ def _inside(visible: QuerySet[Contract]) -> Q:
     return Q(contract__in=visible) if visible.query.has_filters() else Q(contract__isnull=False)
 
 
+def _plain(label: str, owner: Role, days: int, model: type[OfParty], oldest: str, condition: Callable[[date], Q]) -> Exceptions:
+    """An exception made of plain rows: those of a visible loan, and those of a visible borrower that name no loan."""
+
+    def rows(visible: QuerySet[Contract], on: date) -> QuerySet[Any]:
+        whole = not visible.query.has_filters()
+        of_party = Q(contract=None, party__in=visible.values("borrower"))
+        scope = Q() if whole else Q(contract__in=visible) | of_party
+        return model.objects.filter(scope, condition(on))  # type: ignore[attr-defined]
+
+    def loans(on: date) -> Q:
+        found = model.objects.filter(condition(on))  # type: ignore[attr-defined]
+        of_party = found.filter(contract=None).values("party")
+        return Q(contract__in=found.values("contract")) | Q(contract__borrower__in=of_party)
+
+    return Exceptions(label, owner, days, rows, oldest, None, loans)
+
+
+def _of(rows: QuerySet[Any], field: str = "contract") -> Q:
+    """The standings of the loans that rows are about: read from the rows, which are few, not from the book."""
+    return Q(contract__in=rows.order_by().values(field))
+
+
+def _corrections(since: date) -> QuerySet[LoanEvent]:
+    """Corrections recorded since a day. The kinds are written out, as in the partial index that finds them."""
+    kinds = ", ".join(str(int(k)) for k in CORRECTIONS)
+    return LoanEvent.objects.filter(recorded_at__gte=start_of_day(since)).extra(where=[f"kind IN ({kinds})"])
+
+
+def _corrected(on: date) -> QuerySet[LoanEvent]:
+    return _corrections(on - timedelta(days=CORRECTION_DAYS))
+
+
+def _reversed(on: date) -> QuerySet[LoanEvent]:
+    return _corrections(on).filter(kind=EventKind.REVERSAL)
+
+
+def _unplaced() -> QuerySet[Receipt]:
+    return Receipt.objects.filter(reversed_at=None).extra(where=["unapplied_minor > 0"])
+
+
 def _new(on: date) -> Q:
     return Q(days_past_due__range=(1, NEW_DAYS))
 
@@ -118,20 +159,13 @@ def _accelerated(on: date) -> Q:
     return Q(contract__in=made_due.values("contract")) & ~Q(bucket__in=("closed", "written_off"))
 
 
-def _reversed_today(on: date) -> Q:
-    return Q(contract__events__kind=EventKind.REVERSAL, contract__events__recorded_at__gte=start_of_day(on))
-
-
 def _kind(label: str, owner: Role, days: int, condition: Callable[[date], Q], oldest: str, amount: str) -> Exceptions:
     return Exceptions(label, owner, days, _standings(condition), oldest, amount, condition)
 
 
 EXCEPTIONS: dict[str, Exceptions] = {
-    "help": Exceptions(
-        label="Help requests without an answer", owner=Role.COUNSELLOR, days=2,
-        rows=lambda visible, on: HelpRequest.objects.filter(_inside(visible), closed_at=None),
-        oldest="opened_at", amount=None,
-        loans=lambda on: Q(contract__helprequests__isnull=False, contract__helprequests__closed_at=None),
+    "help": _plain(
+        "Help requests without an answer", Role.COUNSELLOR, 2, HelpRequest, "opened_at", lambda on: Q(closed_at=None)
     ),
     "missed": Exceptions(
         label="Arrangements past their day, loan still late", owner=Role.COLLECTOR, days=1,
@@ -139,15 +173,13 @@ EXCEPTIONS: dict[str, Exceptions] = {
             _inside(visible), withdrawn_at=None, due_on__lt=on, contract__standing__days_past_due__gt=0
         ),
         oldest="due_on", amount="amount_minor",
-        loans=lambda on: Q(
-            contract__promises__withdrawn_at=None, contract__promises__due_on__lt=on, days_past_due__gt=0
-        ),
+        loans=lambda on: _of(Promise.objects.filter(withdrawn_at=None, due_on__lt=on)) & Q(days_past_due__gt=0),
     ),
     "promise": Exceptions(
         label="Arrangements due today", owner=Role.COLLECTOR, days=0,
         rows=lambda visible, on: Promise.objects.filter(_inside(visible), withdrawn_at=None, due_on=on),
         oldest="due_on", amount="amount_minor",
-        loans=lambda on: Q(contract__promises__withdrawn_at=None, contract__promises__due_on=on),
+        loans=lambda on: _of(Promise.objects.filter(withdrawn_at=None, due_on=on)),
     ),
     "new": _kind("Newly late (up to 7 days)", Role.CUSTOMER_MANAGER, NEW_DAYS, _new, "oldest_due_on", "overdue_minor"),
     "soon": _kind("Due within 3 days", Role.CUSTOMER_MANAGER, 0, _soon, "next_due_on", "next_due_minor"),
@@ -162,53 +194,31 @@ EXCEPTIONS: dict[str, Exceptions] = {
     "surplus": _kind("Money held for the next payment", Role.PAYMENTS, 0, _surplus, "", "surplus_minor"),
     "reversed": Exceptions(
         label="Payments taken back today", owner=Role.PAYMENTS, days=0,
-        rows=lambda visible, on: LoanEvent.objects.filter(
-            _inside(visible), kind=EventKind.REVERSAL, recorded_at__gte=start_of_day(on)
-        ),
-        oldest="recorded_at", amount=None, loans=_reversed_today,
+        rows=lambda visible, on: _reversed(on).filter(_inside(visible)),
+        oldest="recorded_at", amount=None, loans=lambda on: _of(_reversed(on)),
     ),
     "debit": Exceptions(
         label="Debits with an unknown result", owner=Role.PAYMENTS, days=1,
         rows=lambda visible, on: Debit.objects.filter(_inside(visible), state__in=OPEN_DEBITS),
         oldest="sent_at", amount="amount_minor",
-        loans=lambda on: Q(contract__debits__state__in=OPEN_DEBITS),
+        loans=lambda on: _of(Debit.objects.filter(state__in=OPEN_DEBITS)),
     ),
     "held": Exceptions(
         label="Receipts with money not yet placed", owner=Role.PAYMENTS, days=3,
-        rows=lambda visible, on: Receipt.objects.filter(
-            unapplied_minor__gt=0, reversed_at=None, party__in=visible.values("borrower")
-        ),
+        rows=lambda visible, on: _unplaced().filter(Exists(visible.filter(borrower=OuterRef("party")))),
         oldest="received_on", amount="unapplied_minor",
-        loans=lambda on: Q(contract__borrower__receipts__unapplied_minor__gt=0, contract__borrower__receipts__reversed_at=None),
+        loans=lambda on: Q(contract__borrower__in=_unplaced().values("party")),
     ),
     "corrected": Exceptions(
         label="Corrections booked in the last 7 days", owner=Role.FINANCE, days=CORRECTION_DAYS,
-        rows=lambda visible, on: LoanEvent.objects.filter(
-            _inside(visible), kind__in=CORRECTIONS, recorded_at__gte=start_of_day(on - timedelta(days=CORRECTION_DAYS))
-        ),
+        rows=lambda visible, on: _corrected(on).filter(_inside(visible)),
         oldest="recorded_at", amount=None,
-        loans=lambda on: Q(
-            contract__events__kind__in=CORRECTIONS,
-            contract__events__recorded_at__gte=start_of_day(on - timedelta(days=CORRECTION_DAYS)),
-        ),
+        loans=lambda on: _of(_corrected(on)),
     ),
-    "complaint": Exceptions(
-        label="Open complaints", owner=Role.COMPLAINTS, days=15,
-        rows=lambda visible, on: Complaint.objects.filter(_inside(visible), closed_on=None),
-        oldest="opened_on", amount=None,
-        loans=lambda on: Q(contract__complaints__isnull=False, contract__complaints__closed_on=None),
-    ),
-    "dispute": Exceptions(
-        label="Open disputes", owner=Role.COMPLAINTS, days=20,
-        rows=lambda visible, on: Dispute.objects.filter(_inside(visible), closed_on=None),
-        oldest="opened_on", amount=None,
-        loans=lambda on: Q(contract__disputes__isnull=False, contract__disputes__closed_on=None),
-    ),
-    "hold": Exceptions(
-        label="Holds whose review day has come", owner=Role.TEAM_LEAD, days=0,
-        rows=lambda visible, on: Hold.objects.filter(_inside(visible), lifted_at=None, review_on__lte=on),
-        oldest="review_on", amount=None,
-        loans=lambda on: Q(contract__holds__lifted_at=None, contract__holds__review_on__lte=on),
+    "complaint": _plain("Open complaints", Role.COMPLAINTS, 15, Complaint, "opened_on", lambda on: Q(closed_on=None)),
+    "dispute": _plain("Open disputes", Role.COMPLAINTS, 20, Dispute, "opened_on", lambda on: Q(closed_on=None)),
+    "hold": _plain(
+        "Holds whose review day has come", Role.TEAM_LEAD, 0, Hold, "review_on", lambda on: Q(lifted_at=None, review_on__lte=on)
     ),
     "import": Exceptions(
         label="Files that did not come in whole", owner=Role.ENGINEER, days=1,
@@ -240,7 +250,7 @@ def shown(rows: QuerySet[StandingRow], show: str, as_of: date) -> QuerySet[Stand
     kind = EXCEPTIONS.get(show)
     if kind is None or kind.loans is None:
         return rows
-    return rows.filter(pk__in=StandingRow.objects.filter(kind.loans(as_of)).values("pk"))
+    return rows.filter(kind.loans(as_of))
 
 
 def shown_label(show: str) -> str:
@@ -251,11 +261,25 @@ def shown_label(show: str) -> str:
 
 def loans_shown(user: User, as_of: date, *, show: str = "", bucket: str = "") -> QuerySet[StandingRow]:
     """The visible loans of an exception or a bucket: the latest-paying first, else what falls due first, else by number."""
-    rows = StandingRow.objects.filter(_inside(contracts_visible(user, as_of)))
+    rows = standings_visible(user, as_of)
     if bucket in BUCKET_ORDER:
         rows = rows.filter(bucket=bucket)
     rows = shown(rows, show, as_of)
     return rows.select_related("contract__borrower", "contract__branch").order_by(*order_of(show, bucket))
+
+
+def dated(rows: list[StandingRow], user: User, as_of: date, show: str) -> list[StandingRow]:
+    """The listed loans with `since` and `act_by` of the exception that lists them, where it is about single loans."""
+    kind = EXCEPTIONS.get(show)
+    if kind is None or not kind.oldest or not rows or show == "held":
+        return rows
+    found = kind.rows(contracts_visible(user, as_of), as_of).filter(contract__in=[r.pk for r in rows])
+    first = dict(found.values_list("contract").annotate(first=Min(kind.oldest)).order_by())
+    for row in rows:
+        on = first.get(row.pk)
+        row.since = business_date(on) if isinstance(on, datetime) else on  # type: ignore[attr-defined]
+        row.act_by = row.since and row.since + timedelta(days=kind.days)  # type: ignore[attr-defined]
+    return rows
 
 
 def order_of(show: str, bucket: str) -> tuple[str, ...]:

@@ -74,12 +74,14 @@ def missing_fixings(until: date) -> list[str]:
 
 
 def resets_run(until: date, *, actor: str = "close") -> list[str]:
-    """Record every reset that has its fixing, loan by loan; the sentences of those that lack one."""
+    """Record every reset that has its fixing, loan by loan; the sentences of those that lack one, or whose journal refuses it."""
+    refused = []
     for contract in contracts_following():
         try:
             resets_record(contract, until=until, actor=actor)
         except (MissingFixing, NoRule):
             continue  # said once below, for the whole book
-        except Refused:
-            continue  # a loan whose journal cannot be replayed: the close names it, and the others go on
-    return missing_fixings(until)
+        except Refused as error:
+            # A loan whose journal holds what cannot happen must not keep the day from being closed.
+            refused.append(f"{contract.number}: {error}")
+    return missing_fixings(until) + refused
