@@ -22,7 +22,7 @@ SAYS: dict[K, dict[str, Any] | None] = {
     K.EXTENSION: {"until": "2027-06-20"}, K.REAMORTISE: {"rows": 6, "from_day": "2026-03-20"},
     K.RESTRUCTURE: {"class_min": "substandard"}, K.GUARANTOR_PAYMENT: {"shares": [["principal", 1, 2], ["interest", 1, 1]]},
     K.PAY_GUARANTOR: {"components": ["principal", "interest"]}, K.DEBIT: {"debit_id": "D-1", "debit_status": "unknown"},
-    K.PAUSE: {"until": "2026-04-01", "pause_what": 7}, 
+    K.PAUSE: {"until": "2026-04-01", "pause_what": 7},
     K.NEW_ROWS: {"new_rows": [{"due_on": "2026-05-20", "principal_minor": 600_000}]},
     K.JUDGMENT: {"judgment": {"principal_minor": 500_000, "performance_due_on": "2026-02-01"}},
 }  # fmt: skip
