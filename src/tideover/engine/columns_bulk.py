@@ -37,6 +37,8 @@ OWN_COLUMNS: Mapping[str, tuple[str, int]] = {
     "due_day": ("due_day", 0),
 }
 """Column as `Terms` names it: field of LOAN, and what it is where the column is left out. Required: OWN_REQUIRED."""
+BY_ROWS = (Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT)
+"""Methods whose contract names a number of rows."""
 OWN_REQUIRED = ("principal_minor", "annual_rate_ppm", "disbursed_on")
 SAYS_MORE = frozenset(
     {
@@ -93,7 +95,7 @@ def unsound(terms: TermsColumns) -> np.ndarray:
     method = terms.conventions["method"][of]
     every = np.array([t.every for t in terms.templates])[of]
     twice = np.array([len(set(t.allocation_order)) != len(t.allocation_order) for t in terms.templates], bool)[of]
-    by_rows = np.isin(method, [Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT])
+    by_rows = np.isin(method, BY_ROWS)
     to_maturity = np.isin(method, [Method.INTEREST_ONLY, Method.BULLET])
     first, last = loans["first_due_on"], loans["maturity_on"]
     bad = (loans["principal"] <= 0) | (loans["principal"] > PRINCIPAL_MINOR_MAX) | (every < 1) | twice
@@ -107,6 +109,10 @@ def unsound(terms: TermsColumns) -> np.ndarray:
     bad |= to_maturity & (last == NO)
     bad |= (first != NO) & (first <= loans["disbursed_on"])
     bad |= (last != NO) & (last <= loans["disbursed_on"])
+    running = (method == Method.INTEREST_ONLY) & (last != NO)
+    length = np.array([_row_days(t) for t in terms.templates], np.int64)[of]
+    bad |= running & ((last - loans["disbursed_on"]) // length + 1 > ROW_COUNT_MAX)
+    bad |= running & (first != NO) & (first > last)
     bad |= (method != Method.CUSTOM) & (loans["custom_count"] > 0)
     bad |= (method == Method.CUSTOM) & (_custom_sums(terms) != loans["principal"])
     bad |= np.array([bool(_probe(t).problems()) for t in terms.templates], bool)[of]
@@ -114,6 +120,12 @@ def unsound(terms: TermsColumns) -> np.ndarray:
     for i in np.flatnonzero(rare & ~bad).tolist():
         bad[i] = bool(terms.at(i).problems())
     return bad
+
+
+def _row_days(t: Terms) -> int:
+    """Days of a row at least, by which `terms_problems.row_count` bounds the rows of an interest-only loan."""
+    days = {Unit.DAY: 1, Unit.WEEK: 7}.get(t.unit)
+    return max(1, t.every) * (days or 30 * {Unit.MONTH: 1, Unit.QUARTER: 3, Unit.YEAR: 12}[t.unit])
 
 
 def _probe(t: Terms) -> Terms:
@@ -125,7 +137,7 @@ def _probe(t: Terms) -> Terms:
         "instalments": ROW_COUNT_MAX,
     }
     if t.method in (Method.INTEREST_ONLY, Method.BULLET):
-        own |= {"first_due_on": NO, "maturity_on": 10_000}
+        own |= {"first_due_on": NO, "maturity_on": 31}
     if t.method == Method.CUSTOM:
         own |= {"custom_rows": (CustomRow(31, PRINCIPAL_MINOR_MAX),)}
     if _depends_on_the_loan(t) or t.every > 1 or t.unit not in (Unit.DAY, Unit.WEEK, Unit.MONTH):
@@ -137,7 +149,7 @@ def _probe(t: Terms) -> Terms:
 def _depends_on_the_loan(t: Terms) -> bool:
     """Whether these conventions can be impossible for one loan and sound for another: asked loan by loan."""
     rows = t.grace_principal_rows or t.grace_interest_rows or t.interest_free_rows
-    far = t.method == Method.INTEREST_ONLY or t.every > 1 or t.unit not in (Unit.DAY, Unit.WEEK, Unit.MONTH)
+    far = t.method in BY_ROWS and (t.every > 1 or t.unit not in (Unit.DAY, Unit.WEEK, Unit.MONTH))
     dates = t.settlement_day or t.debit_day or t.accrual_dates == Shift.SHIFTED or t.method == Method.CUSTOM
     return bool(rows or t.balloon_minor or far or dates)
 
