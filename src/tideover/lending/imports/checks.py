@@ -48,7 +48,7 @@ def _link(frame: Frame, links: Links, column: str, find: Any, reason: str) -> No
 def _ask(model: Any, column: str, names: list[str], fields: tuple[str, ...]) -> Any:
     """Rows of `fields` where the column holds one of any number of names."""
     for start in range(0, len(names), ASK):
-        yield from rows_read(model, fields, **among(column, names[start : start + ASK]))
+        yield from rows_read(model, fields, *among(column, names[start : start + ASK]))
 
 
 def parties(names: list[str]) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class _Batch:
         if self.extras is None or not speaks[self.at].any():
             return
         names, of = frame.values["reference"].to_pylist(), frame.values["of_reference"].to_pylist()
-        counts = dict(rows_read(Contract, ("id", "event_count"), **among("id", np.unique(self.loan[self.at]).tolist())))
+        counts = dict(rows_read(Contract, ("id", "event_count"), *among("id", np.unique(self.loan[self.at]).tolist())))
         seqs: dict[tuple[int, str], int] = {}
         for i in self.at.tolist():
             counts[int(self.loan[i])] += 1
@@ -247,7 +247,7 @@ def _recorded_check(frame: Frame, loan: np.ndarray, recorded: np.ndarray) -> Non
     frame.reject(recorded > micros(now()), "recorded_at", "lies in the future")
     if closed is None:
         return
-    found = rows_read(Contract, ("id", "created_at"), **among("id", np.unique(loan).tolist()))
+    found = rows_read(Contract, ("id", "created_at"), *among("id", np.unique(loan).tolist()))
     known = [pk for pk, created_at in found if created_at <= closed]
     below = np.isin(loan, known) & (recorded >= 0) & (recorded <= micros(closed))
     reason = f"what was known by {closed.isoformat()} is closed; leave it out, or import before closing"
