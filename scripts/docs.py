@@ -109,9 +109,13 @@ def part_events(page: Path) -> str:
 
     lines = ["| nr | kind | amount | needs | may have | what happened |", "|---|---|---|---|---|---|"]
     for kind in EventKind:
+        if kind not in SHAPES:
+            lines.append(f"| {kind.value} | `{kind.name.lower()}` | | | | of the engine; the journal does not take it |")
+            continue
         shape = SHAPES[kind]
         needs, may = (", ".join(f"`{f}`" for f in sorted(given - {"note"})) or "–" for given in (shape.needs, shape.may))
-        lines.append(f"| {kind.value} | `{kind.name.lower()}` | {shape.money.value} | {needs} | {may} | {MEANINGS[kind]} |")
+        said = MEANINGS.get(kind, "")
+        lines.append(f"| {kind.value} | `{kind.name.lower()}` | {shape.money.value} | {needs} | {may} | {said} |")
     return "\n".join(lines)
 
 

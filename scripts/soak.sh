@@ -11,5 +11,5 @@ mkdir -p docs/soak
 report="docs/soak/$(date -u +%Y-%m-%d).txt"
 {
   echo "commit $(git rev-parse --short HEAD); random loans $TIDEOVER_RANDOM_LOANS; kills $TIDEOVER_KILLS"
-  python -m pytest -n 2 -p no:cacheprovider --durations=5 "${@:-tests/engine/test_kernel.py}"
+  python -m pytest -n 2 -p no:cacheprovider -rP --durations=5 "${@:-tests/engine/test_kernel.py}"
 } 2>&1 | grep -v "^$" | tee "$report"

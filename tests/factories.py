@@ -7,10 +7,9 @@ from datetime import date
 
 from tideover.core.business_time import now
 from tideover.core.models import Role, User
-from tideover.engine.events import EventKind
-from tideover.lending.models import Branch, Contract, LegalEntity, LoanEvent, Party, Staff
+from tideover.lending.models import Branch, Contract, LegalEntity, Party, Staff
 from tideover.lending.products import CATALOGUE, product_load
-from tideover.lending.services import contract_open, event_record
+from tideover.lending.services import contract_open
 
 
 @dataclass
@@ -77,14 +76,4 @@ def house_build() -> House:
     return House(
         entity, branches[0], branches[1], staff, mine, other,
         loan("T-1", mine, branches[0], manager), loan("T-2", mine, branches[0]), loan("T-3", other, branches[1]),
-    )  # fmt: skip
-
-
-def payment_record(
-    contract: Contract, *, amount_minor: int, received_on: date, idempotency_key: str, actor: str, as_of: date | None = None
-) -> LoanEvent:
-    """Book a payment on a loan as any event is booked."""
-    return event_record(
-        contract, kind=EventKind.PAYMENT, effective_on=received_on, amount_minor=amount_minor, idempotency_key=idempotency_key,
-        actor=actor, as_of=as_of,
     )  # fmt: skip

@@ -14,6 +14,7 @@ COMMAND_MODULES = (
     "tideover.lending.commands",
     "tideover.conform.commands",
     "tideover.commands_doctor",
+    "tideover.commands_backup",
     "tideover.commands_bench",
     "tideover.core.packs.commands",
     "tideover.core.commands_token",

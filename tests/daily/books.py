@@ -51,9 +51,9 @@ def _contract(house: House, n: int, product: Any, rng: random.Random) -> Contrac
     first = (paid_out.replace(day=1) + timedelta(days=62)).replace(day=20)
     columns: dict[str, Any] = {"instalments": rng.choice([3, 6, 12]), "first_due_on": first, "due_day": 20}
     overrides: dict[str, Any] = {}
-    if product.code in ("sme-interest-only", "short-bullet", "drawdown"):
+    if product.conventions["method"] in ("interest_only", "bullet"):
         columns = {"maturity_on": paid_out + timedelta(days=rng.choice([60, 365])), "due_day": rng.choice([0, 21])}
-    elif n % 7 == 0:
+    elif n % 7 == 0 or product.conventions["method"] == "custom":
         rows = [{"due_on": str(first), "principal_minor": 400_000}, {"due_on": "2026-09-20", "principal_minor": 600_000}]
         overrides, columns = {"method": "custom", "custom_rows": rows}, {"maturity_on": date(2026, 9, 20)}
         if first >= date(2026, 9, 20):

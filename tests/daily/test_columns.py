@@ -117,7 +117,9 @@ def test_the_cache_follows_the_tape_but_not_over_later_news(house: House) -> Non
     for s in StandingRow.objects.filter(contract__number__in=rows, as_of__lte=AS_OF).select_related("contract"):
         row = rows[s.contract.number]
         assert {c: getattr(s, c) for c in FROM_TAPE} == {c: row[t] for c, t in FROM_TAPE.items()}, s.contract.number
-    assert StandingRow.objects.filter(contract__number__startswith="R-").count() == sum(n.startswith("R-") for n in rows)
+    counts = dict(Contract.objects.values_list("number", "event_count"))
+    followed = [n for n, row in rows.items() if n.startswith("R-") and row["event_count"] == counts[n]]
+    assert StandingRow.objects.filter(contract__number__startswith="R-").count() == len(followed) > 40
     newer = StandingRow.objects.get(contract=Contract.objects.get(number=next(n for n in rows if n.startswith("R-"))))
     Contract.objects.filter(pk=newer.pk).update(event_count=99)  # an event came after the cut-off and wrote the row
     StandingRow.objects.filter(pk=newer.pk).update(payoff_minor=1)

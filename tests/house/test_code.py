@@ -1,4 +1,4 @@
-"""The code itself: nothing dead, public functions say what they do, files stay one idea, nothing of a machine or a person in them."""
+"""The code itself: nothing dead, public functions say what they do, files stay one idea, nothing names a machine."""
 
 from __future__ import annotations
 

@@ -9,9 +9,17 @@ from pathlib import Path
 from tideover.tape.schema import TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
-PLAIN = frozenset(
-    ["a", "abs", "actual", "added", "advance", "after", "age", "all", "amount", "amounts", "any", "at", "before", "by", "cap", "changes", "changed", "closed", "code", "cost", "count", "counted", "counts", "cumulative", "current", "currency", "cut", "dated", "date", "dates", "day", "days", "den", "details", "down", "each", "eligible", "end", "even", "expires", "exponent", "extra", "fewer", "first", "five", "fixed", "flag", "for", "forward", "free", "from", "future", "gone", "half", "in", "is", "joined", "joins", "keep", "last", "later", "left", "lowers", "lower", "max", "method", "min", "minor", "mode", "money", "month", "months", "name", "never", "new", "next", "num", "num", "odd", "of", "off", "offsets", "oldest", "on", "only", "open", "opened", "order", "over", "out", "own", "parts", "per", "ppm", "proportion", "quarter", "rank", "ratio", "reason", "rejected", "rel", "remaining", "requests", "restart", "round", "run", "running", "segment", "sent", "share", "shares", "shorten", "shown", "since", "start", "state", "steps", "success", "term", "terms", "third", "to", "today", "total", "totals", "type", "unit", "unknown", "unpaid", "until", "up", "week", "what", "daily", "past", "where", "within", "worst", "write", "year", "years", "live", "made", "failed", "id", "conventions", "carried", "change", "data", "part", "as", "each"]
-)
+PLAIN_TEXT = """
+    a abs actual added advance after age all amount amounts any as at before by cap carried change changed changes
+    closed code conventions cost count counted counts cumulative currency current cut daily data date dated dates day
+    days den details down each eligible end even expires exponent extra failed fewer first five fixed flag for forward
+    free from future gone half id in is joined joins keep last later left live lower lowers made max method min minor
+    mode money month months name never new next num odd of off offsets oldest on only open opened order out over own
+    part parts past per ppm proportion quarter rank ratio reason rejected rel remaining requests restart round run
+    running segment sent share shares shorten shown since start state steps success term terms third to today total
+    totals type unit unknown unpaid until up week what where within worst write year years
+"""
+PLAIN = frozenset(PLAIN_TEXT.split())
 """Words that mean in a name what they mean in a sentence."""
 
 

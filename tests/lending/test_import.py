@@ -140,21 +140,39 @@ def test_a_run_that_stopped_half_way_is_completed_by_the_same_command(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_store, "LOANS_AT_ONCE", 1)
-    real, calls = event_store.standings_refresh, []
+    real, calls = event_store.standings_write, []
 
-    def dies(ids: list[int]) -> None:
+    def dies(ids: object, columns: dict) -> None:
         calls.append(ids)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        real(ids)
+        real(ids, columns)
 
-    monkeypatch.setattr(event_store, "standings_refresh", dies)
+    monkeypatch.setattr(event_store, "standings_write", dies)
     with pytest.raises(KeyboardInterrupt):
         put(tmp_path, GOOD)
     assert LoanEvent.objects.count() == 1 and ImportBatch.objects.get().state == "running"
-    monkeypatch.setattr(event_store, "standings_refresh", real)
+    monkeypatch.setattr(event_store, "standings_write", real)
     result = put(tmp_path, GOOD)
     assert (result.stored, result.already, ImportBatch.objects.get().state) == (1, 1, "done")
+
+
+def test_a_payment_that_came_between_check_and_store_is_in_the_standing(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = event_store.append_batch
+
+    def late(batch: object, actor: str) -> object:
+        other = bulk.BulkEvent(1, 20504, 500, "between")
+        bulk.append([(house.loan.pk, [other])], "other")
+        return real(batch, actor)
+
+    monkeypatch.setattr(event_store, "append_batch", late)
+    assert put(tmp_path, GOOD).stored == 2
+    row = StandingRow.objects.get(contract=house.loan)
+    assert loan_standing(house.loan, row.as_of).paid_total_minor == 406_500
+    fields = standing_fields(loan_standing(house.loan, row.as_of), house.loan)
+    assert {n: getattr(row, n) for n in fields} == fields
 
 
 def tape(folder: Path, *rows: str, **options: object) -> Result:
@@ -331,7 +349,9 @@ def test_the_command_says_rejects_and_exit_codes(
     (tmp_path / "f.csv").write_text(GOOD + "T-9,1.00,20260220,A3\n", encoding="utf-8")
     line = ["import", "payments", str(tmp_path / "f.csv"), "--mapping", str(tmp_path / "m.yaml")]
     assert main([*line, "--rejects", str(tmp_path / "r.csv")]) == 1
-    assert (tmp_path / "r.csv").read_text(encoding="utf-8-sig").splitlines()[1] == "3,loan_id,T-9,no such loan"
+    assert (tmp_path / "r.csv").read_text(encoding="utf-8-sig").splitlines()[
+        1
+    ] == "3,loan_id,T-9,no such loan,T-9,1.00,20260220,A3"
     (tmp_path / "f.csv").write_text(GOOD, encoding="utf-8")
     assert main([*line, "--json"]) == 0
     assert '"stored": 2' in capsys.readouterr().out

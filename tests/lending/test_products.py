@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.factories import House
+from tests.peers_book.history import payment_record
 from tideover.core.problems import Refused
 from tideover.engine import presets
 from tideover.engine.replay import replay, schedule
@@ -18,7 +19,7 @@ from tideover.engine.terms import Terms, date_of, day
 from tideover.lending.contract_terms import terms_for, terms_from
 from tideover.lending.models import Contract, Product
 from tideover.lending.products import CATALOGUE, catalogue_load, product_check, product_load
-from tideover.lending.services import contract_open, payment_record
+from tideover.lending.services import contract_open
 
 SEASON = {10: 1, 11: 2}
 PRESETS: dict[str, Callable[[dict[str, Any]], Terms]] = {

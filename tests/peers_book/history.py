@@ -9,7 +9,7 @@ from typing import Any
 
 from tideover.engine.events import EventKind
 from tideover.engine.standing import Standing
-from tideover.lending.models import Contract
+from tideover.lending.models import Contract, LoanEvent
 from tideover.lending.selectors import loan_standing
 from tideover.lending.services import event_record
 
@@ -33,6 +33,16 @@ def enter(loan: Contract, which: Iterable[int]) -> None:
         event_record(
             loan, kind=kind, effective_on=on, amount_minor=amount, extra=extra, idempotency_key=f"{loan.number}:{n}", actor="a"
         )
+
+
+def payment_record(
+    loan: Contract, *, amount_minor: int, received_on: date, idempotency_key: str, actor: str, as_of: date | None = None
+) -> LoanEvent:
+    """Money on one loan."""
+    return event_record(
+        loan, kind=EventKind.PAYMENT, effective_on=received_on, amount_minor=amount_minor, idempotency_key=idempotency_key,
+        actor=actor, as_of=as_of,
+    )  # fmt: skip
 
 
 def said(loan: Contract, on: date = ON) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import django
 
 django.setup()
 
-from tests.factories import payment_record
+from tests.peers_book.history import payment_record
 from tideover.lending.models import Contract
 
 loans = [Contract.objects.get(number=n) for n in ("T-1", "T-2")]

@@ -10,8 +10,8 @@ from datetime import date
 
 import pytest
 
-from tests.factories import House, loan, payment_record
-from tests.peers_book.history import HISTORY, enter, said
+from tests.factories import House, loan
+from tests.peers_book.history import HISTORY, enter, payment_record, said
 from tideover.engine.events import EventKind
 from tideover.lending.journal import chain_break
 from tideover.lending.models import Contract, StandingRow

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from tests.factories import House
-from tests.peers_book.history import said
+from tests.peers_book.history import payment_record, said
 from tideover.core import business_time
 from tideover.daily.close import close_day, tapes
 from tideover.lending import clock, journal
 from tideover.lending.doctor import checks
 from tideover.lending.models import Contract
-from tideover.lending.services import payment_record
 
 DAY = date(2026, 3, 5)
 NEXT = DAY + timedelta(days=1)

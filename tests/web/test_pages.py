@@ -30,6 +30,8 @@ ADDRESSES = {
     "person": "/people/P-0001",
     "my-schedule": "/my/schedule/T-1",
     "my-receipts": "/my/receipts",
+    "my-help": "/my/help",
+    "book-trend": "/book/trend",
     "action-log": "/action-log",
     "settings": "/settings",
     "book-csv": "/book.csv",

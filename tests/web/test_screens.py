@@ -105,8 +105,9 @@ def test_the_engineer_gets_no_link_to_loans(busy: House) -> None:
 
 
 @pytest.fixture
-def two_closes(house: House) -> House:
+def two_closes(house: House, settings: Any, tmp_path: Path) -> House:
     """The last day of February and 20 March closed: the loans' second instalment fell due between them, one is paid."""
+    settings.TAPE_DIR = tmp_path
     close_day(date(2026, 2, 28), today=date(2026, 4, 1))
     for contract, key in ((house.loan, "a"), (house.second_loan, "b")):
         event_record(

@@ -16,18 +16,14 @@ from tideover.daily.columns import Conventions, Loans, columns_of, numbers, subs
 from tideover.daily.lookups import Lookups
 from tideover.daily.sources import Partition
 from tideover.engine.batch import STATUS_OK, Standings, replay_many
-from tideover.engine.classify import CLASSES, classify_many
+from tideover.engine.classify import CLASSES
 from tideover.engine.columns import NO, STANDING
 from tideover.engine.events import EventKind
 from tideover.engine.reference import effective
 from tideover.engine.terms import Method, day
-from tideover.lending.selectors import BUCKETS
+from tideover.lending.standing_words import BUCKET_CODES, STATUSES, buckets_of, categories_of, status_of
 from tideover.tape.schema import LOANS
 
-STATUSES = ("active", "overdue", "paid_off", "written_off")
-ACTIVE, OVERDUE, PAID_OFF, WRITTEN_OFF = range(4)
-BUCKET_CODES = (*(code for _, code in BUCKETS), "d180p", "written_off", "closed")
-BUCKET_OF = {code: n for n, code in enumerate(BUCKET_CODES)}
 STATES = ("ok", "event_rejected", "terms_impossible")
 METHODS = tuple(m.name.lower() for m in Method)
 CHANGES = np.array([int(k) for k in (EventKind.DEFER, EventKind.EXTENSION, EventKind.REAMORTISE, EventKind.RESTRUCTURE)])
@@ -115,28 +111,9 @@ def figures_of(standings: Standings, state: np.ndarray) -> Figures:
     """Bucket, days past due and balance of each loan."""
     s = standings.table
     status = status_of(s)
-    bucket = np.searchsorted(np.array([upper for upper, _ in BUCKETS]), s["days_past_due"]).astype(np.int8)
-    bucket[status == PAID_OFF] = BUCKET_OF["closed"]
-    bucket[status == WRITTEN_OFF] = BUCKET_OF["written_off"]
+    bucket = buckets_of(s, status)
     bucket[state != 0] = -1
     return Figures(bucket, s["days_past_due"], s["payoff"])
-
-
-def status_of(s: np.ndarray) -> np.ndarray:
-    """Index into STATUSES, as `selectors.loan_status` says."""
-    status = np.where(s["days_past_due"] > 0, OVERDUE, ACTIVE)
-    status = np.where(s["is_written_off"] != 0, WRITTEN_OFF, status)
-    return np.where((s["payoff"] <= 0) & (s["row_outstanding"] == 0), PAID_OFF, status).astype(np.int8)
-
-
-def categories_of(standings: Standings, status: np.ndarray, of: np.ndarray, ladders: Sequence[Ladder]) -> np.ndarray:
-    """Index into CLASSES by days past due on each loan's ladder (`of`: index into `ladders`), never better than the floor that an
-    event set."""
-    s = standings.table
-    found = classify_many(s["days_past_due"], ladders, of)
-    floors = np.array([CLASSES.index(c) if c else 0 for c in standings.classes], np.int8)
-    found = np.maximum(found, floors[s["class_code"]])
-    return np.where(status == PAID_OFF, 0, found).astype(np.int8)
 
 
 def _ladders(loans: Loans, entities: np.ndarray, look: Lookups, as_of: date) -> tuple[np.ndarray, list[Ladder]]:

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tideover.daily.columns import numbers
-from tideover.daily.loans import BUCKET_CODES, BUCKET_OF, Figures, codes, dates
+from tideover.daily.loans import Figures, codes, dates
 from tideover.engine.terms import day
+from tideover.lending.standing_words import BUCKET_CODES, BUCKET_OF
 from tideover.tape.schema import TRANSITIONS, arrow_schema
 
 KINDS = (

@@ -46,6 +46,7 @@ SAYS_MORE = frozenset(
     }
 )  # fmt: skip
 """Kinds that mean nothing without a detail: they must come as objects."""
+NEEDS_OBJECT = np.isin(np.arange(max(EventKind) + 1), [int(k) for k in SAYS_MORE])
 
 
 def terms_bulk(
@@ -82,7 +83,7 @@ def terms_bulk(
     if custom is not None and custom_offsets is not None:
         offsets = _offsets(custom_offsets, n, len(custom))
         loans["custom_at"], loans["custom_count"] = offsets[:-1], np.diff(offsets)
-        made.custom = np.ascontiguousarray(custom, np.int64).reshape(-1, 3)
+        made.custom = np.array(custom, np.int64).reshape(-1, 3)
     return made
 
 
@@ -189,7 +190,7 @@ def events_bulk(
     packer = EventPacker()
     for at, event in special:
         events[at] = packer.record(event)
-    needs = np.isin(events["kind"], [int(k) for k in SAYS_MORE])
+    needs = NEEDS_OBJECT[events["kind"]]
     needs[[at for at, _ in special]] = False
     if needs.any():
         at = int(np.flatnonzero(needs)[0])
@@ -210,7 +211,7 @@ def _within(name: str, column: np.ndarray, low: int, high: int) -> None:
 
 def _offsets(offsets: np.ndarray, n: int, m: int) -> np.ndarray:
     """int64[n + 1] from 0 to m, never falling."""
-    out = np.ascontiguousarray(offsets, np.int64)
+    out = np.array(offsets, np.int64)
     if len(out) != n + 1 or out[0] != 0 or out[-1] != m or (np.diff(out) < 0).any():
         raise ValueError(f"offsets must be {n + 1} numbers from 0 to {m} that never fall")
     return out

@@ -11,7 +11,7 @@ import numpy as np
 
 from tideover.engine import columns as K
 from tideover.engine.columns import COMPILED_KINDS, NO, PPM, RATIO_DEN_MAX, C
-from tideover.engine.compiled import inlined, kernel
+from tideover.engine.compiled import inlined, kernel, woven
 from tideover.engine.events import DebitStatus, DeferInterest, EventKind, PauseWhat, PrepayMode, RowPolicy
 from tideover.engine.kernel_dates import civil, days_counted, months_later
 from tideover.engine.kernel_numbers import add_product, rounded, share_rounded
@@ -26,10 +26,12 @@ from tideover.engine.kernel_plan import (
     OK,
     PERIODS,
     REJECTED,
+    ROWS_MAX,
     SHIFTED,
     WORK,
     add_piece,
     add_stop,
+    blank_set,
     fill,
     interest_exact,
     last_piece,
@@ -41,6 +43,9 @@ from tideover.engine.kernel_plan import (
     set_piece,
 )
 from tideover.engine.terms import (
+    PRINCIPAL_MINOR_MAX,
+    RATE_PPM_MAX,
+    ROW_COUNT_MAX,
     Accruals,
     AllocateBy,
     Component,
@@ -79,6 +84,8 @@ FAR = 1 << 40
 NO_LINE = -1
 LATE_MAX = 6 * 10**15
 """Largest overdue base (minor units) that add_product takes with any compiled penalty rate; above it the reference answers."""
+DAY_MAX = 10**6
+"""Days beyond +-2,700 years never occur; below it a span times 366 and every date formula stays far inside 63 bits."""
 GUARANTOR_ORDER = (INTEREST, PRINCIPAL, COMPOUND, PENALTY, FEE, THIRD_PARTY_FEE, RECOVERY_COST)
 assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(k for k in EventKind if k <= EventKind.ADJUSTMENT)
 
@@ -144,15 +151,11 @@ def _grace_last(conv, row):
     return max(start + conv.grace_days, row.due_on)
 
 
-@kernel
+@inlined
 def _lateness_days(day_count, start, end):
-    """Days counted from start to end as the reference adds them up: 30/360 day by day."""
-    if day_count == THIRTY or day_count == THIRTY_E:
-        total = 0
-        for day in range(start, end):
-            total += days_counted(day_count, day, day + 1)
-        return total
-    return days_counted(day_count, start, end)
+    """Days counted from start to end as the reference adds them up, day by day: then 30/360 counts as 30E/360 does (a day
+    before the 31st is a 30th, so every 31st counts as a 30th), and so its days add up."""
+    return days_counted(THIRTY_E if day_count == THIRTY else day_count, start, end)
 
 
 @inlined
@@ -209,7 +212,7 @@ def _next_turn(w, row, at, today):
     return stop, paused
 
 
-@inlined
+@kernel
 def _run(w, conv, row, at, stop, owed_p, owed_i):
     contract = rate_at(w, at)
     rate = conv.penalty_rate if conv.penalty_rate >= 0 else contract * conv.ratio_num
@@ -218,10 +221,7 @@ def _run(w, conv, row, at, stop, owed_p, owed_i):
         w.state[0].status = GAP
         return
     if base:
-        n = _lateness_days(conv.penalty_day_count, at, stop)
-        q, r = add_product(row.run_q[0], row.run_r[0], base, rate, n, PPM * conv.ratio_den, conv.penalty_over)
-        row.run_q[0] = q
-        row.run_r[0] = r
+        _run_one(conv, row, 0, base, rate, _lateness_days(conv.penalty_day_count, at, stop))
     if conv.compound_on_interest:
         base = owed_i
         if row.joined:
@@ -229,10 +229,16 @@ def _run(w, conv, row, at, stop, owed_p, owed_i):
         if base:
             which = conv.compound_rate_after if at >= w.state[0].maturity else conv.compound_rate_before
             rate = rate if which == AT_PENALTY_RATE else contract * conv.ratio_den
-            n = _lateness_days(conv.compound_day_count, at, stop)
-            q, r = add_product(row.run_q[1], row.run_r[1], base, rate, n, PPM * conv.ratio_den, conv.compound_over)
-            row.run_q[1] = q
-            row.run_r[1] = r
+            _run_one(conv, row, 1, base, rate, _lateness_days(conv.compound_day_count, at, stop))
+
+
+@kernel
+def _run_one(conv, row, k, base, rate, n):
+    """Penalty (0) or compound (1) on a base for n days."""
+    over = conv.penalty_over if k == 0 else conv.compound_over
+    q, r = add_product(row.run_q[k], row.run_r[k], base, rate, n, PPM * conv.ratio_den, over)
+    row.run_q[k] = q
+    row.run_r[k] = r
 
 
 @kernel
@@ -345,25 +351,10 @@ def _fix_ended(w, today):
             break
 
 
-@inlined
-def _falls(w, on):
-    """Whether a row falls due on this day."""
-    st = w.state[0]
-    for i in range(_undue_from(w), st.rows):
-        row = w.rows[i]
-        if not row.due and row.due_on == on:
-            return True
-        if st.sorted:
-            break
-    return False
-
-
 @kernel
 def _fall_due(w, loan, conv, on):
-    """Rows due on this day fall due; held money is used."""
+    """Rows due on this day, of which there is at least one, fall due; held money is used."""
     st = w.state[0]
-    if not _falls(w, on):
-        return
     if conv.has_penalty and conv.compound_joins == JOINS:
         for i in range(st.live, st.rows):
             if w.rows[i].due:
@@ -427,7 +418,7 @@ def _next_change(w, conv, today):
     return best
 
 
-@kernel
+@inlined
 def _advance(w, loan, conv, to):
     """Live from state.today to `to`, its due rows included, its events not."""
     st = w.state[0]
@@ -435,20 +426,29 @@ def _advance(w, loan, conv, to):
         _note_rows(w, min(st.note_at, to))
         st.note_at = NO
     if conv.has_penalty and conv.compound_joins == JOINS:
-        while st.today < to:
-            st.today = min(to, _next_change(w, conv, st.today))
-            for i in range(st.rows):
-                live_row(w, conv, w.rows[i], st.today)
-            _fall_due(w, loan, conv, st.today)
+        _step(w, loan, conv, to)
     else:
-        while True:
-            on = _next_due(w, st.today)
-            if on > to:
-                break
+        on = _next_due(w, st.today)
+        while on <= to:
             _fall_due(w, loan, conv, on)
             st.today = on
+            on = _next_due(w, on)
     _fix_ended(w, to)
     st.today = to
+
+
+@kernel
+def _step(w, loan, conv, to):
+    """As the reference does: from change to change, every row lived at each."""
+    st = w.state[0]
+    while st.today < to:
+        on = min(to, _next_change(w, conv, st.today))
+        falls = _next_due(w, st.today) == on
+        st.today = on
+        for i in range(st.rows):
+            live_row(w, conv, w.rows[i], on)
+        if falls:
+            _fall_due(w, loan, conv, on)
 
 
 @kernel
@@ -495,8 +495,8 @@ def _book(w, line, c, amount):
 
 @inlined
 def _pay_row(w, conv, row, c, amount, line):
-    if c > COMPOUND or amount == 0:
-        return amount
+    if amount == 0:
+        return 0
     part = min(amount, max(0, claim(conv, row, c)))
     if part:
         row.paid[c] += part
@@ -505,13 +505,8 @@ def _pay_row(w, conv, row, c, amount, line):
     return amount - part
 
 
-@inlined
-def _pay_charges(w, c, amount, today, line):
-    return _pay_each_charge(w, c, amount, today, line) if w.state[0].charges and amount else amount
-
-
 @kernel
-def _pay_each_charge(w, c, amount, today, line):
+def _pay_charge(w, c, amount, today, line):
     for k in range(w.state[0].charges):
         charge = w.charges[k]
         if charge.component == c and charge.due_on <= today and charge.settled < charge.amount:
@@ -525,17 +520,18 @@ def _pay_each_charge(w, c, amount, today, line):
 
 @kernel
 def _pay_due(w, loan, conv, amount, today, line):
-    """Pay what is due by the allocation order; what is left. Rows live up to today as the money comes to them."""
+    """Pay what is due by the allocation order, the second one when far overdue; what is left. Rows live up to today as the money
+    comes to them."""
     st = w.state[0]
-    order, by = conv.order, conv.by
+    which = 0
     if conv.over_dpd >= 0 and _days_past_due(w, conv, today)[0] > conv.over_dpd:
-        order, by = conv.over_order, conv.over_by
+        which = 1
     if conv.accruals == SEGMENT:
         _cut_segments(w, conv, today)
-    if by == BY_COMPONENT:
-        amount = _pay_by_component(w, conv, order, amount, today, line)
+    if conv.by[which] == BY_COMPONENT:
+        amount = _pay_by_component(w, conv, which, amount, today, line)
     else:
-        amount = _pay_by_instalment(w, conv, order, amount, today, line)
+        amount = _pay_by_instalment(w, conv, which, amount, today, line)
     if st.note_at != NO:
         _note_rows(w, today)
     _pass_done(w, conv)
@@ -543,40 +539,50 @@ def _pay_due(w, loan, conv, amount, today, line):
 
 
 @kernel
-def _pay_by_instalment(w, conv, order, amount, today, line):
+def _pay_by_instalment(w, conv, which, amount, today, line):
     """Charges that stand before principal in the order, then row by row, then the other charges."""
-    st, rank = w.state[0], 0
-    while order[rank] != PRINCIPAL:
-        amount = _pay_charges(w, order[rank], amount, today, line)
-        rank += 1
+    st = w.state[0]
+    if st.charges:
+        amount = _pay_charges(w, conv, which, True, amount, today, line)
     for i in range(st.live, st.due_stop):
         if amount == 0:
-            break
+            return 0
         row = w.rows[i]
         if row.due:
             live_row(w, conv, row, today)
-            for k in range(C):
-                amount = _pay_row(w, conv, row, order[k], amount, line)
+            for k in range(4):
+                amount = _pay_row(w, conv, row, conv.row_order[which, k], amount, line)
             _note_paid(row, today)
-    for k in range(rank, C):
-        amount = _pay_charges(w, order[k], amount, today, line)
+    return _pay_charges(w, conv, which, False, amount, today, line) if st.charges else amount
+
+
+@kernel
+def _pay_charges(w, conv, which, before, amount, today, line):
+    """Charges in the order of their components, those before principal or the rest."""
+    rank = 0
+    while conv.order[which, rank] != PRINCIPAL:
+        rank += 1
+    for k in range(0 if before else rank, rank if before else C):
+        amount = _pay_charge(w, conv.order[which, k], amount, today, line)
     return amount
 
 
 @kernel
-def _pay_by_component(w, conv, order, amount, today, line):
+def _pay_by_component(w, conv, which, amount, today, line):
     """Component by component, in each row by row."""
     st = w.state[0]
     for k in range(C):
-        amount = _pay_charges(w, order[k], amount, today, line)
-        if order[k] <= COMPOUND:
+        c = conv.order[which, k]
+        if st.charges:
+            amount = _pay_charge(w, c, amount, today, line)
+        if c <= COMPOUND:
             for i in range(st.live, st.due_stop):
                 if amount == 0:
                     return 0
                 row = w.rows[i]
                 if row.due:
                     live_row(w, conv, row, today)
-                    amount = _pay_row(w, conv, row, order[k], amount, line)
+                    amount = _pay_row(w, conv, row, c, amount, line)
                     _note_paid(row, today)
     return amount
 
@@ -1223,7 +1229,7 @@ def _on_settlement(w, loan, conv, ev, amount, today):
     st.stopped = today
 
 
-@kernel
+@woven
 def _apply(w, loan, conv, ev, amount, d, today):
     st, kind = w.state[0], ev.kind
     if kind == E_PAYMENT or kind == E_DEBIT:
@@ -1311,6 +1317,33 @@ def _reversed(events, details, low, high, known_at, seq):
     return False
 
 
+@inlined
+def _is_sound(e, details):
+    """Whether an event is of a compiled kind, in range and without an `event_problem`; otherwise the reference speaks."""
+    low = -1 if e.kind == E_WAIVER else 0
+    if not (0 <= e.detail < len(details) and low <= e.amount <= PRINCIPAL_MINOR_MAX and abs(e.on) <= DAY_MAX):
+        return False
+    return (e.kind == E_PAYMENT and e.detail == 0) or _is_sound_detail(e, details[e.detail])
+
+
+@kernel
+def _is_sound_detail(e, d):
+    if e.kind == E_JUDGMENT or e.kind > E_ADJUSTMENT:
+        return False
+    if e.kind == E_ADJUSTMENT and (d.from_day != NO or d.until != NO):
+        return False
+    if not -1 <= d.rate_ppm <= RATE_PPM_MAX or (e.kind == E_RATE and d.rate_ppm < 0):
+        return False
+    if (e.kind == E_PAUSE or e.kind == E_EXTENSION) and d.until == NO:
+        return False
+    if e.kind == E_DEFER and not 0 <= d.rows <= ROW_COUNT_MAX:
+        return False
+    for k in range(d.share_count):
+        if not 0 <= d.share_num[k] <= d.share_den[k]:
+            return False
+    return e.kind != E_CHARGE or e.component == PENALTY or e.component >= FEE
+
+
 @kernel
 def _chained(events, details, low, high, known_at):
     """Whether a reversal of a reversal is itself reversed, or came before what it reverses: the reference unwinds those."""
@@ -1335,12 +1368,16 @@ def _reverses_one(events, details, low, high, known_at, f):
     return False
 
 
-@kernel
+@woven
 def _choose(w, events, details, low, high, as_of, known_at):
-    """Indices of the events that count, by (day, seq), in w.chosen; how many, -1 when there are too many."""
-    special = False
+    """Indices of the events that count, by (day, seq), in w.chosen; how many, -1 when too many or one is out of range."""
+    special, w.state[0].adjusted = False, 0
     for i in range(low, high):
+        if not _is_sound(events[i], details):
+            return -1
         special = special or events[i].kind == E_REVERSAL
+        if events[i].kind == E_ADJUSTMENT:
+            w.state[0].adjusted = 1
     if special and _chained(events, details, low, high, known_at):
         return -1
     n = 0
@@ -1495,7 +1532,25 @@ def _answer(w, conv, out, today):
         out.recovered[c] = st.recovered[c] if st.is_written_off else 0
 
 
-@kernel
+@inlined
+def _in_bounds(w, loan, conv, as_of):
+    """Whether the loan lies where the numbers here are exact: the bounds of `Terms.problems` and those of the scratch."""
+    return (
+        conv.gap == 0
+        and 0 < loan.principal <= PRINCIPAL_MINOR_MAX
+        and 0 <= loan.rate <= RATE_PPM_MAX
+        and 0 <= loan.instalments <= ROW_COUNT_MAX
+        and (loan.instalments > 0 or conv.method == INTEREST_ONLY or conv.method == BULLET or conv.method == CUSTOM)
+        and 0 <= loan.custom_count <= w.undue.shape[0] - 4
+        and 0 <= loan.due_day <= 31
+        and abs(loan.disbursed_on) <= DAY_MAX
+        and abs(as_of) <= DAY_MAX
+        and (loan.first_due_on == NO or abs(loan.first_due_on) <= DAY_MAX)
+        and (loan.maturity_on == NO or abs(loan.maturity_on) <= DAY_MAX)
+    )
+
+
+@woven
 def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     st = w.state[0]
     st.status, st.status_seq = OK, 0
@@ -1507,22 +1562,15 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     for c in range(C):
         st.subrogated[c] = 0
     n = _choose(w, events, details, low, high, as_of, known_at)
-    if conv.gap or n < 0 or loan.instalments + 4 > w.undue.shape[0] or loan.custom_count + 4 > w.undue.shape[0]:
+    if n < 0 or not _in_bounds(w, loan, conv, as_of):
         st.status = GAP
         return
-    adjusted = False
-    for i in range(low, high):
-        kind, d = events[i].kind, details[events[i].detail]
-        adjusted = adjusted or kind == E_ADJUSTMENT
-        redated = kind == E_ADJUSTMENT and (d.from_day != NO or d.until != NO)
-        if kind == E_JUDGMENT or kind > E_ADJUSTMENT or redated:
-            st.status = GAP
-            return
     st.level = make_plan(w, loan, conv)
     st.today = loan.disbursed_on - 1
     _rows_changed(w)
     st.today = loan.disbursed_on
-    _fall_due(w, loan, conv, st.today)
+    if _next_due(w, st.today - 1) == st.today:
+        _fall_due(w, loan, conv, st.today)
     _fix_ended(w, st.today)
     for k in range(n):
         e = events[w.chosen[k]]
@@ -1530,10 +1578,12 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
             return
         if e.on > st.today:
             _advance(w, loan, conv, e.on)
-        if e.kind != E_PAYMENT:
+        amount = _adjusted_amount(events, details, low, high, known_at, e) if st.adjusted else e.amount
+        if e.kind == E_PAYMENT and e.detail == 0:
+            _payment(w, loan, conv, e.seq, e.on, E_PAYMENT, amount, st.today)
+        else:
             live_rows(w, conv, st.today)
-        amount = _adjusted_amount(events, details, low, high, known_at, e) if adjusted else e.amount
-        _apply(w, loan, conv, e, amount, details[e.detail], st.today)
+            _apply(w, loan, conv, e, amount, details[e.detail], st.today)
     if st.status != OK:
         return
     if as_of > st.today:
@@ -1571,6 +1621,7 @@ def rows_out(works, conv, out):
 def work_new(terms: K.TermsColumns) -> np.ndarray:
     """Scratch of one thread for these terms: one record of WORK."""
     works = np.zeros(1, WORK).view(np.recarray)
+    blank_set(works)
     calendars_set(works, terms)
     return works
 
@@ -1581,4 +1632,5 @@ def calendars_set(works: np.ndarray, terms: K.TermsColumns) -> None:
     works["calendars"][0, :count, : terms.calendars.shape[1]] = terms.calendars[:count]
 
 
+assert ROW_COUNT_MAX + 4 < ROWS_MAX
 assert RATIO_DEN_MAX * PPM * 365 * 366 * K.UNIT_MAX < 2**62

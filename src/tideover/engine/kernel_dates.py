@@ -12,7 +12,7 @@ UNADJUSTED, FOLLOWING = int(BusinessDay.UNADJUSTED), int(BusinessDay.FOLLOWING)
 MODIFIED_FOLLOWING, MODIFIED_PRECEDING = int(BusinessDay.MODIFIED_FOLLOWING), int(BusinessDay.MODIFIED_PRECEDING)
 
 
-@inlined
+@kernel
 def civil(on):
     """(year, month, day of month) of a day."""
     z = on + 719468
@@ -25,7 +25,7 @@ def civil(on):
     return yoe + era * 400 + (1 if month <= 2 else 0), month, doy - (153 * mp + 2) // 5 + 1
 
 
-@inlined
+@kernel
 def day_of(year, month, dom):
     """The day of a civil date."""
     y = year - 1 if month <= 2 else year
@@ -49,7 +49,7 @@ def month_length(year, month):
     return 30 if month == 4 or month == 6 or month == 9 or month == 11 else 31
 
 
-@inlined
+@kernel
 def months_later(anchor, months, due_day):
     """`due_day` (or the month's last day) of the month `months` after the anchor's."""
     year, month, _ = civil(anchor)
@@ -76,12 +76,13 @@ def _walk(open_days, on, by):
 @inlined
 def adjusted(conv, calendars, on):
     """`on` moved to a working day by the terms' convention. `row_dates` leaves days near the calendar's ends to the reference."""
-    how = conv.business_day
-    if how == UNADJUSTED or on < 0 or on >= CALENDAR_DAYS:
+    if conv.business_day == UNADJUSTED or on < 0 or on >= CALENDAR_DAYS or calendars[conv.calendar, on] == 1:
         return on
-    open_days = calendars[conv.calendar]
-    if open_days[on] == 1:
-        return on
+    return _moved(conv.business_day, calendars[conv.calendar], on)
+
+
+@kernel
+def _moved(how, open_days, on):
     by = 1 if how == FOLLOWING or how == MODIFIED_FOLLOWING else -1
     moved = _walk(open_days, on, by)
     if (how == MODIFIED_FOLLOWING or how == MODIFIED_PRECEDING) and civil(moved)[1] != civil(on)[1]:

@@ -49,13 +49,9 @@ def rounded(q, r, over, mode, unit):
     if mode == UP:
         return floor + unit
     twice, whole = 2 * (m * over + r), unit * over
-    if twice > whole:
-        return floor + unit
-    if twice < whole:
+    if twice == whole and mode == HALF_EVEN and (floor // unit) % 2 == 0:
         return floor
-    if mode == HALF_EVEN and (floor // unit) % 2 == 0:
-        return floor
-    return floor + unit
+    return floor + (unit if twice >= whole else 0)
 
 
 @kernel

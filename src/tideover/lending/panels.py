@@ -29,6 +29,7 @@ from tideover.lending.models import (
     Receipt,
     StandingRow,
 )
+from tideover.lending.models.plain import OfParty
 from tideover.lending.selectors import BUCKET_ORDER, contracts_visible, standings_visible
 
 LATE_BUCKETS = ("d1_30", "d31_60", "d61_90", "d91_180", "d180p")
@@ -75,6 +76,23 @@ def _standings(condition: Callable[[date], Q]) -> Callable[[QuerySet[Contract], 
 def _inside(visible: QuerySet[Contract]) -> Q:
     """The scope as a condition; for the whole house only that there is a loan, which saves a look-up a row."""
     return Q(contract__in=visible) if visible.query.has_filters() else Q(contract__isnull=False)
+
+
+def _plain(label: str, owner: Role, days: int, model: type[OfParty], oldest: str, condition: Callable[[date], Q]) -> Exceptions:
+    """An exception made of plain rows: those of a visible loan, and those of a visible borrower that name no loan."""
+
+    def rows(visible: QuerySet[Contract], on: date) -> QuerySet[Any]:
+        whole = not visible.query.has_filters()
+        of_party = Q(contract=None, party__in=visible.values("borrower"))
+        scope = Q() if whole else Q(contract__in=visible) | of_party
+        return model.objects.filter(scope, condition(on))  # type: ignore[attr-defined]
+
+    def loans(on: date) -> Q:
+        found = model.objects.filter(condition(on))  # type: ignore[attr-defined]
+        of_party = found.filter(contract=None).values("party")
+        return Q(contract__in=found.values("contract")) | Q(contract__borrower__in=of_party)
+
+    return Exceptions(label, owner, days, rows, oldest, None, loans)
 
 
 def _of(rows: QuerySet[Any], field: str = "contract") -> Q:
@@ -146,11 +164,8 @@ def _kind(label: str, owner: Role, days: int, condition: Callable[[date], Q], ol
 
 
 EXCEPTIONS: dict[str, Exceptions] = {
-    "help": Exceptions(
-        label="Help requests without an answer", owner=Role.COUNSELLOR, days=2,
-        rows=lambda visible, on: HelpRequest.objects.filter(_inside(visible), closed_at=None),
-        oldest="opened_at", amount=None,
-        loans=lambda on: _of(HelpRequest.objects.filter(closed_at=None)),
+    "help": _plain(
+        "Help requests without an answer", Role.COUNSELLOR, 2, HelpRequest, "opened_at", lambda on: Q(closed_at=None)
     ),
     "missed": Exceptions(
         label="Arrangements past their day, loan still late", owner=Role.COLLECTOR, days=1,
@@ -200,23 +215,10 @@ EXCEPTIONS: dict[str, Exceptions] = {
         oldest="recorded_at", amount=None,
         loans=lambda on: _of(_corrected(on)),
     ),
-    "complaint": Exceptions(
-        label="Open complaints", owner=Role.COMPLAINTS, days=15,
-        rows=lambda visible, on: Complaint.objects.filter(_inside(visible), closed_on=None),
-        oldest="opened_on", amount=None,
-        loans=lambda on: _of(Complaint.objects.filter(closed_on=None)),
-    ),
-    "dispute": Exceptions(
-        label="Open disputes", owner=Role.COMPLAINTS, days=20,
-        rows=lambda visible, on: Dispute.objects.filter(_inside(visible), closed_on=None),
-        oldest="opened_on", amount=None,
-        loans=lambda on: _of(Dispute.objects.filter(closed_on=None)),
-    ),
-    "hold": Exceptions(
-        label="Holds whose review day has come", owner=Role.TEAM_LEAD, days=0,
-        rows=lambda visible, on: Hold.objects.filter(_inside(visible), lifted_at=None, review_on__lte=on),
-        oldest="review_on", amount=None,
-        loans=lambda on: _of(Hold.objects.filter(lifted_at=None, review_on__lte=on)),
+    "complaint": _plain("Open complaints", Role.COMPLAINTS, 15, Complaint, "opened_on", lambda on: Q(closed_on=None)),
+    "dispute": _plain("Open disputes", Role.COMPLAINTS, 20, Dispute, "opened_on", lambda on: Q(closed_on=None)),
+    "hold": _plain(
+        "Holds whose review day has come", Role.TEAM_LEAD, 0, Hold, "review_on", lambda on: Q(lifted_at=None, review_on__lte=on)
     ),
     "import": Exceptions(
         label="Files that did not come in whole", owner=Role.ENGINEER, days=1,
@@ -264,6 +266,20 @@ def loans_shown(user: User, as_of: date, *, show: str = "", bucket: str = "") ->
         rows = rows.filter(bucket=bucket)
     rows = shown(rows, show, as_of)
     return rows.select_related("contract__borrower", "contract__branch").order_by(*order_of(show, bucket))
+
+
+def dated(rows: list[StandingRow], user: User, as_of: date, show: str) -> list[StandingRow]:
+    """The listed loans with `since` and `act_by` of the exception that lists them, where it is about single loans."""
+    kind = EXCEPTIONS.get(show)
+    if kind is None or not kind.oldest or not rows or show == "held":
+        return rows
+    found = kind.rows(contracts_visible(user, as_of), as_of).filter(contract__in=[r.pk for r in rows])
+    first = dict(found.values_list("contract").annotate(first=Min(kind.oldest)).order_by())
+    for row in rows:
+        on = first.get(row.pk)
+        row.since = business_date(on) if isinstance(on, datetime) else on  # type: ignore[attr-defined]
+        row.act_by = row.since and row.since + timedelta(days=kind.days)  # type: ignore[attr-defined]
+    return rows
 
 
 def order_of(show: str, bucket: str) -> tuple[str, ...]:

@@ -107,7 +107,10 @@ def _trend(scope: tapes.Scope) -> Trend:
     late = [s.late_minor / s.balance_minor if s.balance_minor else None for s in shares]
     bad = [s.bad_minor / s.balance_minor if s.balance_minor else None for s in shares]
     shares_chart = percent_chart(
-        _("Late and bad share of unpaid principal, by closed day"), "%", days, [(_("late"), late), (_("bad debt"), bad)]
+        _("Late and bad share of unpaid principal, by closed day"),
+        "%",
+        days,
+        [(_("late share"), late), (_("bad-debt share"), bad)],
     )
     flows = [
         (first.as_of, last.as_of, flow_rates(tapes.rolls(first, last, scope)))
@@ -131,17 +134,18 @@ def _months_apart(first: CloseRun, last: CloseRun) -> int:
 
 
 def _tape_blocks(user: User, on: date, *, by_count: bool) -> dict[str, Any]:
-    """Changes of the latest day, roll rates and trend; empty blocks while no day is closed."""
+    """Changes of the latest day and roll rates; empty blocks while no day is closed."""
     first, last = tapes.span()
     if last is None:
-        return {"rolls": None, "moves": None, "closed": None, "trend": None}
+        return {"rolls": None, "moves": None, "closed": None}
     _last, found = tapes.changes(user, on)
     moves = [(kind, sum(c["kind"] == kind for c in found), _principal(found, kind)) for kind in KINDS]
     scope = tapes.scope_of(user, on)
     rolls = None
     if first is not None:
         rolls = rolls_table(first.as_of, last.as_of, tapes.rolls(first, last, scope), by_count=by_count)
-    return {"rolls": rolls, "moves": moves, "closed": last, "trend": _trend(scope), "flow_names": FLOWS}
+    before = None if first is None else tapes.shares(first, scope)
+    return {"rolls": rolls, "moves": moves, "closed": last, "before": before}
 
 
 def _principal(found: list[dict[str, Any]], kind: str) -> int:
@@ -160,6 +164,14 @@ def page(request: HttpRequest) -> HttpResponse:
     by_count = request.GET.get("by") == "count"
     context = {"figures": book_figures(user, today), "by_count": by_count, **_tape_blocks(user, today, by_count=by_count)}
     return render(request, "web/book.html", context)
+
+
+@require("book-trend")
+def trend(request: HttpRequest) -> HttpResponse:
+    """Month ends side by side: a page of its own, and a part of the book that arrives after its figures."""
+    context = {"trend": _trend(tapes.scope_of(_user(request), business_date())), "flow_names": FLOWS}
+    part = request.headers.get("HX-Request")
+    return render(request, "web/book/trend.html" if part else "web/book_trend.html", context)
 
 
 @require("book-loans")

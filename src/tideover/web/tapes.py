@@ -23,6 +23,10 @@ from tideover.tape import store
 
 MONTHS = 12
 """How many month ends a trend goes back."""
+COLUMNS = (
+    "data_cut_off_date", "loan_id", "originator_id", "branch", "current_principal_balance", "bucket", "five_category",
+)  # fmt: skip
+"""What these pages need of a row of the tape."""
 LIVE = "bucket NOT IN ('closed', 'written_off')"
 ROLLS_SQL = """
 SELECT a.bucket AS was, b.bucket AS became, count(*) AS n, sum(a.current_principal_balance) AS amount
@@ -134,7 +138,7 @@ def shares(run: CloseRun, scope: Scope) -> Shares:
 
 
 def _loans(tape: Tape, scope: Scope) -> pa.Table:
-    return _inside(store.read(tape_folder(tape.as_of), "loans", tape.loans), scope)
+    return _inside(store.read(tape_folder(tape.as_of), "loans", tape.loans, COLUMNS), scope)
 
 
 def _inside(table: pa.Table, scope: Scope) -> pa.Table:

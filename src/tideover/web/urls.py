@@ -17,6 +17,7 @@ urlpatterns = [
     path("settings", views.settings_page, name="settings"),
     path("book", book.page, name="book"),
     path("book.csv", book.csv_file, name="book-csv"),
+    path("book/trend", book.trend, name="book-trend"),
     path("book/loans", book.loans, name="book-loans"),
     path("day", day.page, name="day"),
     path("api/docs", api_docs.page, name="api-docs"),

@@ -7,10 +7,10 @@ checks, and a staging table would write every row twice. Layout and hashes are t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from tideover.core.business_time import micros
 from tideover.core.problems import refuse
-from tideover.core.sql import among, array_text
+from tideover.core.sql import among, array_text, rows_read
 from tideover.engine.terms import date_of
 from tideover.lending.chain import (
     GENESIS,
@@ -37,6 +37,7 @@ COLUMNS = (
     "actor", "prev_hash", "hash",
 )  # fmt: skip
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BLOCK = 4_000
 POSTGRES_EPOCH_DAY = 10_957
 COPY_HEAD, COPY_TAIL = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 
@@ -100,19 +101,21 @@ def batch_of(batches: Sequence[tuple[int, Sequence[BulkEvent]]]) -> EventBatch:
 
 
 def append(batches: Sequence[tuple[int, Sequence[BulkEvent]]], actor: str) -> int:
-    """`append_batch` of events given one by one."""
-    return append_batch(batch_of(batches), actor)
+    """`append_batch` of events given one by one; returns how many were written."""
+    batch = batch_of(batches)
+    append_batch(batch, actor)
+    return len(batch)
 
 
-def append_batch(batch: EventBatch, actor: str) -> int:
-    """Append events to loans; returns how many were written.
+def append_batch(batch: EventBatch, actor: str) -> np.ndarray:
+    """Append events to loans; returns how many events each loan had before (int64, by ascending id).
 
     The caller has checked the events, and that the keys are new (a key that is not makes the whole call fail). `recorded_us` is
     history's own, but never at or below a cut-off that knew the loan: the tape of a closed day would no longer be what replay
     says was known then. Raises Refused.
     """
     if not len(batch):
-        return 0
+        return np.zeros(0, np.int64)
     ids, first, loan_of = np.unique(batch.contract_ids, return_index=True, return_inverse=True)
     assert (np.diff(batch.contract_ids) >= 0).all(), "a loan's events must stand together"
     with transaction.atomic():
@@ -125,24 +128,47 @@ def append_batch(batch: EventBatch, actor: str) -> int:
             if below.any():
                 number = rows[loan_of[int(np.flatnonzero(below)[0])]][1]
                 raise refuse("below_cut_off", f"{number}: what was known by {closed.isoformat()} is closed", "recorded_at")
-        links = _links(batch, counts[loan_of] + np.arange(len(batch)) - first[loan_of] + 1, now_us, actor)
-        prevs, hashes, bodies = chain_columns(links, tips)
-        (_copy if connection.vendor == "postgresql" else _execute)(batch, links, prevs, hashes, bodies)
+        seqs = counts[loan_of] + np.arange(len(batch)) - first[loan_of] + 1
+        hashes: list[bytes] = []
+        (_copy if connection.vendor == "postgresql" else _execute)(_blocks(batch, seqs, tips, now_us, actor, hashes))
         last = np.append(first[1:], len(batch)) - 1
-        tips_move({int(pk): (int(links.seqs[i]), hashes[i]) for pk, i in zip(ids.tolist(), last.tolist(), strict=True)})
-    return len(batch)
+        tips_move({pk: (int(seqs[i]), hashes[i]) for pk, i in zip(ids.tolist(), last.tolist(), strict=True)})
+    return counts
+
+
+class Block(NamedTuple):
+    """Some events, chained: what the writers take."""
+
+    batch: EventBatch
+    links: LinkColumns
+    prevs: list[bytes]
+    hashes: list[bytes]
+    bodies: list[bytes]
+
+
+def _blocks(
+    batch: EventBatch, seqs: np.ndarray, tips: dict[int, bytes], now_us: int, actor: str, hashes: list[bytes]
+) -> Iterator[Block]:
+    """The events in blocks, each chained when the writer asks for it: while PostgreSQL stores one, the next is hashed."""
+    for first in range(0, len(batch), BLOCK):
+        part = batch.part(first, first + BLOCK)
+        links = _links(part, seqs[first : first + BLOCK], now_us, actor)
+        prevs, own, bodies = chain_columns(links, tips)
+        tips[int(part.contract_ids[-1])] = own[-1]
+        hashes += own
+        yield Block(part, links, prevs, own, bodies)
 
 
 def _locked(ids: np.ndarray, closed: datetime | None) -> list[tuple[Any, ...]]:
     """(id, number, known to the last cut-off, events, tip) of the loans, locked in ascending order of id."""
-    where, values = among("id", ids.tolist())
+    named, bound = among("id", ids.tolist())
     before = connection.ops.adapt_datetimefield_value(closed) if closed is not None else None
     lock = "FOR NO KEY UPDATE" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, number, created_at <= %s, event_count, chain_hash FROM lending_contract "
-            f"WHERE {where} ORDER BY id {lock}",
-            [before, *values],
+            f"WHERE {named} ORDER BY id {lock}",
+            [before, *bound],
         )
         rows = cursor.fetchall()
     assert len(rows) == len(ids), "every loan of a batch must exist"
@@ -163,32 +189,35 @@ def _utf8(texts: list[str]) -> pa.Array:
     return pa.array(texts, pa.string()).cast(pa.binary())
 
 
-def _copy(batch: EventBatch, links: LinkColumns, prevs: list[bytes], hashes: list[bytes], bodies: list[bytes]) -> None:
-    """COPY in PostgreSQL's binary format: each value after its length, big-endian; days and instants count from 2000-01-01."""
-    n = len(batch)
+def _copy(blocks: Iterator[Block]) -> None:
+    """COPY in PostgreSQL's binary format."""
+    sql = f"COPY lending_loanevent ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+    with connection.cursor() as cursor, cursor.copy(sql) as copy:
+        copy.write(COPY_HEAD)
+        for block in blocks:
+            rows = _binary(block)
+            copy.write(memoryview(rows.buffers()[2])[: np.frombuffer(rows.buffers()[1], np.int32)[len(rows)]])
+        copy.write(COPY_TAIL)
+
+
+def _binary(block: Block) -> pa.Array:
+    """Rows of COPY: each value after its length, big-endian; days and instants count from 2000-01-01."""
+    links = block.links
     numbers = (
         ("contract_id", ">i8", links.contract_ids), ("seq", ">i4", links.seqs), ("kind", ">i2", links.kinds),
         ("effective_on", ">i4", links.effective_days - POSTGRES_EPOCH_DAY),
         ("recorded_at", ">i8", links.recorded_us - POSTGRES_EPOCH_DAY * 86_400_000_000),
         ("amount_minor", ">i8", links.amounts_minor),
     )  # fmt: skip
-    head = np.empty(
-        n, [("fields", ">i2"), *((k, t) for name, form, _ in numbers for k, t in ((f"n_{name}", ">i4"), (name, form)))]
-    )
+    fields = [(k, t) for name, form, _ in numbers for k, t in ((f"n_{name}", ">i4"), (name, form))]
+    head = np.empty(len(links.seqs), [("fields", ">i2"), *fields])
     head["fields"] = len(COLUMNS)
     for name, form, values in numbers:
         head[f"n_{name}"], head[name] = np.dtype(form).itemsize, values
-    rows = bytes_joined(
-        bytes_fixed(head), *_jsonb(batch), lengths(links.keys, ">i4"), links.keys, *_digest(bodies),
-        lengths(links.actors, ">i4"), links.actors, *_digest(prevs), *_digest(hashes),
+    return bytes_joined(
+        bytes_fixed(head), *_jsonb(block.batch), lengths(links.keys, ">i4"), links.keys, *_digest(block.bodies),
+        lengths(links.actors, ">i4"), links.actors, *_digest(block.prevs), *_digest(block.hashes),
     )  # fmt: skip
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY lending_loanevent ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)") as copy,
-    ):
-        copy.write(COPY_HEAD)
-        copy.write(memoryview(rows.buffers()[2])[: np.frombuffer(rows.buffers()[1], np.int32)[n]])
-        copy.write(COPY_TAIL)
 
 
 def _digest(values: list[bytes]) -> tuple[Any, pa.Array]:
@@ -216,19 +245,21 @@ class _Texts(dict[int, str]):
         return text
 
 
-def _execute(batch: EventBatch, links: LinkColumns, prevs: list[bytes], hashes: list[bytes], bodies: list[bytes]) -> None:
+def _execute(blocks: Iterator[Block]) -> None:
     """executemany with values as Django itself stores them in SQLite."""
     days = _Texts(lambda d: date_of(d).isoformat())
     instants = _Texts(lambda us: connection.ops.adapt_datetimefield_value(EPOCH + timedelta(microseconds=us)))
-    extras = [None] * len(batch) if batch.extras is None else [None if x is None else json.dumps(x) for x in batch.extras]
-    values = zip(
-        links.contract_ids.tolist(), links.seqs.tolist(), links.kinds.tolist(), [days[d] for d in links.effective_days.tolist()],
-        [instants[us] for us in links.recorded_us.tolist()], links.amounts_minor.tolist(), extras, batch.keys, bodies,
-        links.actors.cast(pa.string()).to_pylist(), prevs, hashes, strict=True,
-    )  # fmt: skip
-    marks = ", ".join(["%s"] * len(COLUMNS))
+    sql = f"INSERT INTO lending_loanevent ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"
     with connection.cursor() as cursor:
-        cursor.executemany(f"INSERT INTO lending_loanevent ({', '.join(COLUMNS)}) VALUES ({marks})", list(values))
+        for batch, links, prevs, hashes, bodies in blocks:
+            extras = [None] * len(batch) if batch.extras is None else [None if x is None else json.dumps(x) for x in batch.extras]
+            values = zip(
+                links.contract_ids.tolist(), links.seqs.tolist(), links.kinds.tolist(),
+                [days[d] for d in links.effective_days.tolist()], [instants[us] for us in links.recorded_us.tolist()],
+                links.amounts_minor.tolist(), extras, batch.keys, bodies, links.actors.cast(pa.string()).to_pylist(), prevs,
+                hashes, strict=True,
+            )  # fmt: skip
+            cursor.executemany(sql, list(values))
 
 
 def tips_move(tip: Mapping[int, tuple[int, bytes]]) -> None:
@@ -250,9 +281,6 @@ def keys_known(keys: Sequence[str]) -> dict[str, bytes]:
     """Body hashes of the keys that the journal holds already."""
     out: dict[str, bytes] = {}
     for start in range(0, len(keys), 20_000):
-        part = list(keys[start : start + 20_000])
-        where, values = among("idempotency_key", part)
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT idempotency_key, body_hash FROM {LoanEvent._meta.db_table} WHERE {where}", values)
-            out |= {k: bytes(b) for k, b in cursor.fetchall()}
+        named = among("idempotency_key", keys[start : start + 20_000])
+        out |= {k: bytes(b) for k, b in rows_read(LoanEvent, ("idempotency_key", "body_hash"), *named)}
     return out

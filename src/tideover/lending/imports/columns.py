@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 from django.db import connection
 
+from tideover.core.sql import among
 from tideover.engine.columns import EVENT, LOAN, EventColumns, EventPacker, TermsColumns, TermsPacker
 from tideover.engine.events import EventKind
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.contract_terms import terms_build
-from tideover.lending.imports.bulk import EventBatch, among
-from tideover.lending.models import LegalEntity, Product
+from tideover.lending.imports.bulk import EventBatch
+from tideover.lending.models import Product
 from tideover.lending.rules.events import engine_event_of
 
 LOAN_COLUMNS = (
@@ -33,7 +34,7 @@ LOAN_DAYS = ("disbursed_on", "first_due_on", "maturity_on")
 class LoanColumns:
     """Loans by ascending id: their numbers, terms, and how many events each has. ids, event_counts, disbursed: int64[n].
 
-    classed_by: (jurisdiction, kind of lender, ladder that the product names) of each loan.
+    lenders: (entity id, the ladder of classes that the product names beside its lender's); lender_of: int64[n] into it.
     """
 
     ids: np.ndarray
@@ -41,7 +42,8 @@ class LoanColumns:
     terms: TermsColumns
     event_counts: np.ndarray
     disbursed: np.ndarray
-    classed_by: list[tuple[str, str, str]]
+    lenders: list[tuple[int, str]]
+    lender_of: np.ndarray
 
 
 class TermsReader:
@@ -74,7 +76,8 @@ def loans_load(ids: np.ndarray, reader: TermsReader | None = None) -> LoanColumn
     sql = f"SELECT {', '.join(LOAN_COLUMNS)}, {days} FROM lending_contract WHERE {{}} ORDER BY id"
     rows = list(_rows(sql, "id", ids))
     made = np.zeros(len(rows), LOAN)
-    names: list[str] = []
+    lenders: dict[tuple[int, str], int] = {}
+    lender_of = np.zeros(len(rows), np.int64)
     if rows:
         columns = list(zip(*rows, strict=True))
         named = dict(zip((*LOAN_COLUMNS, *LOAN_DAYS), columns, strict=True))
@@ -83,37 +86,37 @@ def loans_load(ids: np.ndarray, reader: TermsReader | None = None) -> LoanColumn
             made[target] = named[source]
         for target in LOAN_DAYS:
             made[target] = [NO_DAY if d is None else d for d in named[target]]
-        names = _conventions(made, named, reader)
-    lenders = {pk: (where, kind) for pk, where, kind in LegalEntity.objects.values_list("pk", "jurisdiction", "lender_type")}
+        ladders = _conventions(made, named, reader)
+        pairs = zip(named["entity_id"], ladders, strict=True)
+        lender_of = np.array([lenders.setdefault(p, len(lenders)) for p in pairs], np.int64)
     return LoanColumns(
         np.array([r[0] for r in rows], np.int64), [r[1] for r in rows], reader.packer.columns(made),
         np.array([r[9] for r in rows], np.int64), made["disbursed_on"].copy(),
-        [(*lenders[r[10]], name) for r, name in zip(rows, names, strict=True)],
+        list(lenders), lender_of,
     )  # fmt: skip
 
 
 def _conventions(made: np.ndarray, named: dict[str, Any], reader: TermsReader) -> list[str]:
-    """Set the convention of each loan; the ladder that each loan's product names (empty: none)."""
-    names = []
+    """Fill convention and custom rows; the ladder that each loan's product (or its overrides) names."""
+    ladders: list[str] = []
     custom = reader.packer.custom
     plain: dict[tuple[int, str], int] = {}
     for i, (product, currency, overrides) in enumerate(
         zip(named["product_id"], named["currency"], named["overrides"], strict=True)
     ):
-        named_by_product = reader.product(product).conventions.get("ladder", "")
         if overrides == "{}":
-            names.append(named_by_product)
             if (product, currency) not in plain:
                 plain[product, currency] = reader.convention(reader.product(product), currency, "{}")
             made["convention"][i] = plain[product, currency]
+            ladders.append(str(reader.product(product).conventions.get("ladder", "")))
             continue
         own = json.loads(overrides)
-        names.append(own.get("ladder", named_by_product))
         rows = own.pop("custom_rows", ())
         made["custom_at"][i], made["custom_count"][i] = len(custom), len(rows)
         custom += [(day(r["due_on"]), r["principal_minor"], r.get("interest_minor", -1)) for r in rows]
         made["convention"][i] = reader.convention(reader.product(product), currency, json.dumps(own, sort_keys=True))
-    return names
+        ladders.append(str({**reader.product(product).conventions, **own}.get("ladder", "")))
+    return ladders
 
 
 @dataclass(slots=True)
@@ -178,7 +181,7 @@ def _sql_day(column: str) -> str:
 
 
 def _rows(sql: str, column: str, ids: np.ndarray) -> Iterator[tuple[Any, ...]]:
-    where, values = among(column, ids.tolist())
+    named, bound = among(column, ids.tolist())
     with connection.cursor() as cursor:
-        cursor.execute(sql.format(where), values)
+        cursor.execute(sql.format(named), bound)
         yield from cursor.fetchall()

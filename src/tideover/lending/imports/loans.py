@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 from django.db import transaction
 
 from tideover.core.business_time import now
+from tideover.core.sql import among, rows_read
 from tideover.engine.terms import NO_DAY, ROW_COUNT_MAX, date_of
 from tideover.lending.contract_terms import calendar_pinned, terms_build
 from tideover.lending.imports import opening
-from tideover.lending.imports.bulk import among, append
+from tideover.lending.imports.bulk import append
 from tideover.lending.imports.checks import Links
 from tideover.lending.imports.frame import Frame
 from tideover.lending.imports.opening import Openings
@@ -75,8 +76,7 @@ def _existing(names: Sequence[str]) -> dict[str, str]:
     out: dict[str, str] = {}
     shas = dict(ImportBatch.objects.values_list("pk", "sha256"))
     for start in range(0, len(names), 20_000):
-        where, values = among("number", names[start : start + 20_000])
-        found = Contract.objects.extra(where=[where], params=values).values_list("number", "imported_from_id")
+        found = rows_read(Contract, ("number", "imported_from_id"), *among("number", names[start : start + 20_000]))
         out |= {n: shas.get(batch, "") for n, batch in found}
     return out
 

@@ -9,8 +9,8 @@ import numpy as np
 from django.db.models import Model
 
 from tideover.core.business_time import now
+from tideover.core.sql import among, rows_read
 from tideover.engine.terms import date_of
-from tideover.lending.imports.bulk import among
 from tideover.lending.imports.checks import Links
 from tideover.lending.imports.frame import Frame
 from tideover.lending.imports.loans import Progress
@@ -25,8 +25,8 @@ def people_store(frame: Frame, links: Links, progress: Progress) -> tuple[int, i
     numbers = {n: frame.number(n, -1) for n in ("birth_year", "monthly_income")}
     known: set[str] = set()
     for start in range(0, len(names), 5000):
-        where, values = among("reference", [n for n in names[start : start + 5000] if n])
-        known |= set(Party.objects.extra(where=[where], params=values).values_list("reference", flat=True))
+        named = among("reference", [n for n in names[start : start + 5000] if n])
+        known |= {r for (r,) in rows_read(Party, ("reference",), *named)}
     new = [i for i in np.flatnonzero(frame.ok).tolist() if names[i] not in known]
     already = int(frame.ok.sum()) - len(new)
     for start in range(0, len(new), 2000):

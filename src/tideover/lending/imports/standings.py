@@ -14,11 +14,11 @@ from tideover.core.business_time import business_date
 from tideover.core.packs.load import ladder
 from tideover.core.problems import refuse
 from tideover.engine.batch import STATUS_REJECTED, Standings, replay_many
-from tideover.engine.classify import CLASSES, classify_many
+from tideover.engine.classify import CLASSES
 from tideover.engine.terms import NO_DAY, date_of, day
-from tideover.lending.imports.columns import journal_load, loans_load
-from tideover.lending.models import StandingRow
-from tideover.lending.selectors import BUCKETS, bucket_of
+from tideover.lending.imports.columns import LoanColumns, journal_load, loans_load
+from tideover.lending.models import LegalEntity, StandingRow
+from tideover.lending.standing_words import BUCKET_CODES, STATUSES, buckets_of, categories_of, status_of
 
 DAYS = ("as_of", "oldest_due_on", "next_due_on")
 
@@ -35,30 +35,19 @@ def standings_refresh(ids: Sequence[int]) -> None:
     if len(rejected):
         i = int(rejected[0])
         raise refuse("event_rejected", f"{loans.numbers[i]}: event {int(found.table['status_seq'][i])} cannot happen")
-    standings_write(loans.ids, standing_columns(found, as_of, loans.classed_by))
+    standings_write(loans.ids, standing_columns(found, as_of, loans))
 
 
-def standing_columns(found: Standings, as_of: np.ndarray, classed_by: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
-    """Columns of `StandingRow` by name (numpy, days as engine days): `selectors.standing_fields` of every loan at once.
-
-    classed_by: jurisdiction, kind of lender and product's ladder of each loan.
-    Paid off: nothing to pay, no principal, and no instalment ahead that asks for anything.
-    """
+def standing_columns(found: Standings, as_of: np.ndarray, loans: LoanColumns) -> dict[str, Any]:
+    """Columns of `StandingRow` by name (numpy, days as engine days): `selectors.standing_fields` of every loan at once."""
     t = found.table
-    paid_off = (t["payoff"] <= 0) & (t["principal"] == 0) & (t["next_due"] == 0)
-    written_off = (t["is_written_off"] != 0) & ~paid_off
-    late = np.asarray(t["days_past_due"])
-    names = np.array([bucket_of(0), *(name for _, name in BUCKETS[1:]), bucket_of(10**6)])
-    bucket = names[np.searchsorted([upper for upper, _ in BUCKETS], late)]
-    status = np.where(late > 0, "overdue", "active")
-    for hit, state, code in ((written_off, "written_off", "written_off"), (paid_off, "paid_off", "closed")):
-        status, bucket = np.where(hit, state, status), np.where(hit, code, bucket)
+    status = status_of(t)
     return {
         "as_of": as_of,
-        "loan_status": status,
-        "five_category": np.where(paid_off, "normal", _categories(found, as_of, classed_by)),
-        "bucket": bucket,
-        "days_past_due": late,
+        "loan_status": np.array(STATUSES)[status],
+        "five_category": np.array(CLASSES)[_categories(found, status, as_of, loans)],
+        "bucket": np.array(BUCKET_CODES)[buckets_of(t, status)],
+        "days_past_due": np.asarray(t["days_past_due"]),
         **{f"{n}_minor": np.asarray(t[n]) for n in _AS_THEY_ARE},
         "fee_minor": t["fee"] + t["third_party_fee"],
         "overdue_minor": np.asarray(t["total_overdue"]),
@@ -71,13 +60,14 @@ def standing_columns(found: Standings, as_of: np.ndarray, classed_by: Sequence[t
 _AS_THEY_ARE = ("principal", "interest", "accrued", "penalty", "compound", "recovery_cost", "surplus", "payoff")
 
 
-def _categories(found: Standings, as_of: np.ndarray, classed_by: Sequence[tuple[str, str, str]]) -> np.ndarray:
-    """Names of the classes: each loan's ladder in force on its day, never better than the loan's own floor."""
-    kinds: dict[tuple[str, str, str, int], int] = {}
-    which = np.array([kinds.setdefault((*c, on), len(kinds)) for c, on in zip(classed_by, as_of.tolist(), strict=True)], np.int64)
-    ladders = [ladder(where, lender, date_of(on), product) for where, lender, product, on in kinds]
-    floors = np.array([CLASSES.index(c) if c else 0 for c in found.classes])[np.asarray(found.table["class_code"])]
-    return np.array(CLASSES)[np.maximum(floors, classify_many(np.asarray(found.table["days_past_due"]), ladders, which))]
+def _categories(found: Standings, status: np.ndarray, as_of: np.ndarray, loans: LoanColumns) -> np.ndarray:
+    """Index into CLASSES by the ladder of each loan's lender and product in force on its day."""
+    entities = {e.pk: e for e in LegalEntity.objects.filter(pk__in=[pk for pk, _ in loans.lenders])}
+    days = np.unique(as_of).tolist()
+    of = loans.lender_of * len(days) + np.searchsorted(days, as_of)
+    pairs = [(entities[pk], product, on) for pk, product in loans.lenders for on in days]
+    ladders = [ladder(e.jurisdiction, e.lender_type, date_of(on), product) for e, product, on in pairs]
+    return categories_of(found, status, of, ladders)
 
 
 def standings_write(ids: np.ndarray, columns: dict[str, Any]) -> None:
