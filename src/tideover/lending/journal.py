@@ -127,7 +127,7 @@ def event_append(
                     raise _key_conflict(idempotency_key)
                 return before
             stored = list(locked.events.order_by("seq"))
-            recorded_at = clock.stamp(after=stored[-1].recorded_at if stored else None)
+            recorded_at = clock.stamp(after=stored[-1].recorded_at if stored else None, joined=True)
             new = NewEvent(kind, effective_on, recorded_at, amount_minor, idempotency_key, actor, extra, receipt_part)
             _check(locked, engine_events(stored), new)
             [row] = chained(locked, [new])
