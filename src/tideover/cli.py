@@ -14,8 +14,10 @@ COMMAND_MODULES = (
     "tideover.lending.commands",
     "tideover.conform.commands",
     "tideover.commands_doctor",
+    "tideover.commands_backup",
     "tideover.commands_bench",
     "tideover.core.packs.commands",
+    "tideover.core.commands_token",
 )
 
 
