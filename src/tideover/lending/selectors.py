@@ -20,7 +20,7 @@ from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.contract_terms import ladder_of, terms_for
 from tideover.lending.journal import engine_events
-from tideover.lending.models import Contract, Facility, Party, Staff, StandingRow
+from tideover.lending.models import Contract, Facility, Staff, StandingRow
 
 BUCKETS = ((0, "current"), (30, "d1_30"), (60, "d31_60"), (90, "d61_90"), (180, "d91_180"))
 BUCKET_ORDER = ("current", "d1_30", "d31_60", "d61_90", "d91_180", "d180p", "written_off", "closed")
@@ -75,11 +75,6 @@ def contract_get(user: User, number: str, on: date) -> Contract:
     if contract is None:
         raise NotFound(Problem("no_such_loan", f"there is no loan {number} in your scope", "number"))
     return contract
-
-
-def parties_visible(user: User, on: date) -> QuerySet[Party]:
-    """Parties with a visible loan."""
-    return Party.objects.filter(pk__in=contracts_visible(user, on).values("borrower"))
 
 
 def facility_available(facility: Facility) -> int:
