@@ -142,7 +142,8 @@ def garbage_events(rng: random.Random, terms: Terms) -> list[Event]:
 @pytest.mark.parametrize("part", range(4))
 def test_random_terms_give_problems_or_replay(part: int) -> None:
     sound = refused = 0
-    for seed in range(part, int(os.environ.get("TIDEOVER_RANDOM_LOANS", "1200")), 4):
+    count = int(os.environ.get("TIDEOVER_RANDOM_LOANS", "1200"))
+    for seed in range(part, count, 4):
         rng = random.Random(seed)
         terms = garbage_terms(rng)
         events = garbage_events(rng, terms)
@@ -156,7 +157,7 @@ def test_random_terms_give_problems_or_replay(part: int) -> None:
             assert rejected.reason
         except Exception as error:
             raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}\n{terms}\n{events}") from error
-    assert sound > 20 and refused > 20
+    assert sound > count // 60 and refused > count // 60
 
 
 def test_terms_in_bulk_are_refused_for_the_same_reasons() -> None:

@@ -20,9 +20,9 @@ LONGER = {
 }
 """Longer files, each with its reason."""
 FRAMEWORK = {
-    "Meta", "application", "authenticate", "clean", "deconstruct", "form_invalid", "from_db_value", "get_default",
-    "get_openapi_schema", "get_prep_value", "handle", "handler400", "handler403", "handler404", "handler500", "ready",
-    "save", "to_python", "value_to_string",
+    "ready", "Meta", "from_db_value", "to_python", "get_prep_value", "authenticate", "handle", "deconstruct", "clean", "save",
+    "get_openapi_schema", "application", "get_default", "value_to_string", "handler403", "handler404", "handler500", "handler400",
+    "form_valid", "form_invalid",
 }  # fmt: skip
 """Names that a framework calls."""
 BANNED = re.compile(r"\b(?:TODO|FIXME|XXX)\b|/work/|/root/|/home/\w|\b(?:chat session|AI agent|language model|prompt)\b", re.I)

@@ -349,7 +349,9 @@ def test_the_command_says_rejects_and_exit_codes(
     (tmp_path / "f.csv").write_text(GOOD + "T-9,1.00,20260220,A3\n", encoding="utf-8")
     line = ["import", "payments", str(tmp_path / "f.csv"), "--mapping", str(tmp_path / "m.yaml")]
     assert main([*line, "--rejects", str(tmp_path / "r.csv")]) == 1
-    assert (tmp_path / "r.csv").read_text(encoding="utf-8-sig").splitlines()[1] == "3,loan_id,T-9,no such loan"
+    assert (tmp_path / "r.csv").read_text(encoding="utf-8-sig").splitlines()[
+        1
+    ] == "3,loan_id,T-9,no such loan,T-9,1.00,20260220,A3"
     (tmp_path / "f.csv").write_text(GOOD, encoding="utf-8")
     assert main([*line, "--json"]) == 0
     assert '"stored": 2' in capsys.readouterr().out

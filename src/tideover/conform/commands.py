@@ -98,7 +98,7 @@ def run(paths: list[Path]) -> dict[str, Any]:
             name = str(case.get("id", f"number {index + 1}"))
             compare = _adapter(case)
             if compare is None:
-                kind = case.get("kind", "fineract scenario" if "product" in case else "no kind")
+                kind = case.get("kind", "no kind")
                 results.append(CaseResult(name, not_compared=f"kind {kind}"))
                 continue
             try:
@@ -110,6 +110,10 @@ def run(paths: list[Path]) -> dict[str, Any]:
 
 def _adapter(case: dict[str, Any]) -> Callable[[dict[str, Any]], Any] | None:
     """What compares this case, found by its content and never by its file's name; None when its kind is not offered."""
+    if "product" in case and "steps" in case:
+        return importlib.import_module("tideover.conform.fineract").run_case
+    if "periods" in case and "steps" in case:
+        return importlib.import_module("tideover.conform.emi").run_case
     if "kind" in case and "terms" in case and "expect" in case:
         return importlib.import_module("tideover.conform.cn").run_case
     for name in PUBLISHED:
@@ -142,9 +146,18 @@ def _report(results: list[Any]) -> dict[str, Any]:
         "passed": sum(not r.differences for r in compared),
         "cells": sum(r.compared_cells for r in compared),
         "differences": len(failed),
-        "not_compared": dict(Counter(r.not_compared for r in results if r.not_compared)),
+        "not_compared": _reasons(results),
         "failed": [{"id": d.id, "cell": d.cell, "expected": d.expected, "got": d.got} for d in failed],
     }
+
+
+def _reasons(results: list[Any]) -> dict[str, int]:
+    """How many cases, and how many cells of compared cases, each reason left out."""
+    reasons = Counter(r.not_compared for r in results if r.not_compared)
+    for r in results:
+        if r.not_compared is None:
+            reasons.update({f"cells: {reason}": count for reason, count in r.left_out.items()})
+    return dict(reasons)
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -109,7 +109,7 @@ def compare(path: Path, mapping_text: str) -> LedgerReport:
     figures = [n for n in LEDGER_FIGURES if n in mapping.columns]
     if not figures:
         raise BadMapping(f"columns names no figure to compare; figures are {', '.join(LEDGER_FIGURES)}")
-    source = file_read(path)
+    source = file_read(path, skip=mapping.skip, sheet=mapping.sheet)
     frame = frame_make(source, mapping)
     links = check(frame)
     report = LedgerReport(lines=len(frame) + len(source.broken), totals={n: [0, 0, 0, 0] for n in figures})

@@ -16,7 +16,6 @@ from tideover.core.models import Role, User
 EVERYONE = frozenset(Role)
 STAFF = EVERYONE - {Role.BORROWER}
 READS_LOANS = STAFF - {Role.ENGINEER}
-WRITES_EVENTS = frozenset({Role.PAYMENTS, Role.BRANCH_HEAD, Role.FINANCE})
 BOOKS_MONEY = frozenset({Role.PAYMENTS, Role.FINANCE})
 LENDS = frozenset({Role.UNDERWRITER, Role.BRANCH_HEAD})
 MEETS_PEOPLE = frozenset(
@@ -25,6 +24,23 @@ MEETS_PEOPLE = frozenset(
 REVEALS = MEETS_PEOPLE - {Role.BRANCH_HEAD} | {Role.LEGAL}
 LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role.TEAM_LEAD, Role.LEGAL})
 READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
+
+_MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
+_CORRECTS = ("reversal", "adjustment")
+_AGREES = ("defer", "extension", "reamortise", "restructure", "pause", "waiver", "settlement", "rate_change", "new_rows")
+_LAW = ("acceleration", "judgment", "insolvency", "guarantor_payment", "pay_guarantor")
+EVENT_ROLES: dict[str, frozenset[Role]] = {
+    **dict.fromkeys(_MONEY_IN, frozenset({Role.PAYMENTS, Role.FINANCE})),
+    **dict.fromkeys(_CORRECTS, frozenset({Role.PAYMENTS, Role.FINANCE})),
+    **dict.fromkeys(_AGREES, frozenset({Role.BRANCH_HEAD})),
+    **dict.fromkeys(_LAW, frozenset({Role.LEGAL, Role.BRANCH_HEAD})),
+    "charge": frozenset({Role.FINANCE, Role.LEGAL}),
+    "disbursement": frozenset({Role.PAYMENTS, Role.BRANCH_HEAD}),
+    "write_off": frozenset({Role.FINANCE}),
+}
+"""Who may append which kind of journal event by hand: money in by those who handle money, promises of the lender by those who
+answer for them, steps at law by legal. A kind that is not listed is nobody's."""
+WRITES_EVENTS = frozenset[Role]().union(*EVENT_ROLES.values())
 
 PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look", "api-docs"})
 """Routes that need no sign-in."""

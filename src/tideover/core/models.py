@@ -55,6 +55,16 @@ class ApiToken(models.Model):
     last_used_at = models.DateTimeField(null=True)
 
 
+class SignInFailure(models.Model):
+    """One failed sign-in, under a keyed hash of the account and another of the address (core/sign_in.py)."""
+
+    who = models.BinaryField(max_length=16)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["who", "at"])]
+
+
 class StoredAnswer(models.Model):
     """What a request with an idempotency key was answered, so that the same request again gets it again (core/once.py).
 

@@ -17,16 +17,8 @@ PLAIN = (models.IntegerField, models.CharField, models.BooleanField, models.Fore
 """Fields whose Python value is what both drivers store."""
 
 
-def among(column: str, values: Sequence[Any]) -> dict[str, Any]:
-    """`where` and `params` (of `extra()`, or for `rows_read`): `column` is one of `values`, bound as one parameter."""
-    if connection.vendor == "postgresql":
-        kind = "bigint" if not values or isinstance(values[0], int) else "text"
-        return {"where": [f"{column} = ANY(%s::{kind}[])"], "params": [array_literal(values)]}
-    return {"where": [f"{column} IN (SELECT value FROM json_each(%s))"], "params": [json.dumps(list(values))]}
-
-
-def array_literal(values: Sequence[Any]) -> str:
-    """PostgreSQL's literal of an array of integers or texts: bound much faster than a list of thousands."""
+def array_text(values: Sequence[Any]) -> str:
+    """PostgreSQL's literal of an array of integers or texts: one parameter, made much faster than a list of thousands."""
     if not values or isinstance(values[0], int):
         return "{" + ",".join(map(str, values)) + "}"
     joined = '","'.join(values)
@@ -35,13 +27,21 @@ def array_literal(values: Sequence[Any]) -> str:
     return '{"' + joined + '"}'
 
 
+def among(column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
+    """(SQL condition, its parameters): the column holds one of any number of integers or texts, as one parameter."""
+    if connection.vendor == "postgresql":
+        kind = "bigint" if not values or isinstance(values[0], int) else "text"
+        return f"{column} = ANY(%s::{kind}[])", [array_text(values)]
+    return f"{column} IN (SELECT value FROM json_each(%s))", [json.dumps(list(values))]
+
+
 def rows_read(
-    model: type[models.Model], names: tuple[str, ...], where: Sequence[str], params: Sequence[Any], tail: str = ""
+    model: type[models.Model], names: tuple[str, ...], where: str, params: Sequence[Any] = (), tail: str = ""
 ) -> Iterator[tuple[Any, ...]]:
-    """Columns `names` (as attributes: `contract_id`) of the rows for which all of `where` hold; `tail`: ORDER BY, LIMIT."""
+    """Columns `names` (as attributes: `contract_id`) of the rows for which `where` holds; `tail`: ORDER BY, LIMIT."""
     columns, converters = _reading(connection.vendor, model, names)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {columns} FROM {model._meta.db_table} WHERE {' AND '.join(where)} {tail}", params)
+        cursor.execute(f"SELECT {columns} FROM {model._meta.db_table} WHERE {where} {tail}", params)
         found = cursor.fetchall()
     for row in found:
         values = list(row)

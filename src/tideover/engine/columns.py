@@ -29,6 +29,7 @@ from tideover.engine.terms import (
     OddFirst,
     PenaltyTerms,
     PrepaymentInterest,
+    RoundWhere,
     Terms,
     Unit,
 )
@@ -56,20 +57,19 @@ CONVENTION = np.dtype(
             "unit", "round_where", "accruals", "multiple", "fixed_instalment", "balloon", "grace_principal_rows",
             "grace_interest_rows", "interest_free_rows", "residue", "has_penalty", "ratio_num", "ratio_den", "penalty_rate",
             "penalty_base", "penalty_day_count", "grace_days", "grace_from", "restart_on_grace_end", "compound_on_interest",
-            "compound_joins", "compound_rate_before", "compound_rate_after", "compound_day_count", "by", "over_dpd", "over_by",
+            "compound_joins", "compound_rate_before", "compound_rate_after", "compound_day_count", "over_dpd",
             "surplus", "prepayment_interest", "dpd_principal", "dpd_interest", "dpd_abs", "dpd_rel", "dpd_per", "dpd_grace",
             "dpd_restart", "gap", "over", "penalty_over", "compound_over",
         ),
         ("late_over", "i8", (2,)),
-        ("row_order", "i8", (4,)),
-        ("over_row_order", "i8", (4,)),
-        ("order", "i8", (C,)),
-        ("over_order", "i8", (C,)),
+        ("order", "i8", (2, C)),
+        ("row_order", "i8", (2, 4)),
+        ("by", "i8", (2,)),
     ]
 )  # fmt: skip
 """`months`/`step_days`: length of a period, one of them 0. `gap` 1: the kernel leaves these terms to the reference. `over`,
 `penalty_over`, `compound_over`: DAYS_OVER of the three day counts; `late_over`: denominators of exact penalty and compound.
-`row_order`: what of `order` stands on rows."""
+`order`, `by`: allocation as a rule, and above `over_dpd`; `row_order`: what of `order` stands on rows."""
 EVENT = np.dtype(
     [("recorded_at", "i8"), ("amount", "i8"), ("on", "i4"), ("seq", "i4"), ("kind", "i2"), ("component", "i2"), ("detail", "i4")]
 )
@@ -78,7 +78,8 @@ DETAIL = np.dtype(
     [
         *_ints(
             "of_seq", "rate_ppm", "later_rows", "prepay_mode", "defer_interest", "rows", "from_day", "until", "pause_what",
-            "class_code", "debit_code", "debit_status", "component_count", "share_count", "plan_code",
+            "class_code", "debit_code", "debit_status", "component_count", "share_count", "plan_code", "every", "every_unit",
+            "grace_rows",
         ),
         ("components", "i8", (C,)),
         ("share_component", "i8", (C,)),
@@ -198,6 +199,9 @@ class EventColumns:
             class_min=self.classes[int(d["class_code"])],
             debit_id=self.debits[int(d["debit_code"])],
             debit_status=DebitStatus(int(d["debit_status"])),
+            every=int(d["every"]),
+            unit=Unit(int(d["every_unit"])),
+            grace_rows=int(d["grace_rows"]),
             new_rows=self.plans[int(d["plan_code"])][0],
             judgment=self.plans[int(d["plan_code"])][1],
         )
@@ -254,6 +258,8 @@ def kernel_gap(terms: Terms) -> str | None:
             return "the penalty rate is out of the kernel's range"
         if p.day_count not in DAYS_OVER or p.compound_day_count not in DAYS_OVER:
             return "the penalty's day count is not compiled"
+    if terms.round_where == RoundWhere.PER_PIECE:
+        return "rounding each stretch of a row is not compiled"
     if terms.prepayment_interest == PrepaymentInterest.SETTLE_PART:
         return "prepayment_interest settle_part is not compiled"
     if terms.first_period == FirstPeriod.MONTHS_PLUS_DAYS_EU or terms.odd_first == OddFirst.LEVEL:
@@ -359,11 +365,9 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
     row["calendar"] = calendar
     row["unit"], row["multiple"] = t.rounding_unit_minor, t.instalment_multiple_minor
     row["fixed_instalment"], row["balloon"] = t.fixed_instalment_minor, t.balloon_minor
-    row["by"], row["order"] = int(t.allocation_by), _order(t.allocation_order, ())
-    row["over_dpd"], row["over_by"] = t.allocation_over_dpd, int(t.allocation_over_by)
-    row["over_order"] = _order(t.allocation_over_order, t.allocation_order)
-    row["row_order"] = [c for c in row["order"] if c <= Component.COMPOUND]
-    row["over_row_order"] = [c for c in row["over_order"] if c <= Component.COMPOUND]
+    row["over_dpd"], row["by"] = t.allocation_over_dpd, (int(t.allocation_by), int(t.allocation_over_by))
+    row["order"] = _order(t.allocation_order, ()), _order(t.allocation_over_order, t.allocation_order)
+    row["row_order"] = [[c for c in order if c <= Component.COMPOUND] for order in row["order"]]
     d = t.dpd
     row["dpd_principal"], row["dpd_interest"] = d.counts_principal, d.counts_interest
     row["dpd_abs"], row["dpd_rel"], row["dpd_per"] = d.materiality_abs_minor, d.materiality_rel_ppm, int(d.materiality_per)
@@ -441,7 +445,7 @@ def _seven(values: Sequence[int]) -> tuple[int, ...]:
 def _detail(e: Event, class_code: int, debit_code: int, plan_code: int = 0) -> tuple[Any, ...]:
     return (
         e.of_seq, e.rate_ppm, int(e.later_rows), int(e.prepay_mode), int(e.defer_interest), e.rows, e.from_day, e.until,
-        e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), plan_code,
-        _seven(e.components), _seven([c for c, _, _ in e.shares]), _seven([n for _, n, _ in e.shares]),
-        _seven([d for _, _, d in e.shares]),
+        e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), plan_code, e.every,
+        int(e.unit), e.grace_rows, _seven(e.components), _seven([c for c, _, _ in e.shares]),
+        _seven([n for _, n, _ in e.shares]), _seven([d for _, _, d in e.shares]),
     )  # fmt: skip

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from tideover.engine.events import Event, EventKind
+from tideover.engine.events import PAYMENT_KINDS, Event, EventKind
 from tideover.engine.terms import NO_DAY, PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, ROW_COUNT_MAX, Component
 
 TAKES_MONEY = frozenset(
     {
         EventKind.PAYMENT, EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.CHARGE, EventKind.PAY_GUARANTOR,
         EventKind.DEBIT, EventKind.DISBURSEMENT, EventKind.CREDIT_REFUND, EventKind.CHARGEBACK, EventKind.SETTLEMENT,
+        *PAYMENT_KINDS,
     }
 )  # fmt: skip
 CHARGEABLE = frozenset({Component.FEE, Component.THIRD_PARTY_FEE, Component.RECOVERY_COST, Component.PENALTY})
@@ -29,6 +30,12 @@ def event_problem(event: Event) -> str | None:
         return "the new rate is missing"
     if kind in (EventKind.PAUSE, EventKind.EXTENSION) and event.until == NO_DAY:
         return "the last day is missing"
+    if kind == EventKind.RE_AGE and not (1 <= event.rows <= ROW_COUNT_MAX and 1 <= event.every <= 366):
+        return f"rows {event.rows} and every {event.every} must be at least 1"
+    if kind in (EventKind.RE_AGE, EventKind.RESCHEDULE) and event.from_day == NO_DAY:
+        return "the first day is missing"
+    if kind == EventKind.RESCHEDULE and not (0 <= event.rows <= ROW_COUNT_MAX and 0 <= event.grace_rows <= ROW_COUNT_MAX):
+        return f"rows {event.rows} and grace_rows {event.grace_rows} must lie in 0..{ROW_COUNT_MAX}"
     if kind == EventKind.DEFER and not 0 <= event.rows <= ROW_COUNT_MAX:
         return f"rows {event.rows} must lie in 0..{ROW_COUNT_MAX}"
     if kind == EventKind.GUARANTOR_PAYMENT and any(not 0 <= num <= den or den < 1 for _, num, den in event.shares):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from tideover.engine.judgment import JudgmentTerms
-from tideover.engine.terms import NO_DAY, Component, CustomRow
+from tideover.engine.terms import NO_DAY, Component, CustomRow, Unit
 
 
 class EventKind(IntEnum):
@@ -38,6 +38,15 @@ class EventKind(IntEnum):
     JUDGMENT = 24
     ADJUSTMENT = 25
     NEW_ROWS = 27
+    GOODWILL = 40
+    MERCHANT_REFUND = 41
+    PAYOUT_REFUND = 42
+    DOWN_PAYMENT = 43
+    CHARGE_CREDIT = 44
+    CHARGE_WAIVER = 45
+    RE_AGE = 46
+    SPREAD_ARREARS = 47
+    RESCHEDULE = 48
 
 
 class PrepayMode(IntEnum):
@@ -73,6 +82,15 @@ class PauseWhat(IntEnum):
     DPD = 4
 
 
+PAYMENT_KINDS = frozenset(
+    {
+        EventKind.PAYMENT, EventKind.GOODWILL, EventKind.MERCHANT_REFUND, EventKind.PAYOUT_REFUND, EventKind.DOWN_PAYMENT,
+        EventKind.CHARGE_CREDIT,
+    }
+)  # fmt: skip
+"""Money that is allocated as a payment; the kinds differ by allocation rule only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event on one loan.
@@ -88,7 +106,11 @@ class Event:
       ACCELERATION - · WRITE_OFF - · GUARANTOR_PAYMENT shares · PAY_GUARANTOR amount, components (order) ·
       DEBIT debit_id, debit_status, amount · PAUSE from_day, until, pause_what · DISBURSEMENT amount (a later tranche) ·
       CREDIT_REFUND amount · CHARGEBACK of_seq, amount · SETTLEMENT amount (rest is waived) · INSOLVENCY - ·
-      JUDGMENT judgment · ADJUSTMENT of_seq, amount (replaces the amount of that event; for a pause from_day and until).
+      JUDGMENT judgment · ADJUSTMENT of_seq, amount (replaces the amount of that event; for a pause from_day and until) ·
+      GOODWILL, MERCHANT_REFUND, PAYOUT_REFUND, DOWN_PAYMENT amount · CHARGE_CREDIT of_seq (charge), amount ·
+      CHARGE_WAIVER of_seq (charge), amount · RE_AGE rows (instalments), from_day (first due), every, unit ·
+      SPREAD_ARREARS - · RESCHEDULE from_day (row due then), until (its new due day), rows (extra), grace_rows (without
+      principal). The last three and DOWN_PAYMENT change loans with `row_terms`; other loans refuse them.
     """
 
     seq: int
@@ -113,6 +135,9 @@ class Event:
     debit_status: DebitStatus = DebitStatus.SENT
     new_rows: tuple[CustomRow, ...] = ()
     judgment: JudgmentTerms | None = None
+    every: int = 0
+    unit: Unit = Unit.MONTH
+    grace_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

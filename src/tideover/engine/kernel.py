@@ -520,17 +520,18 @@ def _pay_charge(w, c, amount, today, line):
 
 @kernel
 def _pay_due(w, loan, conv, amount, today, line):
-    """Pay what is due by the allocation order; what is left. Rows live up to today as the money comes to them."""
+    """Pay what is due by the allocation order, the second one when far overdue; what is left. Rows live up to today as the money
+    comes to them."""
     st = w.state[0]
-    order, row_order, by = conv.order, conv.row_order, conv.by
+    which = 0
     if conv.over_dpd >= 0 and _days_past_due(w, conv, today)[0] > conv.over_dpd:
-        order, row_order, by = conv.over_order, conv.over_row_order, conv.over_by
+        which = 1
     if conv.accruals == SEGMENT:
         _cut_segments(w, conv, today)
-    if by == BY_COMPONENT:
-        amount = _pay_by_component(w, conv, order, amount, today, line)
+    if conv.by[which] == BY_COMPONENT:
+        amount = _pay_by_component(w, conv, which, amount, today, line)
     else:
-        amount = _pay_by_instalment(w, conv, order, row_order, amount, today, line)
+        amount = _pay_by_instalment(w, conv, which, amount, today, line)
     if st.note_at != NO:
         _note_rows(w, today)
     _pass_done(w, conv)
@@ -538,11 +539,11 @@ def _pay_due(w, loan, conv, amount, today, line):
 
 
 @kernel
-def _pay_by_instalment(w, conv, order, row_order, amount, today, line):
+def _pay_by_instalment(w, conv, which, amount, today, line):
     """Charges that stand before principal in the order, then row by row, then the other charges."""
     st = w.state[0]
     if st.charges:
-        amount = _pay_charges(w, order, True, amount, today, line)
+        amount = _pay_charges(w, conv, which, True, amount, today, line)
     for i in range(st.live, st.due_stop):
         if amount == 0:
             return 0
@@ -550,37 +551,38 @@ def _pay_by_instalment(w, conv, order, row_order, amount, today, line):
         if row.due:
             live_row(w, conv, row, today)
             for k in range(4):
-                amount = _pay_row(w, conv, row, row_order[k], amount, line)
+                amount = _pay_row(w, conv, row, conv.row_order[which, k], amount, line)
             _note_paid(row, today)
-    return _pay_charges(w, order, False, amount, today, line) if st.charges else amount
+    return _pay_charges(w, conv, which, False, amount, today, line) if st.charges else amount
 
 
 @kernel
-def _pay_charges(w, order, before, amount, today, line):
+def _pay_charges(w, conv, which, before, amount, today, line):
     """Charges in the order of their components, those before principal or the rest."""
     rank = 0
-    while order[rank] != PRINCIPAL:
+    while conv.order[which, rank] != PRINCIPAL:
         rank += 1
     for k in range(0 if before else rank, rank if before else C):
-        amount = _pay_charge(w, order[k], amount, today, line)
+        amount = _pay_charge(w, conv.order[which, k], amount, today, line)
     return amount
 
 
 @kernel
-def _pay_by_component(w, conv, order, amount, today, line):
+def _pay_by_component(w, conv, which, amount, today, line):
     """Component by component, in each row by row."""
     st = w.state[0]
     for k in range(C):
+        c = conv.order[which, k]
         if st.charges:
-            amount = _pay_charge(w, order[k], amount, today, line)
-        if order[k] <= COMPOUND:
+            amount = _pay_charge(w, c, amount, today, line)
+        if c <= COMPOUND:
             for i in range(st.live, st.due_stop):
                 if amount == 0:
                     return 0
                 row = w.rows[i]
                 if row.due:
                     live_row(w, conv, row, today)
-                    amount = _pay_row(w, conv, row, order[k], amount, line)
+                    amount = _pay_row(w, conv, row, c, amount, line)
                     _note_paid(row, today)
     return amount
 

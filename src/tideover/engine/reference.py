@@ -8,12 +8,13 @@ So a payment on a due date pays that row, and `as_of` D means after D's events w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 
-from tideover.engine import reference_judgment, reference_plans
+from tideover.engine import reference_interest, reference_judgment, reference_plans, reference_rows
 from tideover.engine.event_problems import event_problem
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, EventRejected, PauseWhat, PrepayMode, RowPolicy
+from tideover.engine.reference_charges import charge_waive
 from tideover.engine.reference_outstanding import follow, is_outstanding, pay_ahead, tail
 from tideover.engine.reference_schedule import (
     BASIS,
@@ -23,7 +24,6 @@ from tideover.engine.reference_schedule import (
     fill,
     months_later,
     months_per_step,
-    plan,
     planned_interest,
     round_exact,
     row_interest_exact,
@@ -31,9 +31,9 @@ from tideover.engine.reference_schedule import (
     step,
     year_share,
 )
+from tideover.engine.reference_state import Charge, Ledger, State
 from tideover.engine.standing import Row, Standing, TraceLine
 from tideover.engine.terms import (
-    COMPONENT_COUNT,
     NO_DAY,
     PERIOD_COUNTS,
     Accruals,
@@ -67,75 +67,27 @@ REPLANS = frozenset(
 ROW_COMPONENTS = (Component.PRINCIPAL, Component.INTEREST, Component.PENALTY, Component.COMPOUND)
 
 
-@dataclass(slots=True)
-class Ledger:
-    """A row of the plan with what was paid on it and the lateness that ran on it."""
-
-    plan: PlanRow
-    due: bool = False
-    paid: list[int] = field(default_factory=lambda: [0] * 4)
-    gone: list[int] = field(default_factory=lambda: [0] * 4)
-    """Waived, capitalised or guaranteed: no longer claimed, not paid by the borrower."""
-    run: list[Fraction] = field(default_factory=lambda: [Fraction(0), Fraction(0)])
-    """Exact penalty and compound since the row was late (or since the last cut, with segment accruals)."""
-    fixed: list[int] = field(default_factory=lambda: [0, 0])
-    joined: int = 0
-    late_shown: bool = False
-    paid_on: int = NO_DAY
-    interest: int = 0
-
-    def open(self, component: Component) -> int:
-        """Unpaid principal or interest of the row."""
-        total = self.plan.principal if component == Component.PRINCIPAL else self.interest
-        return total - self.paid[component] - self.gone[component]
-
-
-@dataclass(slots=True)
-class Charge:
-    component: Component
-    amount: int
-    due_on: int
-    settled: int = 0
-
-
 def _joins_daily(penalty: PenaltyTerms) -> bool:
     return penalty.compound_on_compound and penalty.compound_joins_base == JoinsBase.NEVER
 
 
-class Replay:
+class Replay(State):
     """The state of one loan while its days go by."""
 
     def __init__(self, terms: Terms, events: list[Event]) -> None:
-        self.terms = terms
-        self.rows = [Ledger(r) for r in plan(terms)]
-        self.rates: list[tuple[int, int]] = [(NO_DAY, terms.annual_rate_ppm)]
-        self.level = fill([r.plan for r in self.rows], terms, terms.principal_minor, terms.annual_rate_ppm, first_plan=True)
-        self._interest_refresh()
-        self.charges: list[Charge] = []
-        self.surplus = 0
-        self.trace: list[TraceLine] = []
-        self.maturity = max(r.plan.due_on for r in self.rows)
-        self.accelerated = False
-        self.debits: dict[str, tuple[DebitStatus, int]] = {}
-        self.debits_taken: set[str] = set()
-        self.subrogated = [0] * COMPONENT_COUNT
-        self.guaranteed_from = NO_DAY
-        self.written_off: list[int] | None = None
-        self.trace_before_write_off = 0
-        self.paid_total = 0
-        self.class_min = ""
-        self.pauses: list[tuple[int, int, int]] = []
-        self.stopped = NO_DAY
+        super().__init__(terms, events)
         self.judged: reference_judgment.Judged | None = None
         self.cap_reached = False
         self.tail_interest, self.tail_shown = Fraction(0), 0
         self.outstanding = is_outstanding(terms)
-        self.by_seq = {e.seq: e for e in events}
 
     # --- the day ---------------------------------------------------------------------------------------------------
 
     def run(self, events: list[Event], as_of: int) -> None:
         """Live every day from disbursement to `as_of`, the events of `as_of` included."""
+        if self.terms.row_terms is not None:
+            reference_rows.rows_start(self)
+            events = reference_rows.shape_first(self, events)
         pending = sorted(events, key=lambda e: (e.on, e.seq))
         at = 0
         today = self.terms.disbursed_on
@@ -147,6 +99,8 @@ class Replay:
             if self.outstanding:
                 follow(self, today)
             if today >= as_of:
+                if self.terms.row_terms is not None:
+                    reference_interest.relay(self, today)
                 return
             until = min(as_of, self._next_change(today), pending[at].on if at < len(pending) else as_of)
             self._accrue(today, until)
@@ -190,6 +144,10 @@ class Replay:
             for row in self.rows:
                 if row.due:
                     row.joined = self.claim(row, Component.COMPOUND)
+        if self.terms.row_terms is not None:
+            for row in falling:
+                row.due = True
+            return
         for row in self.rows:
             if row.plan.end <= today and row.plan.fixed_interest < 0 and not row.plan.closed:
                 row.plan.fixed_interest = planned_interest(row.plan, self.terms)
@@ -297,10 +255,6 @@ class Replay:
         assert penalty is not None
         return row.plan.late_from + penalty.grace_days
 
-    def rate_at(self, on: int) -> int:
-        """The contract rate (ppm) of a day."""
-        return [rate for start, rate in self.rates if start <= on][-1]
-
     def _penalty_rate(self, on: int) -> Fraction:
         penalty = self.terms.penalty
         assert penalty is not None
@@ -333,11 +287,6 @@ class Replay:
                     row.fixed[k] += round_exact(row.run[k], self.terms.rounding, self.terms.rounding_unit_minor)
                     row.run[k] = Fraction(0)
 
-    def _interest_refresh(self) -> None:
-        for row in self.rows:
-            if not row.plan.closed:
-                row.interest = planned_interest(row.plan, self.terms)
-
     def _note_paid(self, row: Ledger, today: int) -> None:
         if row.due and row.paid_on == NO_DAY and row.open(Component.PRINCIPAL) + row.open(Component.INTEREST) <= 0:
             row.paid_on = today
@@ -347,11 +296,6 @@ class Replay:
         return sum(r.open(Component.PRINCIPAL) for r in self.rows if not r.plan.closed or r.due)
 
     # --- paying ----------------------------------------------------------------------------------------------------
-
-    def _line(self, event: Event) -> TraceLine:
-        line = TraceLine(event.seq, event.on)
-        self.trace.append(line)
-        return line
 
     def _order(self, today: int) -> tuple[tuple[Component, ...], AllocateBy]:
         t = self.terms
@@ -412,7 +356,7 @@ class Replay:
         return amount
 
     def _payment(self, event: Event, today: int, amount: int) -> None:
-        line = self._line(event)
+        line = self.line(event)
         rest = self._pay_due(amount, today, line)
         if not rest:
             return
@@ -534,6 +478,8 @@ class Replay:
     # --- events ----------------------------------------------------------------------------------------------------
 
     def _apply(self, event: Event, today: int) -> None:
+        if self.terms.row_terms is not None and reference_rows.apply(self, event, today):
+            return
         handler = HANDLERS.get(event.kind)
         if handler is None:
             raise EventRejected(event.seq, f"{event.kind.name.lower()} cannot be replayed")
@@ -567,7 +513,7 @@ class Replay:
             self.debits[event.debit_id] = (event.debit_status, event.amount_minor)
 
     def _on_prepayment(self, event: Event, today: int) -> None:
-        line = self._line(event)
+        line = self.line(event)
         rest = self._pay_due(event.amount_minor, today, line)
         rest = self._prepay(rest, event.prepay_mode, today, line)
         self.surplus += rest
@@ -576,7 +522,7 @@ class Replay:
     def _on_repay_part(self, event: Event, today: int) -> None:
         """利随本清: principal with its own interest since the row began; the rest of the row never carried it."""
         undue = self._replannable(today)
-        line = self._line(event)
+        line = self.line(event)
         if not undue:
             raise EventRejected(event.seq, "nothing is left that is not yet due")
         part = min(event.amount_minor, sum(r.open(Component.PRINCIPAL) for r in undue))
@@ -621,7 +567,7 @@ class Replay:
     def _on_payoff(self, event: Event, today: int) -> None:
         owed = self.standing(today).payoff_minor + self.surplus
         undue = self._undue(today)
-        line = self._line(event)
+        line = self.line(event)
         if undue:
             self._collapse(today, undue)
             undue_rows = [r for r in self.rows if not r.due]
@@ -682,10 +628,10 @@ class Replay:
 
     def _on_charge(self, event: Event, today: int) -> None:
         due = event.until if event.until != NO_DAY else today
-        self.charges.append(Charge(event.component, event.amount_minor, due))
+        self.charges.append(Charge(event.component, event.amount_minor, due, seq=event.seq))
 
     def _on_waiver(self, event: Event, today: int) -> None:
-        line = self._line(event)
+        line = self.line(event)
         self._cut_segments()
         left = event.amount_minor if event.amount_minor >= 0 else 10**18
         c = event.component
@@ -701,6 +647,9 @@ class Replay:
             charge.settled += part
             left -= part
             line.amounts_minor[c] += part
+
+    def _on_charge_waiver(self, event: Event, today: int) -> None:
+        charge_waive(self, event, today)
 
     def _on_defer(self, event: Event, today: int) -> None:
         undue = self._replannable(today)
@@ -797,7 +746,7 @@ class Replay:
         self.trace_before_write_off = len(self.trace)
 
     def _on_guarantor(self, event: Event, today: int) -> None:
-        line = self._line(event)
+        line = self.line(event)
         oldest = [r.plan.late_from for r in self.rows if r.due and r.open(Component.PRINCIPAL) + r.open(Component.INTEREST) > 0]
         self._cut_segments()
         for component, num, den in event.shares:
@@ -816,7 +765,7 @@ class Replay:
             self.guaranteed_from = min([*oldest, *([self.guaranteed_from] if self.guaranteed_from != NO_DAY else [])])
 
     def _on_pay_guarantor(self, event: Event, today: int) -> None:
-        line, left = self._line(event), event.amount_minor
+        line, left = self.line(event), event.amount_minor
         order = event.components or (Component.INTEREST, Component.PRINCIPAL, Component.COMPOUND, Component.PENALTY)
         for component in (*order, *(c for c in Component if c not in order)):
             part = min(left, self.subrogated[component])
@@ -889,6 +838,8 @@ class Replay:
         return max(0, round_exact(exact, self.terms.rounding, self.terms.rounding_unit_minor) - row.paid[1] - row.gone[1])
 
     def _late_rows(self, today: int) -> list[tuple[Ledger, int]]:
+        if self.terms.row_terms is not None:
+            return reference_rows.late_rows(self, today)
         out = []
         for row in self.rows:
             if row.due and row.plan.due_on < today:
@@ -906,7 +857,7 @@ class Replay:
             late = [(r, a) for r, a in late if a > dpd.materiality_abs_minor and a > relative]
         elif sum(a for _, a in late) <= dpd.materiality_abs_minor or sum(a for _, a in late) <= relative:
             return None
-        late = [(r, a) for r, a in late if today > r.plan.due_on + dpd.grace_days]
+        late = [(r, a) for r, a in late if today > r.since + dpd.grace_days]
         return min((r for r, _ in late), key=lambda r: r.plan.late_from, default=None)
 
     def days_past_due(self, today: int) -> int:
@@ -914,7 +865,7 @@ class Replay:
         oldest = self._oldest(today)
         if oldest is None:
             return 0
-        days = today - oldest.plan.late_from
+        days = today - min(oldest.plan.late_from, oldest.plan.late_from + oldest.since - oldest.plan.due_on)
         if self.terms.dpd.restart_on_grace_end:
             days -= self.terms.dpd.grace_days
         paused = sum(max(0, min(today, b) - max(a, oldest.plan.late_from)) for a, b, what in self.pauses if what & PauseWhat.DPD)
@@ -943,6 +894,8 @@ class Replay:
                 if self.by_seq[line.seq].kind in MONEY_IN:
                     s.recovered_minor = [a + b for a, b in zip(s.recovered_minor, line.amounts_minor, strict=True)]
         s.class_min = self.class_min
+        if self.terms.row_terms is not None:
+            reference_rows.rows_into(self, s, today)
         s.paid_total_minor = self.paid_total
         following = [r for r in self.rows if not r.due and not r.plan.closed]
         if following:
@@ -992,6 +945,8 @@ class Replay:
 
     def rows_answer(self, today: int) -> list[Row]:
         """Every row with what is planned, paid and open."""
+        if self.terms.row_terms is not None:
+            return reference_rows.rows_answer(self, today)
         out: list[Row] = []
         ordered = sorted(self.rows, key=lambda r: r.plan.due_on)
         left = sum(r.plan.principal for r in ordered)
@@ -1055,6 +1010,11 @@ HANDLERS: dict[EventKind, Callable[[Replay, Event, int], None]] = {
     EventKind.CHARGEBACK: Replay._on_chargeback,
     EventKind.SETTLEMENT: Replay._on_settlement,
     EventKind.INSOLVENCY: Replay._on_insolvency,
+    EventKind.GOODWILL: Replay._on_payment,
+    EventKind.MERCHANT_REFUND: Replay._on_payment,
+    EventKind.PAYOUT_REFUND: Replay._on_payment,
+    EventKind.CHARGE_CREDIT: Replay._on_payment,
+    EventKind.CHARGE_WAIVER: Replay._on_charge_waiver,
     EventKind.JUDGMENT: reference_judgment.judge,
     EventKind.NEW_ROWS: reference_plans.new_rows,
 }

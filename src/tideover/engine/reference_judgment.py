@@ -16,7 +16,8 @@ from tideover.engine.reference_schedule import PPM, PlanRow, round_exact
 from tideover.engine.terms import NO_DAY, Component
 
 if TYPE_CHECKING:
-    from tideover.engine.reference import Ledger, Replay
+    from tideover.engine.reference import Replay
+    from tideover.engine.reference_state import Ledger
 
 NOT_AFTER_JUDGMENT = frozenset(
     {
@@ -65,7 +66,7 @@ def judge(state: Replay, event: Event, today: int) -> None:
 
 def _recast(state: Replay, event: Event, today: int) -> None:
     """Take every claim off the rows and charges; the trace shows what the judgment replaced."""
-    line = state._line(event)
+    line = state.line(event)
     undue = state._undue(today)
     if undue:
         state._collapse(today, undue)

@@ -17,13 +17,14 @@ from tideover.engine.reference_schedule import PPM, planned_interest, round_exac
 from tideover.engine.terms import NO_DAY, PERIOD_COUNTS, Component, DayCount, InterestBasis, RoundWhere, Terms
 
 if TYPE_CHECKING:
-    from tideover.engine.reference import Ledger, Replay
+    from tideover.engine.reference import Replay
+    from tideover.engine.reference_state import Ledger
     from tideover.engine.standing import TraceLine
 
 
 def is_outstanding(terms: Terms) -> bool:
     """Whether interest follows the principal really out."""
-    return terms.interest_basis == InterestBasis.OUTSTANDING
+    return terms.interest_basis == InterestBasis.OUTSTANDING and terms.row_terms is None
 
 
 def base_on(state: Replay, today: int) -> int:

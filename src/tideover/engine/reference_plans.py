@@ -14,14 +14,15 @@ from tideover.engine.terms import NO_DAY, ROW_COUNT_MAX, Component, Method, Term
 from tideover.engine.terms_problems import row_problems
 
 if TYPE_CHECKING:
-    from tideover.engine.reference import Ledger, Replay
+    from tideover.engine.reference import Replay
+    from tideover.engine.reference_state import Ledger
 
 ROW_COMPONENTS = (Component.PRINCIPAL, Component.INTEREST, Component.PENALTY, Component.COMPOUND)
 
 
 def capitalised(state: Replay, event: Event, today: int) -> int:
     """Take the named claims off what is due; returns their sum, which the new plan carries."""
-    line, total = state._line(event), 0
+    line, total = state.line(event), 0
     for component in event.components:
         for row in state.rows:
             if row.due and component in ROW_COMPONENTS:

@@ -72,6 +72,12 @@ def step(terms: Terms, anchor: int, k: int) -> int:
     return anchor + k * terms.every * (7 if terms.unit == Unit.WEEK else 1)
 
 
+def later(terms: Terms, first: int, k: int) -> int:
+    """The day k periods after `first`, on its own day of the month."""
+    months = months_per_step(terms)
+    return months_later(first, k * months, date_of(first).day) if months else first + step(terms, 0, 1) * k
+
+
 def adjusted(on: int, terms: Terms) -> int:
     """`on` moved to a business day by the terms' convention."""
     if terms.business_day == BusinessDay.UNADJUSTED:
@@ -160,6 +166,9 @@ def row_interest_exact(row: PlanRow, terms: Terms, until: int) -> Fraction:
                 exact = Fraction(balance * rate, PPM) * row_share(row, terms, d, d + 1)
                 total += round_exact(exact, terms.rounding, terms.rounding_unit_minor)
         return total
+    if terms.round_where == RoundWhere.PER_PIECE:
+        parts = [Fraction(balance * rate, PPM) * _share(row, terms, a, b, whole) for a, b, balance, rate in spans]
+        return Fraction(sum(round_exact(part, terms.rounding, terms.rounding_unit_minor) for part in parts))
     total = Fraction(0)
     for a, b, balance, rate in spans:
         total += Fraction(balance * rate, PPM) * _share(row, terms, a, b, whole)
@@ -213,6 +222,11 @@ def _share(row: PlanRow, terms: Terms, start: int, end: int, whole: bool) -> Fra
     return year_share(DayCount.ACT_360, start, end)
 
 
+def whole_share(row: PlanRow, terms: Terms) -> Fraction:
+    """The share of a year of a whole row."""
+    return _share(row, terms, row.start, row.end, True)
+
+
 def _odd_share(row: PlanRow, terms: Terms) -> Fraction:
     if terms.first_period == FirstPeriod.DAYS:
         return Fraction(row.end - row.start, 360)
@@ -235,6 +249,12 @@ def planned_interest(row: PlanRow, terms: Terms) -> int:
     return round_exact(exact, terms.rounding, terms.rounding_unit_minor) + row.extra_interest
 
 
+def period_share(terms: Terms) -> Fraction:
+    """The share of a year of one nominal period."""
+    months = months_per_step(terms)
+    return Fraction(months, 12) if months else Fraction(step(terms, 0, 1), 360)
+
+
 def annuity(balance: int, rate_ppm: int, count: int, terms: Terms, first_share: Fraction | None = None) -> int:
     """A = half-up of P*i/(1-(1+i)^-n), i = annual rate x period; P/n at 0 %.
 
@@ -242,9 +262,7 @@ def annuity(balance: int, rate_ppm: int, count: int, terms: Terms, first_share: 
     """
     if terms.fixed_instalment_minor:
         return terms.fixed_instalment_minor
-    months = months_per_step(terms)
-    period = Fraction(months, 12) if months else Fraction(step(terms, 0, 1), 360)
-    i = Fraction(rate_ppm, PPM) * period
+    i = Fraction(rate_ppm, PPM) * period_share(terms)
     owed = Fraction(balance)
     if first_share is not None:
         owed = owed * (1 + Fraction(rate_ppm, PPM) * first_share) / (1 + i)
@@ -268,6 +286,8 @@ def boundaries(terms: Terms) -> list[tuple[int, int, int, int]]:
     else:
         nominal = [step(terms, terms.first_due_on, k) for k in range(terms.instalments)]
         nominal[0] = terms.first_due_on
+        if terms.row_terms is not None and terms.maturity_on != NO_DAY:
+            nominal[-1] = terms.maturity_on
     return dated_rows(nominal, terms.disbursed_on, terms, terms.maturity_on)
 
 

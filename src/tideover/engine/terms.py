@@ -180,8 +180,11 @@ class Rounding(IntEnum):
 
 
 class RoundWhere(IntEnum):
+    """PER_PIECE: each stretch of a row on one balance is rounded by itself, then added."""
+
     PER_ROW = 0
     PER_DAY = 1
+    PER_PIECE = 2
 
 
 class Accruals(IntEnum):
@@ -189,6 +192,14 @@ class Accruals(IntEnum):
 
     CUMULATIVE = 0
     SEGMENT = 1
+
+
+class LevelRate(IntEnum):
+    """The period rate that gives an annuity its instalment: of a nominal period, of the first row, of each row its own."""
+
+    PERIOD = 0
+    FIRST_ROW = 1
+    EACH_ROW = 2
 
 
 class Residue(IntEnum):
@@ -234,6 +245,69 @@ class PrepaymentInterest(IntEnum):
 class MaterialityPer(IntEnum):
     LOAN = 0
     INSTALMENT = 1
+
+
+class RowTiming(IntEnum):
+    """Which rows a step of allocation pays, by due day against the day of the payment."""
+
+    ANY = 0
+    PAST_DUE = 1
+    DUE_TODAY = 2
+    DUE = 3
+    IN_ADVANCE = 4
+
+
+class FutureRule(IntEnum):
+    """How money in advance of due days is spread: from the next row on, from the last row back, or evenly over all."""
+
+    NEXT = 0
+    LAST = 1
+    EVEN = 2
+
+
+class ChargeTiming(IntEnum):
+    """When a charge counts as due: with the row that carries it, or on its own due day."""
+
+    ROW = 0
+    OWN = 1
+
+
+class PlanChanges(IntEnum):
+    """FIRST: tranches, reschedules and charges shape the plan before any money is allocated; ON_DAY: each on its own day."""
+
+    ON_DAY = 0
+    FIRST = 1
+
+
+class EarlyMoney(IntEnum):
+    """Money beyond what is due, on loans whose interest follows the outstanding principal. AS_ALLOCATED: by the steps.
+    LOWER_LEVEL, FEWER_ROWS: to the principal of the running row; later rows ask for less, or the last rows fall away."""
+
+    AS_ALLOCATED = 0
+    LOWER_LEVEL = 1
+    FEWER_ROWS = 2
+
+
+class LateInterest(IntEnum):
+    """Which rows owe interest on principal still outstanding after its due day: all, or only the running one."""
+
+    EVERY_ROW = 0
+    RUNNING_ROW = 1
+
+
+class PayoffInterest(IntEnum):
+    """What interest a payoff settles: up to its day, or of the whole running row."""
+
+    TO_DAY = 0
+    TO_ROW_END = 1
+
+
+class TrancheRule(IntEnum):
+    """LEVEL_ALL: rows due from the tranche on ask for all principal over all rows, the last takes the rest. SPREAD_LEFT: each
+    row due after the tranche gets an equal share of it."""
+
+    LEVEL_ALL = 0
+    SPREAD_LEFT = 1
 
 
 ORDER_CIVIL_CODE = (
@@ -304,6 +378,47 @@ class DpdTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class AllocationStep:
+    """One step of allocation: which rows, which components in which order, row by row or component by component."""
+
+    rows: RowTiming
+    order: tuple[Component, ...]
+    by: AllocateBy = AllocateBy.INSTALMENT
+
+
+@dataclass(frozen=True, slots=True)
+class KindRule:
+    """How one kind of payment (EventKind value) is allocated where it differs. steps empty: those of the loan."""
+
+    kind: int
+    future: FutureRule
+    steps: tuple[AllocationStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowTerms:
+    """Rows that carry their own charges, and money that is allocated in steps (docs/method/allocation.md).
+
+    steps: taken in order until the money is gone; what no step takes is held. future: how money in advance is spread.
+    kinds: payment kinds that differ from that. credit_order: which components of the payment a chargeback restores first;
+    empty: principal only.
+    """
+
+    steps: tuple[AllocationStep, ...]
+    future: FutureRule = FutureRule.NEXT
+    kinds: tuple[KindRule, ...] = ()
+    charges_due: ChargeTiming = ChargeTiming.ROW
+    plan_changes: PlanChanges = PlanChanges.ON_DAY
+    tranches: TrancheRule = TrancheRule.SPREAD_LEFT
+    down_payment_ppm: int = 0
+    credit_order: tuple[Component, ...] = ()
+    early_money: EarlyMoney = EarlyMoney.AS_ALLOCATED
+    late_interest: LateInterest = LateInterest.EVERY_ROW
+    unpaid_interest_joins: JoinsBase = JoinsBase.NEVER
+    payoff_interest: PayoffInterest = PayoffInterest.TO_DAY
+
+
+@dataclass(frozen=True, slots=True)
 class SubsidyTerms:
     """Fiscal subsidy 贴息: the part of interest the treasury bears. Source: 财金〔2025〕80号."""
 
@@ -364,6 +479,9 @@ class Terms:
     instalment_multiple_minor: int = 1
     fixed_instalment_minor: int = 0
     """The instalment of an annuity, or the principal part of equal principal, in place of the computed one; 0: computed."""
+    level_rate: LevelRate = LevelRate.PERIOD
+    level_principal_minor: int = 0
+    """Principal from which the instalment is computed, whatever is paid out; 0: what is paid out."""
     balloon_minor: int = 0
     grace_principal_rows: int = 0
     grace_interest_rows: int = 0
@@ -380,6 +498,7 @@ class Terms:
     dpd: DpdTerms = field(default_factory=DpdTerms)
     subsidy: SubsidyTerms | None = None
     custom_rows: tuple[CustomRow, ...] = ()
+    row_terms: RowTerms | None = None
 
     def problems(self) -> list[str]:
         """What makes these terms impossible: one sentence each, naming the term; empty when they are sound."""

@@ -16,12 +16,16 @@ from tideover.engine.terms import (
     PRINCIPAL_MINOR_MAX,
     RATE_PPM_MAX,
     ROW_COUNT_MAX,
+    AllocationStep,
     BusinessDay,
     Component,
     DpdTerms,
     InterestBasis,
+    LevelRate,
     Method,
     PenaltyTerms,
+    RoundWhere,
+    RowTerms,
     Shift,
     SubsidyTerms,
     Terms,
@@ -35,6 +39,7 @@ RATIO_MAX = 10_000
 EXPONENT_MAX = 4
 LEVEL_METHODS = (Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT)
 DATED_METHODS = (Method.INTEREST_ONLY, Method.BULLET)
+ROW_COMPONENTS = frozenset(Component) - {Component.COMPOUND}
 Sentences = Iterator[str]
 
 
@@ -42,7 +47,12 @@ Sentences = Iterator[str]
 def problems(terms: Terms) -> tuple[str, ...]:
     """Every problem of these terms. Later checks read what earlier ones found sound, so they run only then."""
     found = [*_types(terms, Terms)]
-    for nested, kind in ((terms.penalty, PenaltyTerms), (terms.dpd, DpdTerms), (terms.subsidy, SubsidyTerms)):
+    for nested, kind in (
+        (terms.penalty, PenaltyTerms),
+        (terms.dpd, DpdTerms),
+        (terms.subsidy, SubsidyTerms),
+        (terms.row_terms, RowTerms),
+    ):
         if isinstance(nested, kind):
             found += _types(nested, kind)
     for check in CHECKS if not found else ():
@@ -250,6 +260,46 @@ def _subsidy(t: Terms) -> Sentences:
         yield "subsidy from_day must not be after to_day"
 
 
+def _row_terms(t: Terms) -> Sentences:
+    """Rows that carry charges and steps of allocation: what they need, and what they leave without meaning."""
+    from tideover.engine.reference_schedule import later
+
+    r = t.row_terms
+    if r is None:
+        if t.level_principal_minor or t.level_rate != LevelRate.PERIOD or t.round_where == RoundWhere.PER_PIECE:
+            yield "level_rate, level_principal_minor and round_where per_piece are only read together with row_terms"
+        return
+    if not r.steps:
+        yield "row_terms steps are missing: no payment could be allocated"
+    for steps in (r.steps, *(k.steps for k in r.kinds)):
+        yield from _steps(steps)
+    if not 0 <= r.down_payment_ppm < 1_000_000:
+        yield f"row_terms down_payment_ppm {r.down_payment_ppm} must lie in 0..999999"
+    if t.penalty is not None:
+        yield "penalty has no meaning with row_terms: a penalty is a charge there, so penalty must be null"
+    if t.maturity_on != NO_DAY and t.instalments > 1 and t.first_due_on != NO_DAY:
+        before = later(t, t.first_due_on, t.instalments - 2)
+        if t.maturity_on <= before:
+            yield "maturity_on must be after the row before the last, whose due day it replaces with row_terms"
+    if t.method not in LEVEL_METHODS:
+        yield f"row_terms need instalments, which method {t.method.name.lower()} has not"
+    if not 0 <= t.level_principal_minor <= PRINCIPAL_MINOR_MAX:
+        yield f"level_principal_minor {t.level_principal_minor} must lie in 0..{PRINCIPAL_MINOR_MAX}"
+    if t.interest_basis == InterestBasis.OUTSTANDING:
+        if t.method != Method.ANNUITY:
+            yield f"interest_basis outstanding with row_terms needs method annuity, not {t.method.name.lower()}"
+        if t.grace_principal_rows or t.grace_interest_rows or t.interest_free_rows:
+            yield "interest_basis outstanding with row_terms takes no grace and no interest-free rows"
+
+
+def _steps(steps: tuple[AllocationStep, ...]) -> Sentences:
+    for step in steps:
+        if len(set(step.order)) != len(step.order):
+            yield "row_terms steps name a component twice in one step"
+        if not set(step.order) <= ROW_COMPONENTS:
+            yield "row_terms steps order principal, interest, penalty and the three fees, nothing else"
+
+
 def _row_dates(t: Terms) -> Sentences:
     """Dates that only the finished rows show: beyond the calendar, or a period without a day."""
     from tideover.engine.reference_schedule import boundaries
@@ -271,5 +321,5 @@ def _row_dates(t: Terms) -> Sentences:
 
 
 CHECKS: tuple[Callable[[Terms], Sentences], ...] = (
-    _amounts, _periods, _dates, _custom, _grace_rows, _penalty, _allocation, _dpd, _subsidy,
+    _amounts, _periods, _dates, _custom, _grace_rows, _penalty, _allocation, _dpd, _subsidy, _row_terms,
 )  # fmt: skip

@@ -28,7 +28,7 @@ def writing() -> None:
 
 def cut_off() -> datetime | None:
     """The last cut-off taken; None before the first close."""
-    found = next(rows_read(BookClock, ("cut_off",), ["id = 1"], []), None)
+    found = next(rows_read(BookClock, ("cut_off",), "id = 1"), None)
     return None if found is None else found[0]
 
 

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from tideover.core.business_time import micros
 from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
 from tideover.core.sql import among, rows_read
-from tideover.engine.events import Event, EventKind, EventRejected
+from tideover.engine.events import PAYMENT_KINDS, Event, EventKind, EventRejected
 from tideover.engine.reference import effective
 from tideover.engine.replay import replay
 from tideover.engine.terms import NO_DAY, day
@@ -30,11 +30,13 @@ OWN_KEYS = "tideover:"
 """Idempotency keys of events that the house itself derives (parts of a receipt, resets) begin with this; nobody else's may."""
 YEARS_MAX = 60
 """An event lies at most this many years after the loan began: beyond it is a slip of the keyboard."""
-AGAINST = frozenset({EventKind.REVERSAL, EventKind.CHARGEBACK, EventKind.ADJUSTMENT})
+OF_CHARGE = frozenset({EventKind.CHARGE_CREDIT, EventKind.CHARGE_WAIVER})
+"""Kinds that speak of a charge."""
+AGAINST = frozenset({EventKind.REVERSAL, EventKind.CHARGEBACK, EventKind.ADJUSTMENT}) | OF_CHARGE
 """Kinds that speak of an earlier event, `of_seq`."""
-HAS_AMOUNT = frozenset(
-    {EventKind.PAYMENT, EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.DEBIT, EventKind.CHARGE, EventKind.SETTLEMENT}
-)
+HAS_AMOUNT = PAYMENT_KINDS | {
+    EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.DEBIT, EventKind.CHARGE, EventKind.SETTLEMENT,
+}  # fmt: skip
 """Kinds whose money can be taken back or corrected."""
 HAS_DAYS = frozenset({EventKind.PAUSE, EventKind.EXTENSION})
 """Kinds whose days can be corrected in place."""
@@ -85,7 +87,7 @@ class Said(NamedTuple):
 def journals_read(contract_ids: Sequence[int]) -> dict[int, list[Said]]:
     """The journals of many loans by contract id, in order of `seq`; loans without events are left out."""
     out: dict[int, list[Said]] = {}
-    rows = rows_read(LoanEvent, READ, **among("contract_id", contract_ids), tail="ORDER BY contract_id, seq")
+    rows = rows_read(LoanEvent, READ, *among("contract_id", contract_ids), "ORDER BY contract_id, seq")
     for pk, seq, kind, on, amount, extra, at in rows:
         out.setdefault(pk, []).append(Said(seq, kind, on, amount, extra, micros(at)))
     return out
@@ -190,9 +192,11 @@ def _check_earlier(event: Event, stored: Sequence[Event]) -> None:
     if event.kind == EventKind.ADJUSTMENT and earlier.kind in HAS_DAYS:
         _check_days(event, earlier)
         return
+    if event.kind in OF_CHARGE and earlier.kind != EventKind.CHARGE:
+        raise refuse("no_charge", f"event {event.of_seq} is a {earlier.kind.name.lower()}, no charge", "of_seq")
     if earlier.kind not in HAS_AMOUNT:
         raise refuse("no_money", f"event {event.of_seq} is a {earlier.kind.name.lower()} and has no amount", "of_seq")
-    if event.amount_minor <= 0:
+    if event.kind == EventKind.ADJUSTMENT and event.amount_minor <= 0:
         raise refuse("amount_not_positive", "the amount must be more than zero", "amount")
     if event.kind == EventKind.CHARGEBACK and event.amount_minor > earlier.amount_minor:
         raise refuse("more_than_paid", f"event {event.of_seq} was {earlier.amount_minor} minor units", "amount")

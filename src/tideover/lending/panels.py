@@ -30,7 +30,7 @@ from tideover.lending.models import (
     StandingRow,
 )
 from tideover.lending.models.plain import OfParty
-from tideover.lending.selectors import BUCKET_ORDER, contracts_visible
+from tideover.lending.selectors import BUCKET_ORDER, contracts_visible, standings_visible
 
 LATE_BUCKETS = ("d1_30", "d31_60", "d61_90", "d91_180", "d180p")
 CORRECTIONS = (EventKind.REVERSAL, EventKind.ADJUSTMENT, EventKind.CHARGEBACK)
@@ -95,6 +95,29 @@ def _plain(label: str, owner: Role, days: int, model: type[OfParty], oldest: str
     return Exceptions(label, owner, days, rows, oldest, None, loans)
 
 
+def _of(rows: QuerySet[Any], field: str = "contract") -> Q:
+    """The standings of the loans that rows are about: read from the rows, which are few, not from the book."""
+    return Q(contract__in=rows.order_by().values(field))
+
+
+def _corrections(since: date) -> QuerySet[LoanEvent]:
+    """Corrections recorded since a day. The kinds are written out, as in the partial index that finds them."""
+    kinds = ", ".join(str(int(k)) for k in CORRECTIONS)
+    return LoanEvent.objects.filter(recorded_at__gte=start_of_day(since)).extra(where=[f"kind IN ({kinds})"])
+
+
+def _corrected(on: date) -> QuerySet[LoanEvent]:
+    return _corrections(on - timedelta(days=CORRECTION_DAYS))
+
+
+def _reversed(on: date) -> QuerySet[LoanEvent]:
+    return _corrections(on).filter(kind=EventKind.REVERSAL)
+
+
+def _unplaced() -> QuerySet[Receipt]:
+    return Receipt.objects.filter(reversed_at=None).extra(where=["unapplied_minor > 0"])
+
+
 def _new(on: date) -> Q:
     return Q(days_past_due__range=(1, NEW_DAYS))
 
@@ -136,10 +159,6 @@ def _accelerated(on: date) -> Q:
     return Q(contract__in=made_due.values("contract")) & ~Q(bucket__in=("closed", "written_off"))
 
 
-def _reversed_today(on: date) -> Q:
-    return Q(contract__events__kind=EventKind.REVERSAL, contract__events__recorded_at__gte=start_of_day(on))
-
-
 def _kind(label: str, owner: Role, days: int, condition: Callable[[date], Q], oldest: str, amount: str) -> Exceptions:
     return Exceptions(label, owner, days, _standings(condition), oldest, amount, condition)
 
@@ -154,15 +173,13 @@ EXCEPTIONS: dict[str, Exceptions] = {
             _inside(visible), withdrawn_at=None, due_on__lt=on, contract__standing__days_past_due__gt=0
         ),
         oldest="due_on", amount="amount_minor",
-        loans=lambda on: Q(
-            contract__promises__withdrawn_at=None, contract__promises__due_on__lt=on, days_past_due__gt=0
-        ),
+        loans=lambda on: _of(Promise.objects.filter(withdrawn_at=None, due_on__lt=on)) & Q(days_past_due__gt=0),
     ),
     "promise": Exceptions(
         label="Arrangements due today", owner=Role.COLLECTOR, days=0,
         rows=lambda visible, on: Promise.objects.filter(_inside(visible), withdrawn_at=None, due_on=on),
         oldest="due_on", amount="amount_minor",
-        loans=lambda on: Q(contract__promises__withdrawn_at=None, contract__promises__due_on=on),
+        loans=lambda on: _of(Promise.objects.filter(withdrawn_at=None, due_on=on)),
     ),
     "new": _kind("Newly late (up to 7 days)", Role.CUSTOMER_MANAGER, NEW_DAYS, _new, "oldest_due_on", "overdue_minor"),
     "soon": _kind("Due within 3 days", Role.CUSTOMER_MANAGER, 0, _soon, "next_due_on", "next_due_minor"),
@@ -177,35 +194,26 @@ EXCEPTIONS: dict[str, Exceptions] = {
     "surplus": _kind("Money held for the next payment", Role.PAYMENTS, 0, _surplus, "", "surplus_minor"),
     "reversed": Exceptions(
         label="Payments taken back today", owner=Role.PAYMENTS, days=0,
-        rows=lambda visible, on: LoanEvent.objects.filter(
-            _inside(visible), kind=EventKind.REVERSAL, recorded_at__gte=start_of_day(on)
-        ),
-        oldest="recorded_at", amount=None, loans=_reversed_today,
+        rows=lambda visible, on: _reversed(on).filter(_inside(visible)),
+        oldest="recorded_at", amount=None, loans=lambda on: _of(_reversed(on)),
     ),
     "debit": Exceptions(
         label="Debits with an unknown result", owner=Role.PAYMENTS, days=1,
         rows=lambda visible, on: Debit.objects.filter(_inside(visible), state__in=OPEN_DEBITS),
         oldest="sent_at", amount="amount_minor",
-        loans=lambda on: Q(contract__debits__state__in=OPEN_DEBITS),
+        loans=lambda on: _of(Debit.objects.filter(state__in=OPEN_DEBITS)),
     ),
     "held": Exceptions(
         label="Receipts with money not yet placed", owner=Role.PAYMENTS, days=3,
-        rows=lambda visible, on: Receipt.objects.filter(
-            unapplied_minor__gt=0, reversed_at=None, party__in=visible.values("borrower")
-        ),
+        rows=lambda visible, on: _unplaced().filter(Exists(visible.filter(borrower=OuterRef("party")))),
         oldest="received_on", amount="unapplied_minor",
-        loans=lambda on: Q(contract__borrower__receipts__unapplied_minor__gt=0, contract__borrower__receipts__reversed_at=None),
+        loans=lambda on: Q(contract__borrower__in=_unplaced().values("party")),
     ),
     "corrected": Exceptions(
         label="Corrections booked in the last 7 days", owner=Role.FINANCE, days=CORRECTION_DAYS,
-        rows=lambda visible, on: LoanEvent.objects.filter(
-            _inside(visible), kind__in=CORRECTIONS, recorded_at__gte=start_of_day(on - timedelta(days=CORRECTION_DAYS))
-        ),
+        rows=lambda visible, on: _corrected(on).filter(_inside(visible)),
         oldest="recorded_at", amount=None,
-        loans=lambda on: Q(
-            contract__events__kind__in=CORRECTIONS,
-            contract__events__recorded_at__gte=start_of_day(on - timedelta(days=CORRECTION_DAYS)),
-        ),
+        loans=lambda on: _of(_corrected(on)),
     ),
     "complaint": _plain("Open complaints", Role.COMPLAINTS, 15, Complaint, "opened_on", lambda on: Q(closed_on=None)),
     "dispute": _plain("Open disputes", Role.COMPLAINTS, 20, Dispute, "opened_on", lambda on: Q(closed_on=None)),
@@ -242,7 +250,7 @@ def shown(rows: QuerySet[StandingRow], show: str, as_of: date) -> QuerySet[Stand
     kind = EXCEPTIONS.get(show)
     if kind is None or kind.loans is None:
         return rows
-    return rows.filter(pk__in=StandingRow.objects.filter(kind.loans(as_of)).values("pk"))
+    return rows.filter(kind.loans(as_of))
 
 
 def shown_label(show: str) -> str:
@@ -253,7 +261,7 @@ def shown_label(show: str) -> str:
 
 def loans_shown(user: User, as_of: date, *, show: str = "", bucket: str = "") -> QuerySet[StandingRow]:
     """The visible loans of an exception or a bucket: the latest-paying first, else what falls due first, else by number."""
-    rows = StandingRow.objects.filter(_inside(contracts_visible(user, as_of)))
+    rows = standings_visible(user, as_of)
     if bucket in BUCKET_ORDER:
         rows = rows.filter(bucket=bucket)
     rows = shown(rows, show, as_of)

@@ -77,13 +77,14 @@ class Booking:
         self.actor, self.today, self.payments = actor, today, payments
         numbers = sorted({p.loan for p in payments})
         rows = visible.select_for_update(of=("self",), no_key=True).select_related("product", "entity").order_by("pk")
-        found = rows.extra(**among("lending_contract.number", numbers))
+        named, bound = among("lending_contract.number", numbers)
+        found = rows.extra(where=[named], params=bound)
         self.loans = {c.number: _Loan(c) for c in found}
         journals = journal.journals_read([loan.contract.pk for loan in self.loans.values()])
         for loan in self.loans.values():
             loan.stored = journals.get(loan.contract.pk, [])
         keys = among("idempotency_key", [p.key for p in payments])
-        used = [pk for (pk,) in rows_read(LoanEvent, ("id",), **keys)]
+        used = [pk for (pk,) in rows_read(LoanEvent, ("id",), *keys)]
         self.used = {e.idempotency_key: e for e in LoanEvent.objects.filter(pk__in=used)} if used else {}
         self.out: list[LoanEvent | Refused | None] = [None] * len(payments)
         self.stamp = clock.stamp()

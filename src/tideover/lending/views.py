@@ -22,7 +22,7 @@ from tideover.engine.events import EventKind, EventRejected
 from tideover.engine.terms import date_of
 from tideover.lending import panels_loan
 from tideover.lending.forms import amount_read, date_read
-from tideover.lending.models import Contract, LoanEvent, StandingRow
+from tideover.lending.models import Contract, LoanEvent, Party, StandingRow
 from tideover.lending.panels import dated, loans_shown, order_of, shown_label
 from tideover.lending.scope import parties_reachable
 from tideover.lending.selectors import BUCKET_ORDER, contract_get, contracts_visible
@@ -98,7 +98,7 @@ def _find(request: HttpRequest, user: User, today: date) -> HttpResponse:
     visible = contracts_visible(user, today)
     if typed and visible.filter(number=typed.upper()).exists():
         return HttpResponseRedirect(reverse("loan", args=[typed.upper()]))
-    if typed and visible.filter(borrower__reference=typed.upper()).exists():
+    if Party.objects.filter(reference=typed.upper()).exists() and _reached(user, today, typed.upper()) is not None:
         return HttpResponseRedirect(reverse("person", args=[typed.upper()]))
     h = search_hash(typed)
     person = Q(contract__borrower__phone_hash=h) | Q(contract__borrower__id_hash=h) | Q(contract__borrower__name_hash=h)
@@ -224,18 +224,23 @@ def loan_what_if(request: HttpRequest, number: str) -> HttpResponse:
     return render(request, "lending/what_if.html", context, status=422 if errors else 200)
 
 
+def _reached(user: User, today: date, reference: str) -> Party | None:
+    return parties_reachable(user, today).select_related("branch").filter(reference=reference).first()
+
+
 @require("person")
 def person(request: HttpRequest, reference: str) -> HttpResponse:
     """A person's file: masked; a role that may asks to see it in full, which is logged."""
     user, today = user_of(request), business_date()
-    party = parties_reachable(user, today).select_related("branch").filter(reference=reference).first()
+    party = _reached(user, today, reference)
     if party is None:
         raise Http404(reference)
     reveal = request.method == "POST"
     if reveal and not can(user, "reveal-personal"):
         raise PermissionDenied("reveal-personal")
     log(user.username, "person.reveal" if reveal else "person.read", "party", party.reference)
-    loans = StandingRow.objects.filter(contract__in=contracts_visible(user, today), contract__borrower=party)
+    stands_in = Q(contract__borrower=party) | Q(contract__in=party.loan_roles.values("contract"))
+    loans = StandingRow.objects.filter(stands_in, contract__in=contracts_visible(user, today))
     context = {
         "party": party,
         "reveal": reveal,

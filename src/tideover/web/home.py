@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import get_language
 
 from tideover.core.access import can, require
@@ -51,10 +52,17 @@ class FirstLoans:
 def home_rows(user: User, as_of: date) -> list[ExceptionRow]:
     """What needs somebody today, in the user's scope, in the order of the role."""
     visible, linked = contracts_visible(user, as_of), can(user, "loan-list")
-    return [
+    rows = [
         exception_row(key, visible, as_of, linked=linked) if key in EXCEPTIONS else HOUSE_ROWS[key](user, as_of)
         for key in HOMES.get(Role(user.role), ())
     ]
+    return [
+        replace(r, address=reverse("day")) if r.label == EXCEPTIONS["import"].label and _sees_day(user, r) else r for r in rows
+    ]
+
+
+def _sees_day(user: User, row: ExceptionRow) -> bool:
+    return bool(row.count) and can(user, "day")
 
 
 def _first_loans(user: User, as_of: date, rows: list[ExceptionRow]) -> FirstLoans | None:

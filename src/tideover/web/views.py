@@ -17,9 +17,9 @@ from django.utils.translation import check_for_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from tideover.core import sign_in
 from tideover.core.access import require
 from tideover.core.models import Role, User
-from tideover.web import sign_in
 
 LOOKS = {"theme": ("auto", "light", "dark"), "size": ("normal", "large")}
 NAMES_THEME = [("auto", "Same as the device"), ("light", "Light"), ("dark", "Dark")]
@@ -97,7 +97,7 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if opens_at := sign_in.locked_until(request.POST.get("username", "")):
+        if opens_at := sign_in.waits_until(request.POST.get("username", ""), sign_in.address_of(request)):
             words = _("For safety, this name can sign in again at %(time)s. If that is a problem, call 400-000-0000.")
             return _message(request, 429, _("Too many tries"), words % {"time": f"{localtime(opens_at):%H:%M}"}, again=True)
         return super().post(request, *args, **kwargs)
@@ -105,6 +105,7 @@ class SignIn(LoginView):
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
         user = form.get_user()
+        sign_in.succeeded(user.username, sign_in.address_of(self.request))
         self.request.session["look"] = {"theme": user.theme, "size": "large" if user.large_type else "normal"}
         return response
 
@@ -113,7 +114,7 @@ class SignIn(LoginView):
         errors = {} if name else {"name_error": _("Enter your user name")}
         errors |= {} if password else {"password_error": _("Enter your password")}
         if not errors:
-            sign_in.failure_log(name)
+            sign_in.failed(name, sign_in.address_of(self.request))
             errors = {"name_error": _("That name and password do not go together. Check both and try again.")}
         problems = [(f"id_{'username' if key == 'name_error' else 'password'}", words) for key, words in errors.items()]
         return self.render_to_response(self.get_context_data(form=form, problems=problems, **errors), status=422)

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from tideover.core.business_time import micros
 from tideover.core.problems import refuse
-from tideover.core.sql import among, array_literal, rows_read
+from tideover.core.sql import among, array_text, rows_read
 from tideover.engine.terms import date_of
 from tideover.lending.chain import (
     GENESIS,
@@ -161,14 +161,14 @@ def _blocks(
 
 def _locked(ids: np.ndarray, closed: datetime | None) -> list[tuple[Any, ...]]:
     """(id, number, known to the last cut-off, events, tip) of the loans, locked in ascending order of id."""
-    named = among("id", ids.tolist())
+    named, bound = among("id", ids.tolist())
     before = connection.ops.adapt_datetimefield_value(closed) if closed is not None else None
     lock = "FOR NO KEY UPDATE" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, number, created_at <= %s, event_count, chain_hash FROM lending_contract "
-            f"WHERE {named['where'][0]} ORDER BY id {lock}",
-            [before, *named["params"]],
+            f"WHERE {named} ORDER BY id {lock}",
+            [before, *bound],
         )
         rows = cursor.fetchall()
     assert len(rows) == len(ids), "every loan of a batch must exist"
@@ -270,7 +270,7 @@ def tips_move(tip: Mapping[int, tuple[int, bytes]]) -> None:
             cursor.execute(
                 "UPDATE lending_contract c SET event_count = v.n, chain_hash = decode(v.h, 'hex') "
                 "FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS v(id, n, h) WHERE c.id = v.id",
-                [array_literal(ids), array_literal(counts), array_literal([h.hex() for h in hashes])],
+                [array_text(ids), array_text(counts), array_text([h.hex() for h in hashes])],
             )
         else:
             triples = list(zip(counts, hashes, ids, strict=True))
@@ -282,5 +282,5 @@ def keys_known(keys: Sequence[str]) -> dict[str, bytes]:
     out: dict[str, bytes] = {}
     for start in range(0, len(keys), 20_000):
         named = among("idempotency_key", keys[start : start + 20_000])
-        out |= {k: bytes(b) for k, b in rows_read(LoanEvent, ("idempotency_key", "body_hash"), **named)}
+        out |= {k: bytes(b) for k, b in rows_read(LoanEvent, ("idempotency_key", "body_hash"), *named)}
     return out

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from tideover.core.business_time import business_date
 from tideover.core.sql import among, rows_read
@@ -14,6 +15,8 @@ from tideover.lending.imports.frame import Frame
 from tideover.lending.models import Branch, Contract, Party, Product
 
 ASK, CODES_MAX = 20_000, 900
+AGAINST = ("reversal", "chargeback", "adjustment")
+"""Kinds of event that speak of an earlier one."""
 
 
 @dataclass(slots=True)
@@ -45,7 +48,7 @@ def _link(frame: Frame, links: Links, column: str, find: Any, reason: str) -> No
 def _ask(model: Any, column: str, names: list[str], fields: tuple[str, ...]) -> Any:
     """Rows of `fields` where the column holds one of any number of names."""
     for start in range(0, len(names), ASK):
-        yield from rows_read(model, fields, **among(column, names[start : start + ASK]))
+        yield from rows_read(model, fields, *among(column, names[start : start + ASK]))
 
 
 def parties(names: list[str]) -> dict[str, Any]:
@@ -140,21 +143,18 @@ def _payments(frame: Frame, links: Links) -> None:
     frame.reject(on < _days_disbursed(frame, links), "effective_on", "before the loan was paid out")
     frame.reject(on > day(business_date()), "effective_on", "lies in the future")
     if frame.has("reference"):
+        odd = np.asarray(pc.match_substring_regex(pc.fill_null(frame.values["reference"], ""), r"[\p{Cc}\p{Zl}\p{Zp}]"))
+        frame.reject(odd, "reference", "holds characters that cannot be printed")
         frame.reject_twice("reference", "the reference stands twice in the file")
 
 
 def _events(frame: Frame, links: Links) -> None:
     _payments(frame, links)
     kinds = np.array(frame.values["kind"].to_pylist(), object)
-    money = np.isin(kinds, ("payment", "prepayment", "charge"))
-    frame.reject(money & (frame.number("amount") <= 0), "amount", "must be more than zero")
     names = frame.values["of_reference"].to_pylist() if frame.has("of_reference") else [None] * len(frame)
     known = set(frame.values["reference"].to_pylist())
-    reversal = kinds == "reversal"
-    frame.reject(reversal & np.array([n not in known for n in names], bool), "of_reference", "names no event of the file")
-    component = np.isin(kinds, ("charge", "waiver"))
-    frame.reject(component & ~frame.given("component"), "component", "needed by this kind")
-    frame.reject((kinds == "rate_change") & ~frame.given("rate"), "rate", "needed by this kind")
+    lost = np.isin(kinds, AGAINST) & np.array([n not in known for n in names], bool)
+    frame.reject(lost, "of_reference", "names no event of the file")
 
 
 def _people(frame: Frame, links: Links) -> None:

@@ -181,7 +181,7 @@ def _sql_day(column: str) -> str:
 
 
 def _rows(sql: str, column: str, ids: np.ndarray) -> Iterator[tuple[Any, ...]]:
-    named = among(column, ids.tolist())
+    named, bound = among(column, ids.tolist())
     with connection.cursor() as cursor:
-        cursor.execute(sql.format(*named["where"]), named["params"])
+        cursor.execute(sql.format(named), bound)
         yield from cursor.fetchall()

@@ -25,10 +25,14 @@ from tideover.lending.imports.frame import Frame
 from tideover.lending.imports.loans import Progress
 from tideover.lending.imports.standings import standing_columns, standings_refresh, standings_write
 from tideover.lending.models import Contract
+from tideover.lending.rules.events import event_problems
 
 LOANS_AT_ONCE = 5_000
 EVENTS_AT_ONCE = 20_000
 """A chunk stays well under the second that a writer may hold its transaction (DESIGN §2)."""
+AGAINST = [int(k) for k in (EventKind.REVERSAL, EventKind.CHARGEBACK, EventKind.ADJUSTMENT)]
+COLUMN_OF = {"of_seq": "of_reference", "rate_ppm": "rate"}
+"""Field of an event: the target that brings it, where its name is another."""
 
 
 @dataclass(slots=True)
@@ -77,7 +81,8 @@ def histories(frame: Frame, links: Links, file_sha: str) -> tuple[Accepted, int]
     batch.held = np.array([k in stored for k in batch.keys], bool)
     at = np.flatnonzero(frame.ok & ~batch.held)
     batch.order(at[np.argsort(batch.loan[at], kind="stable")])
-    batch.reversals()
+    batch.against()
+    batch.sound()
     _changed_check(batch, stored)
     batch.whole()
     return batch.accepted(one_by_one=False), int((batch.held & frame.ok).sum())
@@ -109,23 +114,33 @@ class _Batch:
         """Rows of the new events, those of a loan together by ascending id."""
         self.at = at
 
-    def reversals(self) -> None:
-        """Give each reversal the seq of the event whose reference it names: stored already, or new in this file."""
-        frame = self.frame
-        if self.extras is None or not (self.kinds == EventKind.REVERSAL).any():
+    def against(self) -> None:
+        """Give each reversal, chargeback or adjustment the seq of the new event whose reference it names."""
+        frame, speaks = self.frame, np.isin(self.kinds, AGAINST)
+        if self.extras is None or not speaks[self.at].any():
             return
         names, of = frame.values["reference"].to_pylist(), frame.values["of_reference"].to_pylist()
-        counts = dict(rows_read(Contract, ("id", "event_count"), **among("id", np.unique(self.loan[self.at]).tolist())))
+        counts = dict(rows_read(Contract, ("id", "event_count"), *among("id", np.unique(self.loan[self.at]).tolist())))
         seqs: dict[tuple[int, str], int] = {}
         for i in self.at.tolist():
             counts[int(self.loan[i])] += 1
             seqs[int(self.loan[i]), names[i]] = counts[int(self.loan[i])]
         lost = np.zeros(len(frame), bool)
-        for i in self.at[self.kinds[self.at] == EventKind.REVERSAL].tolist():
+        for i in self.at[speaks[self.at]].tolist():
             seq = seqs.get((int(self.loan[i]), of[i]))
             lost[i] = seq is None
-            self.extras[i] = {"of_seq": seq}
+            self.extras[i] = {**(self.extras[i] or {}), "of_seq": seq or 0}
         frame.reject(lost, "of_reference", "names no new event of this loan in the file")
+
+    def sound(self) -> None:
+        """Refuse what is wrong with an event by itself (`rules.events`): money where it has none, a field that it needs."""
+        rows = self.at[self.frame.ok[self.at]]
+        for i in rows[(self.kinds[rows] != EventKind.PAYMENT) | (self.amount[rows] <= 0)].tolist():
+            extra = None if self.extras is None else self.extras[i]
+            found = event_problems(EventKind(int(self.kinds[i])), int(self.amount[i]), extra)
+            if found:
+                column = COLUMN_OF.get(found[0].field.removeprefix("extra."), found[0].field.removeprefix("extra."))
+                self._reject(np.array([i]), found[0].message, column)
 
     def whole(self) -> None:
         """Refuse the whole history of a loan of which an event is refused: one with a gap would be false."""
@@ -199,10 +214,10 @@ class _Batch:
                 reason = error.reason
             self._reject(own[new : new + 1] if 0 <= new < len(own) else own, f"cannot happen: {reason}")
 
-    def _reject(self, rows: np.ndarray, reason: str) -> None:
+    def _reject(self, rows: np.ndarray, reason: str, column: str = "loan_id") -> None:
         bad = np.zeros(len(self.frame), bool)
         bad[rows] = True
-        self.frame.reject(bad, "loan_id", reason)
+        self.frame.reject(bad, column, reason)
 
 
 def _changed_check(batch: _Batch, stored: dict[str, bytes]) -> None:
@@ -210,8 +225,8 @@ def _changed_check(batch: _Batch, stored: dict[str, bytes]) -> None:
     frame, other = batch.frame, np.zeros(len(batch.frame), bool)
     for i in np.flatnonzero(batch.held & frame.ok).tolist():
         extra = None if batch.extras is None else batch.extras[i]
-        if batch.kinds[i] == EventKind.REVERSAL:
-            continue  # which event it reverses was resolved when it was booked
+        if batch.kinds[i] in AGAINST:
+            continue  # which event it speaks of was resolved when it was booked
         body = body_hash(int(batch.kinds[i]), int(batch.on[i]), int(batch.amount[i]), canonical(extra), int(batch.loan[i]))
         other[i] = stored[batch.keys[i]] != body
     frame.reject(other, "reference" if frame.has("reference") else "loan_id", "was booked with another loan, day or amount")
@@ -232,7 +247,7 @@ def _recorded_check(frame: Frame, loan: np.ndarray, recorded: np.ndarray) -> Non
     frame.reject(recorded > micros(now()), "recorded_at", "lies in the future")
     if closed is None:
         return
-    found = rows_read(Contract, ("id", "created_at"), **among("id", np.unique(loan).tolist()))
+    found = rows_read(Contract, ("id", "created_at"), *among("id", np.unique(loan).tolist()))
     known = [pk for pk, created_at in found if created_at <= closed]
     below = np.isin(loan, known) & (recorded >= 0) & (recorded <= micros(closed))
     reason = f"what was known by {closed.isoformat()} is closed; leave it out, or import before closing"
@@ -242,7 +257,7 @@ def _recorded_check(frame: Frame, loan: np.ndarray, recorded: np.ndarray) -> Non
 def _extras(frame: Frame, kinds: np.ndarray) -> list[dict[str, Any] | None]:
     """The other fields of each event; None where a kind has none."""
     components = frame.values["component"].to_pylist() if frame.has("component") else [None] * len(frame)
-    due, rate = frame.number("due_on", NO_DAY), frame.number("rate", -1)
+    due, until, rate = frame.number("due_on", NO_DAY), frame.number("until", NO_DAY), frame.number("rate", -1)
     out: list[dict[str, Any] | None] = []
     for i, kind in enumerate(kinds.tolist()):
         extra: dict[str, Any] = {}
@@ -250,7 +265,9 @@ def _extras(frame: Frame, kinds: np.ndarray) -> list[dict[str, Any] | None]:
             extra["component"] = components[i]
         if kind == EventKind.CHARGE and due[i] != NO_DAY:
             extra["until"] = date_of(int(due[i])).isoformat()
-        if kind == EventKind.RATE_CHANGE:
+        if kind == EventKind.EXTENSION and until[i] != NO_DAY:
+            extra["until"] = date_of(int(until[i])).isoformat()
+        if kind in (EventKind.RATE_CHANGE, EventKind.EXTENSION) and rate[i] >= 0:
             extra["rate_ppm"] = int(rate[i])
         out.append(extra or None)
     return out

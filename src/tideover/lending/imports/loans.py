@@ -76,7 +76,7 @@ def _existing(names: Sequence[str]) -> dict[str, str]:
     out: dict[str, str] = {}
     shas = dict(ImportBatch.objects.values_list("pk", "sha256"))
     for start in range(0, len(names), 20_000):
-        found = rows_read(Contract, ("number", "imported_from_id"), **among("number", names[start : start + 20_000]))
+        found = rows_read(Contract, ("number", "imported_from_id"), *among("number", names[start : start + 20_000]))
         out |= {n: shas.get(batch, "") for n, batch in found}
     return out
 

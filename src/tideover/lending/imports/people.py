@@ -26,7 +26,7 @@ def people_store(frame: Frame, links: Links, progress: Progress) -> tuple[int, i
     known: set[str] = set()
     for start in range(0, len(names), 5000):
         named = among("reference", [n for n in names[start : start + 5000] if n])
-        known |= {r for (r,) in rows_read(Party, ("reference",), **named)}
+        known |= {r for (r,) in rows_read(Party, ("reference",), *named)}
     new = [i for i in np.flatnonzero(frame.ok).tolist() if names[i] not in known]
     already = int(frame.ok.sum()) - len(new)
     for start in range(0, len(new), 2000):

@@ -16,7 +16,7 @@ from tideover.core.action_log import log
 from tideover.core.business_time import now
 from tideover.lending.imports import events, loans, people
 from tideover.lending.imports.checks import check
-from tideover.lending.imports.files import file_read
+from tideover.lending.imports.files import Source, file_read
 from tideover.lending.imports.frame import Frame, Reject, frame_make
 from tideover.lending.imports.mapping import BadMapping, mapping_read
 from tideover.lending.imports.targets import COMMANDS
@@ -35,6 +35,7 @@ class Result:
     state: str = "done"
     rejects: list[Reject] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    source: Source | None = None
 
 
 Bar = Callable[[str, int], AbstractContextManager[Any]]
@@ -58,14 +59,14 @@ def import_file(
     mapping = mapping_read(mapping_text)
     if mapping.kind not in COMMANDS[command]:
         raise BadMapping(f"the mapping is for {mapping.kind}; this command takes {', '.join(COMMANDS[command])}")
-    source = file_read(path)
+    source = file_read(path, skip=mapping.skip, sheet=mapping.sheet)
     sha = hashlib.sha256(hashlib.sha256(mapping_text.encode()).digest() + path.read_bytes()).hexdigest()
     times["read"] = perf_counter() - started
     started = perf_counter()
     frame = frame_make(source, mapping)
     links = check(frame)
     times["check"] = perf_counter() - started
-    result = Result(mapping.kind, len(frame) + len(source.broken), 0, seconds=times)
+    result = Result(mapping.kind, len(frame) + len(source.broken), 0, seconds=times, source=source)
     if not dry_run and ImportBatch.objects.filter(sha256=sha, kind=mapping.kind, state="done").exists():
         result.state, result.already = "already", int(frame.ok.sum())
         return result

@@ -80,7 +80,8 @@ PAYMENTS = (
     Target("reference", longest=60),
 )
 EVENT_KINDS = (
-    "payment", "prepayment", "payoff", "charge", "waiver", "reversal", "write_off", "acceleration", "rate_change",
+    "payment", "prepayment", "repay_part", "payoff", "charge", "waiver", "reversal", "chargeback", "adjustment", "credit_refund",
+    "disbursement", "extension", "settlement", "insolvency", "acceleration", "write_off", "rate_change",
 )  # fmt: skip
 COMPONENTS = ("principal", "interest", "penalty", "compound", "fee", "third_party_fee", "recovery_cost")
 EVENTS = (
@@ -92,6 +93,7 @@ EVENTS = (
     Target("of_reference", longest=60),
     Target("component", choices=COMPONENTS),
     _date("due_on"),
+    _date("until"),
     Target("rate", Type.RATE, low=0, high=10_000_000),
     Target("recorded_at", Type.INSTANT),
 )

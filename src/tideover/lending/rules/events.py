@@ -16,7 +16,7 @@ from tideover.core.problems import Problem
 from tideover.engine.classify import CLASSES
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PrepayMode, RowPolicy
 from tideover.engine.judgment import JudgmentTerms
-from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, ROW_COUNT_MAX, Component, CustomRow, day
+from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, ROW_COUNT_MAX, Component, CustomRow, Unit, day
 
 CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,40}")
 """Text in the journal is a code, never prose: the journal holds no personal data."""
@@ -80,6 +80,15 @@ SHAPES: dict[EventKind, Shape] = {
     EventKind.INSOLVENCY: _shape(Money.NONE),
     EventKind.JUDGMENT: _shape(Money.NONE, "judgment"),
     EventKind.ADJUSTMENT: _shape(Money.POSITIVE_OR_NONE, "of_seq", "from_day until"),
+    EventKind.GOODWILL: _shape(Money.POSITIVE),
+    EventKind.MERCHANT_REFUND: _shape(Money.POSITIVE),
+    EventKind.PAYOUT_REFUND: _shape(Money.POSITIVE),
+    EventKind.DOWN_PAYMENT: _shape(Money.POSITIVE),
+    EventKind.CHARGE_CREDIT: _shape(Money.POSITIVE, "of_seq"),
+    EventKind.CHARGE_WAIVER: _shape(Money.POSITIVE_OR_ALL, "of_seq"),
+    EventKind.RE_AGE: _shape(Money.NONE, "rows from_day every unit"),
+    EventKind.SPREAD_ARREARS: _shape(Money.NONE),
+    EventKind.RESCHEDULE: _shape(Money.NONE, "from_day", "until rows grace_rows"),
 }
 
 
@@ -110,6 +119,15 @@ MEANINGS: dict[EventKind, str] = {
     EventKind.JUDGMENT: "a court fixed the sums; general interest and the double part run on them",
     EventKind.ADJUSTMENT: "an earlier event had another amount, or other days",
     EventKind.NEW_ROWS: "rows agreed one by one in place of all that are not yet due",
+    EventKind.GOODWILL: "money credited to the borrower for goodwill, allocated by its own rule",
+    EventKind.MERCHANT_REFUND: "a merchant gave money back for what the loan bought, allocated by its own rule",
+    EventKind.PAYOUT_REFUND: "money paid out came back, allocated by its own rule",
+    EventKind.DOWN_PAYMENT: "the down payment of a tranche",
+    EventKind.CHARGE_CREDIT: "a charge is given back as money, allocated like a payment",
+    EventKind.CHARGE_WAIVER: "one charge is given up, whole or in part",
+    EventKind.RE_AGE: "all unpaid principal moves into new instalments",
+    EventKind.SPREAD_ARREARS: "principal past due moves into the instalments to come, in equal parts",
+    EventKind.RESCHEDULE: "from one instalment on: another due day, more instalments, or instalments without principal",
 }
 """What each kind says happened, in one sentence; docs/events.md lists them."""
 FIELD_MEANINGS: dict[str, str] = {
@@ -119,10 +137,12 @@ FIELD_MEANINGS: dict[str, str] = {
     "debit_id": "the debit's own reference",
     "debit_status": "sent, unknown, success or failed",
     "defer_interest": "where the interest of the waiting time goes: first_row, spread or waived",
+    "every": "units from one new instalment to the next",
     "from_day": "day from which it holds (first due day of a new plan)",
     "judgment": "the adjudged sums: principal_minor, performance_due_on; cost_minor, interest_minor, general_rate_ppm …",
     "later_rows": "keep_principal, or reamortise so that instalments are level again",
     "new_rows": "list of rows: due_on, principal_minor, and interest_minor where it is agreed",
+    "grace_rows": "instalments without principal, before the others",
     "note": "a code for people; never read by the engine, never prose",
     "of_seq": "`seq` of the earlier event that is meant",
     "pause_what": "sum of 1 (interest), 2 (penalty), 4 (days past due)",
@@ -130,6 +150,7 @@ FIELD_MEANINGS: dict[str, str] = {
     "rate_ppm": "rate, parts per million a year",
     "rows": "how many instalments; left out of a reamortise: the rows that are left keep their dates",
     "shares": "list of [component, numerator, denominator]",
+    "unit": "day, week, month, quarter or year",
     "until": "last day, new maturity or due day",
 }
 """What each field of `extra` means."""
@@ -174,6 +195,8 @@ def _meaning(kind: EventKind, field: str, value: Any) -> None:
         raise FieldError(field, f"rate_ppm {value} must lie in 0..{RATE_PPM_MAX}")
     if field == "rows" and not 1 <= value <= ROW_COUNT_MAX:
         raise FieldError(field, f"rows {value} must lie in 1..{ROW_COUNT_MAX}")
+    if field in ("every", "grace_rows") and not 1 <= value <= ROW_COUNT_MAX:
+        raise FieldError(field, f"{field} {value} must lie in 1..{ROW_COUNT_MAX}")
     if field == "pause_what" and not 1 <= value <= 7:
         raise FieldError(field, f"pause_what {value} must be a sum of 1 (interest), 2 (penalty) and 4 (days past due)")
     if field == "of_seq" and value < 1:
@@ -307,6 +330,9 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "of_seq": _integer,
     "rate_ppm": _integer,
     "rows": _integer,
+    "every": _integer,
+    "unit": _one_of(Unit),
+    "grace_rows": _integer,
     "pause_what": _integer,
     "class_min": _code,
     "debit_id": _code,
