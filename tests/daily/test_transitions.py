@@ -7,8 +7,9 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from tideover.daily.loans import BUCKET_OF, Figures
+from tideover.daily.loans import Figures
 from tideover.daily.transitions import BEFORE, Corrections, transitions
+from tideover.lending.standing_words import BUCKET_OF
 from tideover.tape.schema import arrow_schema
 
 AS_OF = date(2026, 3, 2)
