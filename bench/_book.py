@@ -94,7 +94,7 @@ def loans(first: int, count: int, borrowers: list[Party], product: Product, mana
         p = borrowers[n % len(borrowers)]
         made.append(
             Contract(
-                number=f"L-{n}", entity_id=p.branch.entity_id, branch=p.branch, manager=manager if n % 500 == 0 else None,
+                number=f"L-{n}", entity=p.branch.entity, branch=p.branch, manager=manager if n % 500 == 0 else None,
                 product=product, borrower=p, signed_on=begun, disbursed_on=begun, principal_minor=1_200_000 + n % 1000 * 100,
                 annual_rate_ppm=60_000, instalments=12, first_due_on=due.replace(day=20), due_day=20, created_at=now(),
             )
@@ -128,7 +128,7 @@ def _standings(made: list[Contract], journals: list[list[bulk.BulkEvent]], today
     as_of = np.array([day(today)] * len(made))
     found = replay_many(terms_columns([terms_for(c) for c in made]), event_columns(events), as_of)
     rows = [
-        StandingRow(contract=c, **standing_fields(standing_of(record, day(today), found.classes)))
+        StandingRow(contract=c, **standing_fields(standing_of(record, day(today), found.classes), c))
         for c, record in zip(made, found.table, strict=True)
     ]
     rows_insert(StandingRow, rows)

@@ -73,8 +73,12 @@ def rows_insert(
     if not rows:
         return
     columns = [_adapted(f, [getattr(r, f.attname) for r in rows]) for f in _written(model)]
+    said, values = _statement(model, replace_on, tuple(keep)), list(zip(*columns, strict=True))
     with connection.cursor() as cursor:
-        cursor.executemany(_statement(model, replace_on, tuple(keep)), list(zip(*columns, strict=True)))
+        if len(values) == 1:
+            cursor.execute(said, values[0])
+        else:
+            cursor.executemany(said, values)
 
 
 @cache

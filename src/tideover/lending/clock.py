@@ -32,13 +32,14 @@ def cut_off() -> datetime | None:
     return None if found is None else found[0]
 
 
-def stamp(after: datetime | None = None) -> datetime:
+def stamp(after: datetime | None = None, *, joined: bool = False) -> datetime:
     """The `recorded_at` of what is about to be written: above every cut-off taken so far and never before `after`.
 
     Call it inside the writing transaction and under the row lock of what is written, so that stamps of one loan follow its
-    `seq`. Both promises hold also when the wall clock goes backwards.
+    `seq`. Both promises hold also when the wall clock goes backwards. `joined`: this transaction has called `writing` already.
     """
-    writing()
+    if not joined:
+        writing()
     at, cut = now(), cut_off()
     if cut is not None and at <= cut:
         at = cut + TICK

@@ -87,7 +87,7 @@ class Booking:
         used = [pk for (pk,) in rows_read(LoanEvent, ("id",), *keys)]
         self.used = {e.idempotency_key: e for e in LoanEvent.objects.filter(pk__in=used)} if used else {}
         self.out: list[LoanEvent | Refused | None] = [None] * len(payments)
-        self.stamp = clock.stamp()
+        self.stamp = clock.stamp(joined=True)
 
     def book(self) -> list[LoanEvent | Refused]:
         """Book what can be booked, write it together, and say for each payment what became of it."""
