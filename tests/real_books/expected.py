@@ -59,23 +59,24 @@ def ledger_write(sql: str, files: Path) -> Path:
 
 
 SETTLED = """
--- Each instalment of the file beside the day on which replay settled it. The file says: the later of its due day and its last
--- payment. `behind`: an earlier instalment of the loan that the file leaves unpaid in part, which later money pays first.
-WITH file AS (
+-- Each instalment of the file (those of one day are one) beside the day on which replay settled it. The file says: the later of
+-- its due day and its last payment. `behind`: an earlier instalment of the loan that the file leaves unpaid in part, which later
+-- money pays first.
+WITH instalment AS (
     SELECT SK_ID_PREV AS loan_id, DATE '2018-01-01' + DAYS_INSTALMENT::INTEGER AS due,
            (round(AMT_INSTALMENT::DECIMAL(18, 4), 2) * 100)::BIGINT AS amount_minor,
            round(sum(round(AMT_PAYMENT::DECIMAL(18, 4), 2)) * 100)::BIGINT AS paid_minor,
            max(DATE '2018-01-01' + DAYS_ENTRY_PAYMENT::INTEGER) AS last_paid
     FROM raw GROUP BY SK_ID_PREV, NUM_INSTALMENT_NUMBER, NUM_INSTALMENT_VERSION, DAYS_INSTALMENT, AMT_INSTALMENT
+), file AS (
+    SELECT loan_id, due, sum(amount_minor) AS amount_minor, sum(paid_minor) AS paid_minor, max(last_paid) AS last_paid
+    FROM instalment GROUP BY loan_id, due
 ), nth AS (
-    SELECT *, row_number() OVER (PARTITION BY loan_id, due ORDER BY amount_minor) AS k,
-           min(CASE WHEN paid_minor < amount_minor THEN due END) OVER (PARTITION BY loan_id) AS first_short FROM file
-), replayed AS (
-    SELECT *, row_number() OVER (PARTITION BY loan_id, due ORDER BY amount_minor) AS k FROM settled
+    SELECT *, min(CASE WHEN paid_minor < amount_minor THEN due END) OVER (PARTITION BY loan_id) AS first_short FROM file
 ), both_ AS (
-    SELECT nth.*, replayed.settled, greatest(last_paid, due) AS said, paid_minor >= amount_minor AS paid,
+    SELECT nth.*, settled.settled, greatest(last_paid, due) AS said, paid_minor >= amount_minor AS paid,
            coalesce(first_short <= due, false) AS behind
-    FROM nth JOIN replayed USING (loan_id, due, k, amount_minor)
+    FROM nth JOIN settled USING (loan_id, due, amount_minor)
 )
 SELECT count(*), count(*) FILTER (paid), count(*) FILTER (paid AND settled = said), count(*) FILTER (paid AND last_paid > due),
        count(*) FILTER (paid AND last_paid > due AND settled = last_paid),
