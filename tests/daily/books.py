@@ -13,6 +13,7 @@ from tideover.engine.terms import day
 from tideover.lending.imports.bulk import BulkEvent, append
 from tideover.lending.models import Contract, LoanParty
 from tideover.lending.products import CATALOGUE, product_load
+from tideover.lending.rules.events import SHAPES, Money
 
 START, AS_OF = date(2025, 1, 10), date(2026, 3, 1)
 SAYS: dict[K, dict[str, Any] | None] = {
@@ -21,12 +22,11 @@ SAYS: dict[K, dict[str, Any] | None] = {
     K.EXTENSION: {"until": "2027-06-20"}, K.REAMORTISE: {"rows": 6, "from_day": "2026-03-20"},
     K.RESTRUCTURE: {"class_min": "substandard"}, K.GUARANTOR_PAYMENT: {"shares": [["principal", 1, 2], ["interest", 1, 1]]},
     K.PAY_GUARANTOR: {"components": ["principal", "interest"]}, K.DEBIT: {"debit_id": "D-1", "debit_status": "unknown"},
-    K.PAUSE: {"until": "2026-04-01", "pause_what": 7}, K.JUDGMENT: {"rate_ppm": 30_000},
+    K.PAUSE: {"until": "2026-04-01", "pause_what": 7},
+    K.NEW_ROWS: {"new_rows": [{"due_on": "2026-05-20", "principal_minor": 600_000}]},
+    K.JUDGMENT: {"judgment": {"principal_minor": 500_000, "performance_due_on": "2026-02-01"}},
 }  # fmt: skip
-NO_MONEY = {
-    K.PAYOFF, K.REVERSAL, K.RATE_CHANGE, K.DEFER, K.EXTENSION, K.REAMORTISE, K.RESTRUCTURE, K.ACCELERATION, K.WRITE_OFF,
-    K.GUARANTOR_PAYMENT, K.PAUSE, K.INSOLVENCY,
-}  # fmt: skip
+NO_MONEY = {kind for kind, shape in SHAPES.items() if shape.money is Money.NONE}
 AGAINST = {K.REVERSAL, K.CHARGEBACK, K.ADJUSTMENT}
 
 

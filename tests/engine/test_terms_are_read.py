@@ -111,6 +111,8 @@ DPD_OTHER: dict[str, list[Any]] = {
     "grace_days": [50],
     "restart_on_grace_end": [True],
 }
+ROWS_ONLY = {"row_terms", "level_rate", "level_principal_minor"}
+"""Terms of loans with row terms: tests/engine/test_row_terms_are_read.py changes each."""
 NOT_ARITHMETIC = {"currency", "exponent"}
 TOGETHER = {"allocation_over_dpd", "allocation_over_order", "allocation_over_by"}
 """Read only together: see the test of the second order below."""
@@ -151,7 +153,7 @@ def test_a_changed_lateness_term_changes_the_answer(name: str) -> None:
 
 
 def test_no_term_is_forgotten_here() -> None:
-    assert {f.name for f in fields(Terms)} == set(OTHER) | NOT_ARITHMETIC | TOGETHER
+    assert {f.name for f in fields(Terms)} == set(OTHER) | NOT_ARITHMETIC | TOGETHER | ROWS_ONLY
     assert {f.name for f in fields(PenaltyTerms)} == set(PENALTY_OTHER)
     assert {f.name for f in fields(DpdTerms)} == set(DPD_OTHER)
 

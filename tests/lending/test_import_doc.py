@@ -33,7 +33,8 @@ def test_every_file_and_command_of_the_page(
             for step in body.split("$ ")[1:]:
                 line, _, expected = step.partition("\n")
                 assert main(shlex.split(line)[1:]) == int(value or 0), line
-                assert capsys.readouterr().out.startswith(expected), line
+                pattern = ".*".join(re.escape(part) for part in expected.split("…"))
+                assert re.match(pattern, capsys.readouterr().out), line
                 commands += 1
     assert commands >= 15
     loan = Contract.objects.get(number="H-1")

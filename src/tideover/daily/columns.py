@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -177,5 +177,4 @@ def subset(loans: Loans, chosen: np.ndarray) -> tuple[TermsColumns, EventColumns
     offsets = np.zeros(len(chosen) + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     at = np.repeat(events.offsets[chosen] - offsets[:-1], sizes) + np.arange(offsets[-1])
-    picked = TermsColumns(terms.loans[chosen], terms.conventions, terms.templates, terms.custom, terms.calendars)
-    return picked, EventColumns(offsets, events.events[at], events.details, events.classes, events.debits)
+    return replace(terms, loans=terms.loans[chosen]), replace(events, offsets=offsets, events=events.events[at])

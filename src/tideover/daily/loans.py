@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -17,6 +17,7 @@ from tideover.daily.lookups import Lookups
 from tideover.daily.sources import Partition
 from tideover.engine.batch import STATUS_OK, Standings, replay_many
 from tideover.engine.classify import CLASSES
+from tideover.engine.clocks import RESCHEDULES, WHATEVER_CLOSES, contractual_days_past_due
 from tideover.engine.columns import NO, STANDING
 from tideover.engine.events import EventKind
 from tideover.engine.reference import effective
@@ -26,7 +27,13 @@ from tideover.tape.schema import LOANS
 
 STATES = ("ok", "event_rejected", "terms_impossible")
 METHODS = tuple(m.name.lower() for m in Method)
-CHANGES = np.array([int(k) for k in (EventKind.DEFER, EventKind.EXTENSION, EventKind.REAMORTISE, EventKind.RESTRUCTURE)])
+CHANGES = np.array(
+    [int(EventKind[k]) for k in ("DEFER", "EXTENSION", "REAMORTISE", "RESTRUCTURE", "NEW_ROWS", "SETTLEMENT", "JUDGMENT")]
+)
+"""Kinds that change the plan as signed."""
+RESCHEDULED = np.array([int(k) for k in RESCHEDULES])
+ON_THE_PLAN = np.array([int(k) for k in WHATEVER_CLOSES | {EventKind.REVERSAL, EventKind.ADJUSTMENT}])
+"""Kinds that make a loan's other clock a matter of its own."""
 MONEY = {
     "current_principal_balance": "principal", "interest_due": "interest", "accrued_interest": "accrued",
     "penalty_outstanding": "penalty", "compound_outstanding": "compound", "recovery_cost_outstanding": "recovery_cost",
@@ -157,6 +164,29 @@ def _live(loans: Loans, kinds: np.ndarray, moment_us: int | None, today: int) ->
     return np.concatenate([loan[keep], more[:, 0]]), np.concatenate([e["on"][at][keep], more[:, 1]])
 
 
+def contractual_days(loans: Loans, standings: Standings, state: np.ndarray, today: int) -> np.ndarray:
+    """Days past due by the rows as signed (engine.clocks): other than those of the plan only where a reschedule was granted.
+
+    Most such loans are replayed together without their reschedules; those whose other events depend on the plan one by one.
+    """
+    days = standings.table["days_past_due"].copy()
+    chosen = np.unique(_live(loans, RESCHEDULED, None, today)[0])
+    chosen = chosen[state[chosen] == 0]
+    terms, events = subset(loans, chosen)
+    kind = events.events["kind"]
+    loan = np.repeat(np.arange(len(chosen)), np.diff(events.offsets))
+    alone = np.zeros(len(chosen), bool)
+    alone[loan[np.isin(kind, ON_THE_PLAN)]] = True
+    keep = np.isin(kind, RESCHEDULED, invert=True)
+    signed = replace(events, offsets=np.searchsorted(loan[keep], np.arange(len(chosen) + 1)), events=events.events[keep])
+    answer = replay_many(terms, signed, np.maximum(today, terms.loans["disbursed_on"]))
+    alone |= answer.table["status"] != STATUS_OK
+    days[chosen[~alone]] = answer.table["days_past_due"][~alone]
+    for i in chosen[alone].tolist():
+        days[i] = contractual_days_past_due(loans.terms.at(i), loans.events.at(i), today)
+    return days
+
+
 def _table(
     partition: Partition, loans: Loans, standings: Standings, state: np.ndarray, figures: Figures, look: Lookups, as_of: date
 ) -> pa.Table:
@@ -208,6 +238,7 @@ def _table(
         "is_held": pa.array(holds > 0),
         "event_count": counts(event_counts(partition, ids["id"])),
         "replay_state": codes(state.astype(np.int8), STATES),
+        "contractual_days_past_due": counts(contractual_days(loans, standings, state, today), bad),
         "rejected_event": counts(s["status_seq"], state != 1),
     }
     out |= {name: pa.array(np.ascontiguousarray(s[of]), mask=bad) for name, of in MONEY.items()}

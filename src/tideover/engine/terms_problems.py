@@ -40,6 +40,10 @@ EXPONENT_MAX = 4
 LEVEL_METHODS = (Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT)
 DATED_METHODS = (Method.INTEREST_ONLY, Method.BULLET)
 ROW_COMPONENTS = frozenset(Component) - {Component.COMPOUND}
+NOT_WITH_ROWS = (
+    "allocation_order", "allocation_by", "allocation_over_dpd", "allocation_over_order", "allocation_over_by", "surplus",
+    "prepayment_interest", "accruals", "subsidy",
+)  # fmt: skip
 Sentences = Iterator[str]
 
 
@@ -277,6 +281,10 @@ def _row_terms(t: Terms) -> Sentences:
         yield f"row_terms down_payment_ppm {r.down_payment_ppm} must lie in 0..999999"
     if t.penalty is not None:
         yield "penalty has no meaning with row_terms: a penalty is a charge there, so penalty must be null"
+    plain = Terms(1, 0, Method.BULLET)
+    for name in NOT_WITH_ROWS:
+        if getattr(t, name) != getattr(plain, name):
+            yield f"{name} has no meaning with row_terms, whose steps say where money goes"
     if t.maturity_on != NO_DAY and t.instalments > 1 and t.first_due_on != NO_DAY:
         before = later(t, t.first_due_on, t.instalments - 2)
         if t.maturity_on <= before:

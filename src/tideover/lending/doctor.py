@@ -92,8 +92,9 @@ def _differences(rows: list[tuple[Any, ...]], reader: TermsReader) -> list[str]:
     cached = dict(zip(("id", *COLUMNS), map(_plain, zip(*rows, strict=True)), strict=True))
     loans = loans_load(cached["id"], reader)
     events = journal_load(loans.ids).columns(len(loans.ids))
-    found = replay_many(loans.terms, events, np.maximum(cached["as_of"], loans.disbursed))
-    made = standing_columns(found, np.maximum(cached["as_of"], loans.disbursed), loans.classed_by)
+    as_of = np.maximum(cached["as_of"], loans.disbursed)
+    found = replay_many(loans.terms, events, as_of)
+    made = standing_columns(found, as_of, loans)
     differs = {name: np.asarray(made[name]) != cached[name] for name in COLUMNS}
     out = []
     for i in np.flatnonzero(np.any(list(differs.values()), axis=0) | (found.table["status"] == STATUS_REJECTED)):

@@ -18,7 +18,7 @@ from tideover.core.sql import among, rows_read
 from tideover.engine.events import PAYMENT_KINDS, Event, EventKind, EventRejected
 from tideover.engine.reference import effective
 from tideover.engine.replay import replay
-from tideover.engine.terms import day
+from tideover.engine.terms import NO_DAY, day
 from tideover.lending import clock
 from tideover.lending.chain import GENESIS, Link, body_hash, canonical, chain_hashes
 from tideover.lending.contract_terms import terms_for
@@ -38,6 +38,8 @@ HAS_AMOUNT = PAYMENT_KINDS | {
     EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.DEBIT, EventKind.CHARGE, EventKind.SETTLEMENT,
 }  # fmt: skip
 """Kinds whose money can be taken back or corrected."""
+HAS_DAYS = frozenset({EventKind.PAUSE, EventKind.EXTENSION})
+"""Kinds whose days can be corrected in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +189,29 @@ def _check_earlier(event: Event, stored: Sequence[Event]) -> None:
         raise refuse("already_reversed", f"event {event.of_seq} is reversed already", "of_seq")
     if event.kind == EventKind.REVERSAL:
         return
+    if event.kind == EventKind.ADJUSTMENT and earlier.kind in HAS_DAYS:
+        _check_days(event, earlier)
+        return
     if event.kind in OF_CHARGE and earlier.kind != EventKind.CHARGE:
         raise refuse("no_charge", f"event {event.of_seq} is a {earlier.kind.name.lower()}, no charge", "of_seq")
     if earlier.kind not in HAS_AMOUNT:
         raise refuse("no_money", f"event {event.of_seq} is a {earlier.kind.name.lower()} and has no amount", "of_seq")
+    if event.kind == EventKind.ADJUSTMENT and event.amount_minor <= 0:
+        raise refuse("amount_not_positive", "the amount must be more than zero", "amount")
     if event.kind == EventKind.CHARGEBACK and event.amount_minor > earlier.amount_minor:
         raise refuse("more_than_paid", f"event {event.of_seq} was {earlier.amount_minor} minor units", "amount")
+
+
+def _check_days(event: Event, earlier: Event) -> None:
+    """Refuse an edit of a pause or an extension that gives no day, money, or an end before its beginning."""
+    if event.from_day == NO_DAY and event.until == NO_DAY:
+        message = f"event {event.of_seq} is a {earlier.kind.name.lower()}: say from_day or until"
+        raise refuse("missing_field", message, "extra.until")
+    if event.amount_minor:
+        raise refuse("amount_not_used", f"event {event.of_seq} is a {earlier.kind.name.lower()} and has no amount", "amount")
+    begins = next(d for d in (event.from_day, earlier.from_day, earlier.on) if d != NO_DAY)
+    if (event.until if event.until != NO_DAY else earlier.until) < begins:
+        raise refuse("bad_dates", "it would end before it begins", "extra.until")
 
 
 def is_live(contract: Contract, seq: int) -> bool:

@@ -21,7 +21,7 @@ import yaml
 from django.db import transaction
 
 from tideover.core.problems import Problem, Refused, refuse
-from tideover.lending.models import Branch, LegalEntity, Staff
+from tideover.lending.models import Branch, LegalEntity, Product, Staff
 from tideover.lending.products import catalogue_load, product_load
 from tideover.lending.services_organisation import branch_create, entity_create, staff_create
 
@@ -144,12 +144,14 @@ def _found(model: Any, code: str | None, place: str) -> Any:
 
 
 def _products(name: str, folder: Path) -> int:
+    before = Product.objects.count()
     if name == "built-in":
-        return len(catalogue_load())
+        catalogue_load()
+        return Product.objects.count() - before
     path = folder / name
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise refuse("no_product_file", f"products: {name} cannot be read: {error}", "products") from error
     product_load(text, name)
-    return 1
+    return Product.objects.count() - before

@@ -234,7 +234,7 @@ def _how_late(terms: Terms, r: Row, as_of: int, name: str) -> str:
     if year and base and _half_up(base * rate * num * days, 1_000_000 * den * year) == amount:
         times = "" if num == den else f" × {num}/{den}"
         return _("No. %(nr)s: %(base)s × %(rate)s%(times)s ÷ %(year)s × %(days)s days = %(sum)s") % {**values, "times": times}
-    return _("No. %(nr)s: day by day over %(days)s days, on what was open each day: %(sum)s") % values
+    return _("No. %(nr)s: day by day since %(day)s, less what was paid or waived: %(sum)s") % {**values, "day": _iso(r.late_from)}
 
 
 def _half_up(numerator: int, denominator: int) -> int:

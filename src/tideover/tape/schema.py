@@ -69,13 +69,20 @@ LOANS = (
     Column("last_due_date", pa.date32(), DAY, "due date of the last row that fell due (ours)", 2),
     Column("amortisation_type", pa.string(), CODE, "annuity, equal_principal, interest_only, bullet, flat, custom", 2),
     Column("interest_rate_type", pa.string(), CODE, "fixed, or floating after a reference rate", 2),
-    Column("modification_flag", pa.bool_(), FLAG, "the plan was deferred, extended, re-amortised or restructured", 2),
+    Column(
+        "modification_flag",
+        pa.bool_(),
+        FLAG,
+        "the plan is not as signed: deferred, extended, replaced, settled …",
+        2,
+    ),
     Column("paid_total", pa.int64(), MINOR, "money taken in so far (ours)", 2),
     Column("overdue_balance", pa.int64(), MINOR, "everything unpaid that fell due before the day, in all components (ours)", 2),
     Column("arrears_since", pa.date32(), DAY, "the oldest counted unpaid due date; null when not past due (ours)", 2),
     Column(
         "shown_days_past_due", pa.int32(), DAYS, "days past due that the customer is shown: 0 while money in flight (ours)", 2
     ),
+    Column("contractual_days_past_due", pa.int32(), DAYS, "days past due by the rows as signed, no reschedule counted (ours)", 2),
     Column("borrower_days_past_due", pa.int32(), DAYS, "the borrower's own lateness, a guarantor's payment put aside (ours)", 2),
     Column("debit_in_flight", pa.int64(), MINOR, "debits sent whose result is not known (ours)", 2),
     Column("guarantor_claim", pa.int64(), MINOR, "what a guarantor paid and the borrower owes him (ours)", 2),
