@@ -26,13 +26,15 @@ LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role
 READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
 
 _MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
+_MONEY_KINDS = ("merchant_refund", "payout_refund", "down_payment", "charge_credit")
 _CORRECTS = ("reversal", "adjustment")
 _AGREES = ("defer", "extension", "reamortise", "restructure", "pause", "waiver", "settlement", "rate_change", "new_rows")
+_EASES = ("goodwill", "charge_waiver", "re_age", "spread_arrears", "reschedule")
 _LAW = ("acceleration", "judgment", "insolvency", "guarantor_payment", "pay_guarantor")
 EVENT_ROLES: dict[str, frozenset[Role]] = {
-    **dict.fromkeys(_MONEY_IN, frozenset({Role.PAYMENTS, Role.FINANCE})),
+    **dict.fromkeys(_MONEY_IN + _MONEY_KINDS, frozenset({Role.PAYMENTS, Role.FINANCE})),
     **dict.fromkeys(_CORRECTS, frozenset({Role.PAYMENTS, Role.FINANCE})),
-    **dict.fromkeys(_AGREES, frozenset({Role.BRANCH_HEAD})),
+    **dict.fromkeys(_AGREES + _EASES, frozenset({Role.BRANCH_HEAD})),
     **dict.fromkeys(_LAW, frozenset({Role.LEGAL, Role.BRANCH_HEAD})),
     "charge": frozenset({Role.FINANCE, Role.LEGAL}),
     "disbursement": frozenset({Role.PAYMENTS, Role.BRANCH_HEAD}),
