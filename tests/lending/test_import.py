@@ -13,6 +13,7 @@ from tests.factories import House
 from tideover.core.business_time import micros, now
 from tideover.core.problems import Refused
 from tideover.lending import clock
+from tideover.lending.contract_terms import terms_problems
 from tideover.lending.imports import bulk
 from tideover.lending.imports import events as event_store
 from tideover.lending.imports.files import BadFile, file_read
@@ -197,6 +198,7 @@ def test_a_loan_stands_as_the_tape_says_to_the_cent(house: House, tmp_path: Path
             s.overdue_principal_minor + s.overdue_interest_minor, s.days_past_due,
         )  # fmt: skip
         assert got == figures, number
+        assert not terms_problems(loan)
         assert chain_break(loan) is None
     late = loan_standing(Contract.objects.get(number="L2"), cut + timedelta(days=5))
     assert late.days_past_due == 51 and late.penalty_minor > 2_631

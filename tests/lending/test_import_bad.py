@@ -15,6 +15,7 @@ import pytest
 from tests.factories import House
 from tideover.cli import main
 from tideover.engine.events import EventKind
+from tideover.lending.contract_terms import terms_for
 from tideover.lending.imports.columns import journal_load, loans_load
 from tideover.lending.imports.convert import column_convert
 from tideover.lending.imports.files import BadFile, file_read
@@ -175,17 +176,19 @@ columns: {loan_id: loan, borrower_id: {value: P-0001}, branch_code: {value: HZ},
   origination_date: start, due_on: due, due_principal: amount, due_interest: interest, interest_rate: {value: "0"}}
 """
     head = "loan,start,due,amount,interest\n"
-    good = "K-1,2025-01-10,2025-03-10,70,1\nK-1,2025-01-10,2025-02-10,30,2\n"
+    good = "K-1,2025-01-10,2025-03-10,60,1\nK-1,2025-01-10,2025-02-10,30,2\nK-1,2025-01-10,2025-03-10,10,0\n"
     bad = "K-2,2025-01-10,2025-02-10,50,0\nK-2,2025-01-11,2025-03-10,50,0\n"
     late = "K-3,2025-01-10,2025-01-10,50,0\nK-3,2025-01-10,2025-03-10,50,0\n"
     code, said, rejects = run("tape", head + good + bad + late, mapping, "--partial")
     assert (code, said["stored"]) == (1, 1)
     assert {(r["row"], r["column"]) for r in rejects} == {
-        ("4", "origination_date"), ("3", "loan_id"), ("5", "due_on"), ("6", "loan_id"),
+        ("5", "origination_date"), ("4", "loan_id"), ("6", "due_on"), ("7", "loan_id"),
     }  # fmt: skip
     loan = Contract.objects.get(number="K-1")
     assert [r["due_on"] for r in loan.overrides["custom_rows"]] == ["2025-02-10", "2025-03-10"]
+    assert [r["principal_minor"] for r in loan.overrides["custom_rows"]] == [3_000, 7_000]
     assert StandingRow.objects.get(contract=loan).overdue_minor == 10_300
+    assert terms_for(loan).problems() == []
 
 
 def _amount(text: str, options: str) -> int | None:
@@ -278,7 +281,6 @@ def test_a_sheet_of_a_workbook(tmp_path: Path) -> None:
 
 def test_loans_and_journals_in_bulk_are_the_engine_s_own(house: House) -> None:
     """The bulk reader against the one that reads a loan at a time."""
-    from tideover.lending.contract_terms import terms_for
     from tideover.lending.journal import engine_events
     from tideover.lending.services import event_record
 

@@ -164,6 +164,7 @@ def contract_open(
         overrides=overrides,
     )
     with transaction.atomic():
+        contract.created_at = clock.stamp()  # a close with an earlier cut-off must never know this loan
         problems = [*_number_problems(number), *contract_problems(contract)]
         if facility is not None:
             problems += _facility_problems(contract, Facility.objects.select_for_update(no_key=True).get(pk=facility.pk))

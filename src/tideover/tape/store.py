@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -99,12 +100,12 @@ def _within(file: pq.ParquetFile, group: int, skip: int, scope: Mapping[str, Seq
     """Positions inside a row group, from `skip` on, of the rows in scope."""
     size = file.metadata.row_group(group).num_rows
     if scope is None:
-        return pa.array(range(skip, size), pa.int64())
+        return pa.array(np.arange(skip, size))
     stored = set(file.schema_arrow.names)
     if not stored.issuperset(scope):  # a column that an old file lacks is unknown, and unknown is in nobody's scope
         return pa.array([], pa.int64())
     table = file.read_row_group(group, columns=list(scope))
-    mask = pa.array([True] * size)
+    mask = pa.array(np.ones(size, bool))
     for column, codes in scope.items():
         mask = pc.and_(mask, pc.is_in(table[column].combine_chunks(), value_set=pa.array(list(codes), pa.string())))
     found = pc.indices_nonzero(mask).cast(pa.int64())

@@ -11,7 +11,8 @@ from django.db import transaction
 
 from tideover.core.business_time import now
 from tideover.core.sql import among, rows_read
-from tideover.engine.terms import NO_DAY, ROW_COUNT_MAX, date_of
+from tideover.engine.columns_bulk import terms_bulk, unsound
+from tideover.engine.terms import NO_DAY, ROW_COUNT_MAX, CustomRow, date_of, day
 from tideover.lending.contract_terms import calendar_pinned, terms_build
 from tideover.lending.imports import opening
 from tideover.lending.imports.bulk import append
@@ -142,15 +143,41 @@ def _check(made: NewLoans) -> None:
 
 
 def _terms_check(made: NewLoans, where: np.ndarray, product: Product | None) -> None:
-    """Build the terms of one loan of each set of conventions: what differs between the others are numbers checked already."""
+    """Refuse loans of one product whose terms the engine finds impossible: nothing may be stored that a close cannot replay."""
     some = np.flatnonzero(where & made.keep)
     if product is None or not len(some):
         return
+    opened, start = made.opened, made.frame.number("origination_date")[made.at]
     own = {"principal_minor": 1, "disbursed_on": 0, "currency": "CNY"}
     try:
-        terms_build(product.conventions, own, made.opened.conventions(int(some[0])))
+        terms = terms_build(product.conventions, own, opened.conventions(int(some[0])))
     except (ValueError, TypeError, KeyError) as error:
         _refuse(made, where, "product_code", f"impossible terms: {error}")
+        return
+    columns = {
+        "principal_minor": opened.principal, "annual_rate_ppm": made.frame.number("interest_rate")[made.at],
+        "disbursed_on": start, "instalments": opened.instalments, "first_due_on": opened.first_due, "due_day": opened.due_day,
+        "maturity_on": opened.maturity,
+    }  # fmt: skip
+    if opened.rows is None:
+        packed = terms_bulk({n: v[some] for n, v in columns.items()}, [terms], np.zeros(len(some), np.int64))
+        bad = np.flatnonzero(unsound(packed)).tolist()
+        reasons = {int(some[k]): packed.at(k).problems() for k in bad}
+    else:
+        # The conventions are those of every loan here; their rows are compared below, all at once.
+        first = int(some[0])
+        rows = [CustomRow(day(r["due_on"]), r["principal_minor"], r["interest_minor"]) for r in opened.rows.of(first)]
+        example = terms.with_(**{n: int(v[first]) for n, v in columns.items()}, custom_rows=tuple(rows))
+        out_of_order = opened.rows.out_of_order(start)
+        reasons = {int(k): ["its instalments must fall due one after another, after the day of payout"]
+                   for k in np.flatnonzero(out_of_order & where)}  # fmt: skip
+        if first not in reasons and (found := example.problems()):
+            _refuse(made, where, "product_code", f"impossible terms: {found[0]}")
+            return
+    for reason in sorted({r[0] for r in reasons.values()}):
+        hit = np.zeros(len(made.at), bool)
+        hit[[k for k, r in reasons.items() if r[0] == reason]] = True
+        _refuse(made, hit, "loan_id", f"impossible terms: {reason}")
 
 
 def _refuse(made: NewLoans, where: np.ndarray, column: str, reason: str) -> None:

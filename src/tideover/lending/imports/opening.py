@@ -53,6 +53,15 @@ class Rows:
             for d, p, c in zip(self.due[own].tolist(), self.principal[own].tolist(), self.interest[own].tolist(), strict=True)
         ]
 
+    def out_of_order(self, start: np.ndarray) -> np.ndarray:
+        """bool[n]: loans of which a row does not fall due after the one before it, the first after `start` (int64[n])."""
+        of = np.repeat(np.arange(len(start)), np.diff(self.offsets))
+        before = np.concatenate([[0], self.due[:-1]]) if len(self.due) else self.due
+        before = np.where(np.isin(np.arange(len(self.due)), self.offsets[:-1]), start[of], before)
+        bad = np.zeros(len(start), bool)
+        bad[of[self.due <= before]] = True
+        return bad
+
 
 @dataclass(slots=True)
 class Openings:
@@ -138,7 +147,14 @@ def by_level(row: Columns) -> Openings:
 
 
 def by_rows(offsets: np.ndarray, due: np.ndarray, principal: np.ndarray, interest: np.ndarray) -> Openings:
-    """The rows that a file states, one line each."""
+    """The rows that a file states, in order of due day; lines of one loan on one day are one instalment."""
+    of = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    new = np.ones(len(due), bool)
+    new[1:] = (due[1:] != due[:-1]) | (of[1:] != of[:-1])
+    at = np.flatnonzero(new)
+    if len(at) < len(due):
+        principal, interest = np.add.reduceat(principal, at), np.add.reduceat(interest, at)
+        due, offsets = due[at], np.concatenate([[0], np.cumsum(np.bincount(of[at], minlength=len(offsets) - 1))])
     sums = np.add.reduceat(principal, offsets[:-1]) if len(offsets) > 1 else np.zeros(0, np.int64)
     return _custom(sums, Rows(offsets, due, principal, interest))
 
