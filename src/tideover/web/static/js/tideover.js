@@ -13,10 +13,3 @@ document.addEventListener("htmx:after:swap", function () {
   var say = document.querySelector("[data-say]"), said = document.getElementById("said");
   if (say && said) said.textContent = say.dataset.say;
 });
-/* "/" goes to the search box, unless somebody is typing. */
-document.addEventListener("keydown", function (event) {
-  var box = document.getElementById("find");
-  if (event.key !== "/" || !box || event.isComposing || event.target.closest("input,select,textarea")) return;
-  event.preventDefault();
-  box.focus();
-});
