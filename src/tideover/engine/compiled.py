@@ -15,7 +15,7 @@ from typing import Any
 import numba
 
 FILES = (
-    "columns.py", "terms.py", "events.py", "kernel.py", "kernel_dates.py", "kernel_numbers.py", "kernel_plan.py",
+    "compiled.py", "columns.py", "terms.py", "events.py", "kernel.py", "kernel_dates.py", "kernel_numbers.py", "kernel_plan.py",
     "kernel_rows.py",
 )  # fmt: skip
 
@@ -30,8 +30,9 @@ settings: Any = numba.config
 if not settings.CACHE_DIR:
     settings.CACHE_DIR = str(resources.files("tideover.engine") / "__pycache__" / f"kernel-{cache_name()}")
 
-settings.LOOP_VECTORIZE, settings.SLP_VECTORIZE = 0, 0
-"""Loops here run over a few rows of records: vectors make them longer, not faster, and compiling dearer."""
+settings.LOOP_VECTORIZE, settings.SLP_VECTORIZE, settings.OPT = 0, 0, numba.core.config._OptLevel(1)
+"""Loops here run over a few rows of records: vectors and the higher levels of optimisation make replay no faster (within 3 %),
+and compiling, which a newcomer waits for, a third dearer."""
 
 compiler: Any = numba.njit
 options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
