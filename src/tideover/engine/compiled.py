@@ -30,7 +30,7 @@ settings: Any = numba.config
 if not settings.CACHE_DIR:
     settings.CACHE_DIR = str(resources.files("tideover.engine") / "__pycache__" / f"kernel-{cache_name()}")
 
-settings.LOOP_VECTORIZE, settings.SLP_VECTORIZE, settings.OPT = 0, 0, numba.core.config._OptLevel(1)
+settings.LOOP_VECTORIZE, settings.SLP_VECTORIZE, settings.OPT = 0, 0, settings._OptLevel(1)
 """Loops here run over a few rows of records: vectors and the higher levels of optimisation make replay no faster (within 3 %),
 and compiling, which a newcomer waits for, a third dearer."""
 
