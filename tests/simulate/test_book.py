@@ -11,7 +11,7 @@ import pytest
 from django.db.models import Count, Q
 
 from tideover.core.models import Role, User
-from tideover.daily.close import close_day
+from tideover.daily.close import close_day, tapes
 from tideover.engine.events import EventKind
 from tideover.lending.doctor import checks
 from tideover.lending.models import (
@@ -32,6 +32,7 @@ from tideover.lending.models import (
 from tideover.lending.products import CATALOGUE
 from tideover.lending.selectors import BUCKET_ORDER
 from tideover.simulate.book import build
+from tideover.tape import store
 
 AS_OF, LOANS = date(2026, 11, 25), 720
 
@@ -42,6 +43,12 @@ def demo(db: None, settings: Any, tmp_path: Path) -> None:
     settings.TAPE_DIR = tmp_path
     build(LOANS, AS_OF, 1, quiet=True)
     close_day(AS_OF, today=AS_OF)
+
+
+def test_the_last_close_knows_all_that_happened(demo: None) -> None:
+    assert not StandingRow.objects.exclude(bucket="closed").filter(as_of__lt=AS_OF).exists()
+    known = store.query("SELECT sum(event_count) AS n FROM loans", tapes()).to_pylist()[0]["n"]
+    assert known == LoanEvent.objects.count()
 
 
 def test_every_stage_product_and_role_is_there(demo: None) -> None:

@@ -6,10 +6,10 @@ Chosen by the loan's own number, so that the same book gives the same acts.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from tideover.core.business_time import micros
+from tideover.core.business_time import micros, start_of_day
 from tideover.engine.events import EventKind
 from tideover.engine.standing import Standing
 from tideover.engine.terms import day
@@ -29,11 +29,6 @@ from tideover.lending.models import (
 )
 
 
-def noon(on: date) -> datetime:
-    """Noon of a business day in Shanghai."""
-    return datetime(on.year, on.month, on.day, 4, 0, tzinfo=UTC)
-
-
 def event(
     kind: EventKind, on: date, at: datetime, amount_minor: int, key: str, actor: str, extra: dict[str, Any] | None = None
 ) -> BulkEvent:
@@ -43,7 +38,7 @@ def event(
 
 def acts(c: Contract, standing: Standing, as_of: date) -> Iterator[BulkEvent]:
     """What the lender did about one loan in arrears; nothing for most."""
-    late, pick, at = standing.days_past_due, c.pk % 10, noon(as_of)
+    late, pick, at = standing.days_past_due, c.pk % 10, start_of_day(as_of)
     key = f"demo:{c.number}:after"
 
     def said(nr: int, kind: EventKind, days_ago: int, actor: str, amount: int = 0, **extra: Any) -> BulkEvent:
@@ -96,7 +91,7 @@ def securities(contracts: list[Contract]) -> None:
 def rows_left(as_of: date) -> None:
     """Promises, help requests with their holds, contacts, complaints, disputes and debits on loans in arrears."""
     late = StandingRow.objects.filter(days_past_due__gt=0).select_related("contract__borrower").order_by("contract_id")
-    at = noon(as_of)
+    at = start_of_day(as_of)
     for n, row in enumerate(late):
         base = {"party": row.contract.borrower, "contract": row.contract, "recorded_at": at}
         if n % 2 == 0:

@@ -13,7 +13,7 @@ from django.db import transaction
 from tqdm import tqdm
 
 from tideover.core.action_log import log
-from tideover.core.business_time import now
+from tideover.core.business_time import now, start_of_day
 from tideover.core.models import Role, User
 from tideover.core.packs.load import NoRule, fixing
 from tideover.core.packs.rules.fixings import MissingFixing
@@ -26,7 +26,7 @@ from tideover.lending.imports.bulk import BulkEvent, append
 from tideover.lending.models import Branch, Contract, Facility, LegalEntity, LoanParty, Party, Product, Staff, StandingRow
 from tideover.lending.products import catalogue_load
 from tideover.lending.selectors import loan_standing, standing_fields
-from tideover.simulate.aftermath import acts, event, noon, rows_left, securities
+from tideover.simulate.aftermath import acts, event, rows_left, securities
 from tideover.simulate.rules.people import World, life, person_draw
 
 DEMO_PASSWORD = "tideover-demo"
@@ -170,7 +170,8 @@ def _contract(
         number=f"T-{10000 + n}", entity_id=borrower.branch.entity_id, branch=borrower.branch,
         manager=frame.managers.get(borrower.branch_id), product=frame.products[code], borrower=borrower, channel="app",
         purpose="turnover" if shop else "consumption", signed_on=start, disbursed_on=start,
-        principal_minor=principal, annual_rate_ppm=rate, created_at=noon(start), **_plan(code, start, principal, rng, as_of),
+        principal_minor=principal, annual_rate_ppm=rate, created_at=start_of_day(start),
+        **_plan(code, start, principal, rng, as_of),
     )  # fmt: skip
     if code == "drawdown":
         c.facility = _facility(facilities, c)
@@ -256,10 +257,10 @@ def _events(c: Contract, payments: list[Any], rng: np.random.Generator, today: i
         kind = EventKind.PAYOFF if p.closes else EventKind.PAYMENT
         late_news = timedelta(days=int(rng.integers(1, 4))) if rng.random() < 0.02 and p.on + 4 < today else timedelta()
         key = f"demo:{c.number}:{seq}"
-        yield event(kind, on, noon(on) + late_news, 0 if p.closes else p.amount_minor, key, "payments")
+        yield event(kind, on, start_of_day(on) + late_news, 0 if p.closes else p.amount_minor, key, "payments")
         if rng.random() < 0.004 and p.on + 6 < today and not p.closes:
             paid, seq = seq, seq + 1
-            back = noon(date_of(p.on + 5))
+            back = start_of_day(date_of(p.on + 5))
             yield event(EventKind.REVERSAL, on, back, 0, f"demo:{c.number}:{seq}", "payments", {"of_seq": paid})
 
 
