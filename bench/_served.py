@@ -43,7 +43,7 @@ def served(home: str) -> Iterator[tuple[int, int]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--blocking-threads", "2", "--log-level", "error", "tideover.web.wsgi:application"]
+    command += ["--workers", "2", "--blocking-threads", "2", "--log-level", "error", "tideover.web.wsgi:application"]
     server = subprocess.Popen(command, env=environment(home), cwd=ROOT)
     try:
         for _ in range(300):

@@ -28,6 +28,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     for p in (demo, serve):
         p.add_argument("--host", default="127.0.0.1")
         p.add_argument("--port", type=int, default=8000)
+        p.add_argument("--workers", type=int, default=2, help="processes that answer (default 2)")
 
 
 def run_demo(args: argparse.Namespace) -> int:
@@ -63,7 +64,7 @@ def run_demo(args: argparse.Namespace) -> int:
             pass
         print(f"built {Contract.objects.count()} loans in {time.perf_counter() - started:.0f} s")
     _sign_ins(args.host, args.port)
-    return 0 if args.no_serve else _serve(args.host, args.port)
+    return 0 if args.no_serve else _serve(args.host, args.port, max(1, args.workers))
 
 
 def _month_ends(today: date) -> list[date]:
@@ -78,7 +79,7 @@ def run_serve(args: argparse.Namespace) -> int:
     """Handle `serve`."""
     if not _free(args.host, args.port):
         return 2
-    return _serve(args.host, args.port)
+    return _serve(args.host, args.port, max(1, args.workers))
 
 
 def _free(host: str, port: int) -> bool:
@@ -102,9 +103,9 @@ def _sign_ins(host: str, port: int) -> None:
     print(flush=True)
 
 
-def _serve(host: str, port: int) -> int:
+def _serve(host: str, port: int, workers: int) -> int:
     from granian import Granian
     from granian.constants import Interfaces
 
-    Granian("tideover.web.wsgi:application", address=host, port=port, interface=Interfaces.WSGI, workers=1).serve()
+    Granian("tideover.web.wsgi:application", address=host, port=port, interface=Interfaces.WSGI, workers=workers).serve()
     return 0
