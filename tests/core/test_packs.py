@@ -13,7 +13,6 @@ from tideover.cli import main
 from tideover.core.packs import commands
 from tideover.core.packs.load import NoRule, calendar, calendar_pin, fixing, pack, pack_names, rule
 from tideover.core.packs.rules.calendars import is_provisional
-from tideover.core.packs.rules.calls import call_refusal
 from tideover.core.packs.rules.fixings import MissingFixing, Reference, expected_fixing, published_on, reference_read, reset_days
 from tideover.core.packs.rules.pack import PackError, pack_read
 from tideover.core.packs.rules.pack import rule as rule_of
@@ -205,16 +204,6 @@ def test_class_ladders() -> None:
     assert [classify(d, card) for d in (90, 91, 121, 181)] == ["special_mention", "substandard", "doubtful", "loss"]
     closed = rule("us", "classification.closed_end", date(2026, 1, 1)).values["over"]
     assert [classify(d, closed) for d in (89, 90, 119, 120)] == ["normal", "substandard", "substandard", "loss"]
-
-
-def test_calls_in_the_united_states() -> None:
-    cap, monday = rule("us", "contact.call_cap", date(2026, 6, 1)), date(2026, 6, 1)
-    week = [monday + timedelta(n) for n in range(7)]
-    assert call_refusal(cap, week[:6], [], week[6]) == ""
-    assert "1006.14" in call_refusal(cap, week, [], week[6])
-    assert call_refusal(cap, week, [], monday + timedelta(7)) == ""
-    assert "2026-06-08" in call_refusal(cap, [], [monday], monday + timedelta(6))
-    assert call_refusal(cap, [], [monday], monday + timedelta(7)) == ""
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
