@@ -1,8 +1,9 @@
-# The two commands of the house: `make demo` and `make test`. Everything they need they install into .venv. `make soak` is for the long runs.
+# The two commands of the house: `make demo` and `make test`. Everything they need they install into .venv. `make soak` is for
+# the long runs, `make docs` writes the generated pages anew.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak env lint clean
+.PHONY: demo test soak env lint docs clean
 
 demo: env
 	$(BIN)/tideover demo
@@ -12,6 +13,9 @@ test: env
 
 soak: env
 	bash scripts/soak.sh
+
+docs: env
+	$(BIN)/python scripts/docs.py
 
 lint: env
 	bash scripts/check.sh lint

@@ -17,9 +17,9 @@ import numpy as np
 
 from tideover.engine.batch import replay_many
 from tideover.engine.columns import EVENT, LOAN, EventPacker, TermsPacker
-from tideover.engine.events import EventKind
+from tideover.engine.events import Event, EventKind
 from tideover.engine.presets import consumer_annuity
-from tideover.engine.terms import date_of, day
+from tideover.engine.terms import CustomRow, Method, Terms, date_of, day
 
 THREADS = 2
 
@@ -69,6 +69,33 @@ def quantlib_rate(loans: int) -> float:
     return loans / (time.perf_counter() - started)
 
 
+def long_loan(nr: int) -> tuple[Terms, list[Event], int]:
+    """A loan of 2,000 demands in 2,400 days, half of them paid one by one: arrears that grow to 1,000 rows."""
+    start = day("2018-01-01")
+    rows = tuple(CustomRow(start + 1 + k, 1000 + nr) for k in range(2000))
+    terms = Terms((1000 + nr) * 2000, start, Method.CUSTOM, 60_000, custom_rows=rows)
+    events = [Event(k + 1, start + 30 + 2 * k, EventKind.PAYMENT, amount_minor=1000 + nr) for k in range(1000)]
+    return terms, events, start + 2400
+
+
+def long_loan_ms() -> dict[str, float]:
+    """Milliseconds to replay `long_loan` from objects to objects (median of new ones), and the kernel's own part of it."""
+    from tideover.engine.replay import columns_of, replay
+
+    whole, kernel = [], []
+    replay(*long_loan(0))
+    for nr in range(1, 10):
+        terms, events, as_of = long_loan(nr)
+        started = time.thread_time()
+        replay(terms, events, as_of)
+        whole.append(time.thread_time() - started)
+        columns = columns_of(terms, events)
+        started = time.thread_time()
+        replay_many(*columns, as_of)
+        kernel.append(time.thread_time() - started)
+    return {"long_loan_ms": 1000 * sorted(whole)[4], "long_loan_kernel_ms": 1000 * sorted(kernel)[4]}
+
+
 def run(loans: int = 1_000_000) -> dict[str, Any]:
     """Measure; DESIGN's bench object. ratio: this rate / the other's."""
     terms, events = book(loans)
@@ -80,9 +107,9 @@ def run(loans: int = 1_000_000) -> dict[str, Any]:
         answer = replay_many(terms, events, as_of, threads=THREADS)
         seconds = min(seconds, time.perf_counter() - started)
     assert answer is not None and answer.by_reference <= loans // 1000
-    rate, one = loans / seconds, time.perf_counter()
+    rate, one, cpu = loans / seconds, time.perf_counter(), time.thread_time()
     replay_many(terms, events, as_of, threads=1)
-    one = loans / (time.perf_counter() - one)
+    one, cpu = loans / (time.perf_counter() - one), time.thread_time() - cpu
     ql_rate = quantlib_rate(min(loans, 20_000))
     moved = terms.loans.nbytes + events.events.nbytes + answer.table.nbytes
     source = np.ones(moved, np.uint8)
@@ -98,6 +125,8 @@ def run(loans: int = 1_000_000) -> dict[str, Any]:
         "seconds": seconds,
         "loans": loans,
         "by_reference": answer.by_reference,
+        "cpu_ns_per_loan": 1e9 * cpu / loans,
+        **long_loan_ms(),
         "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "against": {
             "quantlib_schedule": {"rate": ql_rate, "ratio": rate / ql_rate},

@@ -15,7 +15,8 @@ OUT = ROOT / "src/tideover/web/locale/zh_Hans/LC_MESSAGES"
 TABLE = ROOT / "scripts/messages_zh.tsv"
 TRANSLATE = re.compile(r"""{%\s*translate\s+(?:"([^"]+)"|'([^']+)')""")
 BLOCK = re.compile(r"{%\s*blocktranslate(.*?)%}(.*?){%\s*endblocktranslate\s*%}", re.S)
-PYTHON = re.compile(r"""(?:\b_\(|_kind\(|label=)\s*"([^"]+)\"""")
+PYTHON = re.compile(r"""(?:\b_\(|\b_kind\(|\b_plain\(|\blabel=|\b_row\(|\b_logged\(|\b_changed\()\s*"([^"]+)\"""")
+"""Sentences in code: gettext, and the labels of exception rows."""
 PAIRS = re.compile(r"""\("[\w-]+", "([A-Z][^"]+)\"""")
 
 
@@ -29,13 +30,13 @@ def found() -> dict[str, str]:
         for _, body in BLOCK.findall(text):
             one, _, many = re.sub(r"{{\s*(\w+)\s*}}", r"%(\1)s", body).partition("{% plural %}")
             out[one] = many
-    for name in ("lending/views.py", "lending/panels.py", "core/models.py"):
-        for text in PYTHON.findall((ROOT / "src/tideover" / name).read_text(encoding="utf-8")):
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        for text in PYTHON.findall(path.read_text(encoding="utf-8")):
             out[text] = ""
     for name in ("web/context.py", "web/views.py"):
         for text in PAIRS.findall((ROOT / "src/tideover" / name).read_text(encoding="utf-8")):
             out[text] = ""
-    names = (ROOT / "src/tideover/web/templatetags/tideover.py").read_text(encoding="utf-8").split("NAMES = {")[1]
+    names = (ROOT / "src/tideover/lending/words.py").read_text(encoding="utf-8").split("NAMES = {")[1]
     for text in re.findall(r'": "([^"]+)"', names):
         out[text] = ""
     return out

@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("TIDEOVER_HOME", tempfile.mkdtemp(prefix="tideover-test-"))
+# The browser's driver keeps an event loop of its own in the process; tests that come after it still use the database plainly.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 (Path(os.environ["TIDEOVER_HOME"]) / "static").mkdir(parents=True, exist_ok=True)
 
 import pytest

@@ -13,8 +13,11 @@ COMMAND_MODULES = (
     "tideover.daily.commands",
     "tideover.lending.commands",
     "tideover.conform.commands",
+    "tideover.commands_doctor",
+    "tideover.commands_backup",
     "tideover.commands_bench",
     "tideover.core.packs.commands",
+    "tideover.core.commands_token",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import platform
 import sys
@@ -17,6 +18,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     p = commands.add_parser("bench", help="measure speed against a peer or a physical limit", description=__doc__)
     p.add_argument("name", metavar="NAME", help=f"one of {', '.join(names()) or 'the benchmarks of a source checkout'}")
     p.add_argument("--loans", type=int, help="how many loans")
+    p.add_argument("--source", choices=("postgresql", "parquet"), help="where the book lies (bench close)")
     p.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     p.set_defaults(func=run)
 
@@ -36,8 +38,13 @@ def run(args: argparse.Namespace) -> int:
         print("bench: --loans must be at least 1", file=sys.stderr)
         return 2
     sys.path.insert(0, str(ROOT))
-    given = {} if args.loans is None else {"loans": args.loans}
-    result = importlib.import_module(f"bench.{args.name}").run(**given)
+    given = {name: value for name in ("loans", "source") if (value := getattr(args, name)) is not None}
+    bench = importlib.import_module(f"bench.{args.name}").run
+    unknown = set(given) - set(inspect.signature(bench).parameters)
+    if unknown:
+        print(f"bench: {args.name} has no --{', --'.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    result = bench(**given)
     result.setdefault("machine", f"{platform.machine()} {platform.processor()} {platform.python_version()}".strip())
     if args.json:
         print(json.dumps(result))

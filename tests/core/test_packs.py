@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from tideover.cli import main
 from tideover.core.packs import commands
-from tideover.core.packs.load import NoRule, calendar, calendar_pin, fixing, pack, pack_names, rule
+from tideover.core.packs.load import NoRule, calendar, calendar_pin, fixing, fixings_missing, ladder, pack, pack_names, rule
 from tideover.core.packs.rules.calendars import is_provisional
 from tideover.core.packs.rules.fixings import MissingFixing, Reference, expected_fixing, published_on, reference_read, reset_days
+from tideover.core.packs.rules.ladders import ladder as ladder_of
 from tideover.core.packs.rules.pack import PackError, pack_read
 from tideover.core.packs.rules.pack import rule as rule_of
 from tideover.core.packs.rules.price import penalty_findings, price_findings
@@ -138,6 +139,14 @@ def test_the_series_has_no_hole_and_only_days_of_publication() -> None:
         assert days == [published_on(cn, 2019 + (7 + n) // 12, (7 + n) % 12 + 1) for n in range(len(days))]
 
 
+def test_missing_fixings_are_named_by_month() -> None:
+    assert fixings_missing(date(2026, 6, 21)) == {"lpr_1y": [], "lpr_5y": []}
+    named = [f"{d:%Y-%m}" for d in fixings_missing(date(2026, 11, 25))["lpr_1y"]]
+    assert named == ["2026-06", "2026-07", "2026-08", "2026-09", "2026-10", "2026-11"]
+    assert fixings_missing(date(2026, 6, 22))["lpr_5y"] == [date(2026, 6, 22)]
+    assert fixings_missing(date(2026, 6, 22), "us") == {}
+
+
 @given(st.dates(date(2019, 9, 1), date(2040, 1, 1)))
 def test_the_expected_fixing_is_the_latest(on: date) -> None:
     cn = calendar("cn@2026")
@@ -204,6 +213,24 @@ def test_class_ladders() -> None:
     assert [classify(d, card) for d in (90, 91, 121, 181)] == ["special_mention", "substandard", "doubtful", "loss"]
     closed = rule("us", "classification.closed_end", date(2026, 1, 1)).values["over"]
     assert [classify(d, closed) for d in (89, 90, 119, 120)] == ["normal", "substandard", "substandard", "loss"]
+
+
+def test_the_ladder_follows_the_lender_and_the_stricter_of_it_and_the_product() -> None:
+    on = date(2026, 1, 1)
+    for lender in ("bank", "consumer_finance", "micro_lender", "private"):
+        assert ladder("cn", lender, on) == ((0, "special_mention"), (90, "substandard"), (270, "doubtful"), (360, "loss"))
+    card = ladder("cn", "bank", on, "card")
+    assert card == ((0, "special_mention"), (90, "substandard"), (120, "doubtful"), (180, "loss"))
+    assert ladder("us", "bank", on, "closed_end") == ((89, "substandard"), (119, "loss"))
+    two = (("a", "[[3, substandard], [9, loss]]"), ("b", "[[5, loss], [4, substandard]]"))
+    texts = [(f"t/{n}.yaml", RULE.replace("a.b", f"classification.{n}").replace("{x: 1}", f"{{over: {o}}}")) for n, o in two]
+    made = pack_read("cn", texts)
+    assert ladder_of(made, "b", date(2020, 5, 1), "a") == ((3, "substandard"), (5, "loss"))
+    assert ladder_of(made, "a", date(2020, 5, 1)) == ((3, "substandard"), (9, "loss"))
+    with pytest.raises(NoRule, match="no ladder moon"):
+        ladder("cn", "bank", on, "moon")
+    with pytest.raises(NoRule, match="no ladder bank; its ladders are closed_end, open_end"):
+        ladder("us", "bank", on)
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:

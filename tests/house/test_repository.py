@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,27 @@ def test_help_is_quick_and_names_every_command() -> None:
         assert f" {heavy}\n" not in done.stderr, f"--help imports {heavy}"
     for command in ("demo", "serve", "close", "tape", "doctor", "conform"):
         assert command in done.stdout
+
+
+def test_every_folder_of_rules_is_typed_strictly_and_kept_pure() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    rules = {p.parent for p in (ROOT / "src").rglob("rules/__init__.py")}
+    typed = [ROOT / f for f in config["mypy"]["files"]]
+    assert config["mypy"]["strict"]
+    assert [str(r) for r in rules if not any(r == t or t in r.parents for t in typed)] == []
+    pure = next(c for c in config["importlinter"]["contracts"] if c["name"].startswith("Rules are pure"))
+    dotted = {".".join(r.relative_to(ROOT / "src").parts) for r in rules}
+    assert set(pure["source_modules"]) == dotted
+
+
+def test_the_layers_know_every_folder_and_every_feature_has_its_inner_layers() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    house, inside = contracts[0], contracts[1]
+    assert house["exhaustive"] and house["containers"] == ["tideover"]
+    named = {word.strip("() ") for layer in house["layers"] for word in layer.split("|")}
+    package = ROOT / "src/tideover"
+    there = {p.parent.name for p in package.glob("*/__init__.py")} | {p.stem for p in package.glob("[a-z]*.py")}
+    assert named == there
+    layered = {c.removeprefix("tideover.") for c in inside["containers"]}
+    with_django = {p.parent.name for p in package.glob("*/apps.py")}
+    assert with_django <= layered

@@ -27,21 +27,21 @@ print(Contract.objects.filter(facility__number="F-1").count(), facility_availabl
 """
 
 
-def _own(url: str) -> str:
+def own(url: str, name: str = "facility_writers") -> str:
     """The address of a fresh PostgreSQL database beside the given one."""
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS facility_writers")
-        connection.execute("CREATE DATABASE facility_writers")
+        connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        connection.execute(f"CREATE DATABASE {name}")
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(path="/facility_writers"))
+    return urlunsplit(parts._replace(path=f"/{name}"))
 
 
 def test_two_processes_one_facility(tmp_path: Path) -> None:
     env = {**os.environ, "TIDEOVER_HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "tideover.web.settings"}
     url = env.get("TIDEOVER_DATABASE", "")
-    env["TIDEOVER_DATABASE"] = _own(url) if url.startswith("postgres") else f"sqlite:///{tmp_path / 'book.sqlite3'}"
+    env["TIDEOVER_DATABASE"] = own(url) if url.startswith("postgres") else f"sqlite:///{tmp_path / 'book.sqlite3'}"
     subprocess.run([sys.executable, "-c", BUILD], env=env, check=True)
     drawers = [
         subprocess.Popen([sys.executable, "-m", "tests.lending.drawer", name, "8"], env=env, stderr=subprocess.PIPE, text=True)

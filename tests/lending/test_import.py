@@ -13,7 +13,9 @@ from tests.factories import House
 from tideover.core.business_time import micros, now
 from tideover.core.problems import Refused
 from tideover.lending import clock
-from tideover.lending.imports import bulk, store
+from tideover.lending.contract_terms import terms_problems
+from tideover.lending.imports import bulk
+from tideover.lending.imports import events as event_store
 from tideover.lending.imports.files import BadFile, file_read
 from tideover.lending.imports.mapping import BadMapping, mapping_read
 from tideover.lending.imports.run import Result, import_file
@@ -88,7 +90,7 @@ def test_every_encoding_gives_the_same_payments(house: House, tmp_path: Path, en
         loan.refresh_from_db()
         assert chain_break(loan) is None
         row = StandingRow.objects.get(contract=loan)
-        fields = standing_fields(loan_standing(loan, row.as_of))
+        fields = standing_fields(loan_standing(loan, row.as_of), loan)
         assert {n: getattr(row, n) for n in fields} == fields
 
 
@@ -138,22 +140,40 @@ def test_a_dry_run_writes_nothing(house: House, tmp_path: Path) -> None:
 def test_a_run_that_stopped_half_way_is_completed_by_the_same_command(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "LOANS_AT_ONCE", 1)
-    real, calls = store.standings_refresh, []
+    monkeypatch.setattr(event_store, "LOANS_AT_ONCE", 1)
+    real, calls = event_store.standings_write, []
 
-    def dies(ids: list[int]) -> None:
+    def dies(ids: object, columns: dict) -> None:
         calls.append(ids)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        real(ids)
+        real(ids, columns)
 
-    monkeypatch.setattr(store, "standings_refresh", dies)
+    monkeypatch.setattr(event_store, "standings_write", dies)
     with pytest.raises(KeyboardInterrupt):
         put(tmp_path, GOOD)
     assert LoanEvent.objects.count() == 1 and ImportBatch.objects.get().state == "running"
-    monkeypatch.setattr(store, "standings_refresh", real)
+    monkeypatch.setattr(event_store, "standings_write", real)
     result = put(tmp_path, GOOD)
     assert (result.stored, result.already, ImportBatch.objects.get().state) == (1, 1, "done")
+
+
+def test_a_payment_that_came_between_check_and_store_is_in_the_standing(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = event_store.append_batch
+
+    def late(batch: object, actor: str) -> object:
+        other = bulk.BulkEvent(1, 20504, 500, "between")
+        bulk.append([(house.loan.pk, [other])], "other")
+        return real(batch, actor)
+
+    monkeypatch.setattr(event_store, "append_batch", late)
+    assert put(tmp_path, GOOD).stored == 2
+    row = StandingRow.objects.get(contract=house.loan)
+    assert loan_standing(house.loan, row.as_of).paid_total_minor == 406_500
+    fields = standing_fields(loan_standing(house.loan, row.as_of), house.loan)
+    assert {n: getattr(row, n) for n in fields} == fields
 
 
 def tape(folder: Path, *rows: str, **options: object) -> Result:
@@ -178,6 +198,7 @@ def test_a_loan_stands_as_the_tape_says_to_the_cent(house: House, tmp_path: Path
             s.overdue_principal_minor + s.overdue_interest_minor, s.days_past_due,
         )  # fmt: skip
         assert got == figures, number
+        assert not terms_problems(loan)
         assert chain_break(loan) is None
     late = loan_standing(Contract.objects.get(number="L2"), cut + timedelta(days=5))
     assert late.days_past_due == 51 and late.penalty_minor > 2_631
@@ -247,7 +268,8 @@ def test_people_loans_by_product_and_their_history(house: House, tmp_path: Path)
     assert (loan_standing(loan, day).paid_total_minor, loan_standing(loan, day, known).paid_total_minor) == (0, 100_000)
     other = events.replace(",e", ",f")
     lost = put(tmp_path, other.replace("e3,f1", "e3,f9").replace("f3,f1", "f3,f9"), history, "history", dry_run=True)
-    assert [(r.row, r.column) for r in lost.rejects] == [(3, "of_reference")]
+    assert {(r.row, r.column) for r in lost.rejects} == {(3, "of_reference"), (1, "loan_id"), (2, "loan_id")}
+    assert {r.reason for r in lost.rejects if r.row != 3} == {"another event of this loan is refused"}
     refund = other.replace("H1,charge,2025-02-12,20", "H1,waiver,2025-02-12,")
     assert put(tmp_path, refund, history, "history", dry_run=True).rejects == []
 
@@ -329,7 +351,9 @@ def test_the_command_says_rejects_and_exit_codes(
     (tmp_path / "f.csv").write_text(GOOD + "T-9,1.00,20260220,A3\n", encoding="utf-8")
     line = ["import", "payments", str(tmp_path / "f.csv"), "--mapping", str(tmp_path / "m.yaml")]
     assert main([*line, "--rejects", str(tmp_path / "r.csv")]) == 1
-    assert (tmp_path / "r.csv").read_text(encoding="utf-8-sig").splitlines()[1] == "3,loan_id,T-9,no such loan"
+    assert (tmp_path / "r.csv").read_text(encoding="utf-8-sig").splitlines()[
+        1
+    ] == "3,loan_id,T-9,no such loan,T-9,1.00,20260220,A3"
     (tmp_path / "f.csv").write_text(GOOD, encoding="utf-8")
     assert main([*line, "--json"]) == 0
     assert '"stored": 2' in capsys.readouterr().out

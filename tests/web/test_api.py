@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -19,21 +20,23 @@ def client(house: House, role: str = "payments") -> Client:
     return Client(headers={"authorization": f"Bearer {role}"})
 
 
-def post(c: Client, address: str, body: object, key: str = "k"):
-    return c.post(f"/api/v1{address}", body, content_type="application/json", headers={"Idempotency-Key": key})
+def post(c: Client, address: str, body: object, key: str = ""):
+    """A write under `key`; under a new key when none is given."""
+    headers = {"Idempotency-Key": key or uuid4().hex}
+    return c.post(f"/api/v1{address}", body, content_type="application/json", headers=headers)
 
 
 def test_a_payment_twice_is_one_event(house: House) -> None:
     c = client(house)
-    first, second = post(c, "/loans/T-1/events", PAY).json(), post(c, "/loans/T-1/events", PAY).json()
+    first, second = post(c, "/loans/T-1/events", PAY, "k").json(), post(c, "/loans/T-1/events", PAY, "k").json()
     assert first["event"] == second["event"] and house.loan.events.count() == 1
     assert first["standing"]["principal"] == "8000.00"
 
 
 def test_same_key_other_body_is_422(house: House) -> None:
     c = client(house)
-    post(c, "/loans/T-1/events", PAY)
-    response = post(c, "/loans/T-1/events", {**PAY, "amount": "1.00"})
+    post(c, "/loans/T-1/events", PAY, "k")
+    response = post(c, "/loans/T-1/events", {**PAY, "amount": "1.00"}, "k")
     assert response.status_code == 422 and response["Content-Type"] == "application/problem+json"
     assert response.json()["errors"][0]["code"] == "idempotency_conflict"
 

@@ -19,10 +19,11 @@ def test_every_example_answers_what_the_page_says(house: House) -> None:
     for example in examples:
         asked, _, answer = example.replace("PRODUCT", house.loan.product.code).partition("-> ")
         head, _, body = asked.partition("\n")
-        method, address, role = re.fullmatch(r"(\w+) (\S+) as (\w+)", head).groups()
+        method, address, role, key = re.fullmatch(r"(\w+) (\S+) as (\w+)(?: with key (\S+))?", head).groups()
+        keyed = {"Idempotency-Key": key} if key else {}
         c = clients.setdefault(role, None) or client(house, role)
         clients[role] = c
-        response = c.get(address) if method == "GET" else c.post(address, body, content_type="application/json")
+        response = c.get(address) if method == "GET" else c.post(address, body, content_type="application/json", headers=keyed)
         status, _, expected = answer.partition(" ")
         assert response.status_code == int(status), (head, response.content)
         given, wanted = response.json(), json.loads(expected)

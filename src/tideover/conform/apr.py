@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 from tideover.conform.irr import number, within
 from tideover.conform.report import CaseResult
-from tideover.engine.apr import UnitFlow, actuarial_apr
+from tideover.engine.apr import UnitFlow, actuarial_apr, eu_parts, eu_years, uk_parts, unit_periods
 from tideover.engine.irr import rate
 from tideover.engine.terms import day
 
 Json = dict[str, Any]
 Flows = list[tuple[float, float]]
-KINDS = ("us_actuarial_apr", "eu_apr", "uk_apr", "uk_apr_single_payment", "eu_uk_apr_dates")
+RATES = ("us_actuarial_apr", "eu_apr", "uk_apr", "uk_apr_single_payment", "eu_uk_apr_dates")
 
 
 def run_case(case: Json) -> CaseResult:
-    """Compare the rate of one case in percent, within its tolerance; time fractions alone are not compared."""
+    """Compare the rate of one case in percent within its tolerance, or how it measures time."""
     result = CaseResult(case["id"])
     kind = case["kind"]
-    if kind not in KINDS:
+    if kind in TIMES:
+        try:
+            TIMES[kind](case, result)
+        except ValueError as error:
+            result.not_compared = f"{kind}: {error}"
+        return result
+    if kind not in RATES:
         result.not_compared = f"kind {kind}"
         return result
     if kind == "us_actuarial_apr":
@@ -30,6 +37,37 @@ def run_case(case: Json) -> CaseResult:
         got = rate([t for t, _ in flows], [a for _, a in flows]) * 100
     within(result, "apr_pct", case["expected_apr_pct"], got, case["tolerance_pct"])
     return result
+
+
+def _unit_periods(case: Json, result: CaseResult) -> None:
+    full, odd, divisor = unit_periods(day(case["start"]), day(case["end"]), case["unit_period"])
+    result.check("full_periods", case["expected_full_periods"], full)
+    result.check("odd_days", case["expected_odd_days"], odd)
+    result.check("odd_day_divisor", case["odd_day_divisor"], divisor)
+
+
+def _eu_time(case: Json, result: CaseResult) -> None:
+    start, end = day(case["start"]), day(case["end"])
+    months, days, year = eu_parts(start, end)
+    result.check("months", case["expected_months"], months)
+    result.check("days", case["expected_days"], days)
+    if case.get("days_in_year") is not None:
+        result.check("days_in_year", case["days_in_year"], year)
+    within(result, "years", case["expected_years"], float(eu_years(start, end)), case["tolerance"])
+
+
+def _uk_time(case: Json, result: CaseResult) -> None:
+    parts = uk_parts(day(case["start"]), day(case["end"]), case["unit"])
+    result.check("parts", case["parts"], [list(p) for p in parts])
+    within(result, "years", case["expected_years"], sum(n / d for n, d in parts), case["tolerance"])
+
+
+TIMES: dict[str, Callable[[Json, CaseResult], None]] = {
+    "us_unit_period_fraction": _unit_periods,
+    "eu_time_fraction": _eu_time,
+    "uk_time_fraction": _uk_time,
+}
+KINDS = (*RATES, *TIMES)
 
 
 def _appendix_j(case: Json) -> float:

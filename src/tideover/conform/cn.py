@@ -13,7 +13,7 @@ from tideover.engine.apportion import Debt, apportion
 from tideover.engine.apr import annual_cost
 from tideover.engine.classify import classify
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PrepayMode, RowPolicy
-from tideover.engine.judgment import JudgmentTerms, judgment_standing
+from tideover.engine.judgment import JudgmentTerms
 from tideover.engine.replay import replay as engine_replay
 from tideover.engine.standing import Standing
 from tideover.engine.terms import NO_DAY, Calendar, Component, DayCount, Terms, date_of, day
@@ -358,9 +358,14 @@ def _receipt(case: Json, result: CaseResult, replay: ReplayFunction) -> None:
                     result.check(f"{line['debt']} {key}", value, money(got.get(Component[key.upper()], 0)))
 
 
+JUDGED = {"recovery_cost": "recovery_cost", "interest": "interest", "principal": "principal", "double": "penalty"}
+"""A judged sum's name -> the component that carries it: the double part is claimed as penalty."""
+
+
 def _judgment(case: Json, result: CaseResult, replay: ReplayFunction) -> None:
+    """The judged debt as a loan on which the judgment fell on the first day that the case knows."""
     t = case["terms"]
-    terms = JudgmentTerms(
+    judged = JudgmentTerms(
         principal_minor=minor(t["principal"]),
         cost_minor=minor(t["cost"]),
         interest_minor=minor(t["general_interest"]),
@@ -368,15 +373,25 @@ def _judgment(case: Json, result: CaseResult, replay: ReplayFunction) -> None:
         general_from=on_day(t["general_from"]),
         general_year=t["general_year"] or 360,
         performance_due_on=day(t["performance_due_on"]),
-        daily_rate=Fraction(t["daily_rate"]),
-        order=tuple(t["order"]),
-        double_base=t["double_base"],
+        double_daily_ppm=ppm(t["daily_rate"]),
+        order=_components([JUDGED[n] for n in t["order"]]),
+        double_on_cost=t["double_base"] == "principal_and_cost",
     )
-    payments = [(day(e["on"]), minor(e["amount"])) for e in case["events"]]
+    events = [event_of(e) for e in case["events"]]
+    known = [judged.performance_due_on, *(e.on for e in events), *(day(w["as_of"]) for w in case["expect"])]
+    first = min([*known, *([judged.general_from] if judged.general_from != NO_DAY else [])])
+    start = Event(seq=0, on=first, kind=EventKind.JUDGMENT, recorded_at=first, judgment=judged)
+    terms = Terms(
+        principal_minor=judged.principal_minor, disbursed_on=first - 1, method=T.Method.BULLET, maturity_on=first, penalty=None
+    )
     for want in case["expect"]:
-        s = judgment_standing(terms, payments, day(want["as_of"]))
+        s = replay(terms, [start, *events], day(want["as_of"]), None)
         for key, value in want["standing"].items():
-            result.check(f"{want['as_of']} {key}", value, money(s[key]))
+            result.check(f"{want['as_of']} {key}", value, money(getattr(s, f"{JUDGED.get(key, key)}_minor")))
+        if "trace" in want:
+            given = [{JUDGED.get(k, k): v for k, v in line.items()} for line in want["trace"]]
+            s.trace = [line for line in s.trace if line.seq != start.seq]
+            _compare_trace(result, want["as_of"], given, s)
 
 
 def _apr(case: Json, result: CaseResult, replay: ReplayFunction) -> None:

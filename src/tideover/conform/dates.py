@@ -66,6 +66,7 @@ def _schedule(case: Json, result: CaseResult) -> None:
         stub=case.get("stub") or ("SHORT_INITIAL" if case.get("direction") == "backward" else ""),
         roll="" if case.get("roll") in (None, "NONE") else case["roll"],
         convention=case["business_day_convention"],
+        end_convention=case.get("termination_convention") or "",
         first_regular=optional.get("first_regular", NO_DAY),
         last_regular=optional.get("last_regular", NO_DAY),
         forward=case.get("direction") == "forward",

@@ -16,7 +16,6 @@ from tideover.core.models import Role, User
 EVERYONE = frozenset(Role)
 STAFF = EVERYONE - {Role.BORROWER}
 READS_LOANS = STAFF - {Role.ENGINEER}
-WRITES_EVENTS = frozenset({Role.PAYMENTS, Role.BRANCH_HEAD, Role.FINANCE})
 BOOKS_MONEY = frozenset({Role.PAYMENTS, Role.FINANCE})
 LENDS = frozenset({Role.UNDERWRITER, Role.BRANCH_HEAD})
 MEETS_PEOPLE = frozenset(
@@ -26,6 +25,25 @@ REVEALS = MEETS_PEOPLE - {Role.BRANCH_HEAD} | {Role.LEGAL}
 LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role.TEAM_LEAD, Role.LEGAL})
 READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
 
+_MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
+_MONEY_KINDS = ("merchant_refund", "payout_refund", "down_payment", "charge_credit")
+_CORRECTS = ("reversal", "adjustment")
+_AGREES = ("defer", "extension", "reamortise", "restructure", "pause", "waiver", "settlement", "rate_change", "new_rows")
+_EASES = ("goodwill", "charge_waiver", "re_age", "spread_arrears", "reschedule")
+_LAW = ("acceleration", "judgment", "insolvency", "guarantor_payment", "pay_guarantor")
+EVENT_ROLES: dict[str, frozenset[Role]] = {
+    **dict.fromkeys(_MONEY_IN + _MONEY_KINDS, frozenset({Role.PAYMENTS, Role.FINANCE})),
+    **dict.fromkeys(_CORRECTS, frozenset({Role.PAYMENTS, Role.FINANCE})),
+    **dict.fromkeys(_AGREES + _EASES, frozenset({Role.BRANCH_HEAD})),
+    **dict.fromkeys(_LAW, frozenset({Role.LEGAL, Role.BRANCH_HEAD})),
+    "charge": frozenset({Role.FINANCE, Role.LEGAL}),
+    "disbursement": frozenset({Role.PAYMENTS, Role.BRANCH_HEAD}),
+    "write_off": frozenset({Role.FINANCE}),
+}
+"""Who may append which kind of journal event by hand: money in by those who handle money, promises of the lender by those who
+answer for them, steps at law by legal. A kind that is not listed is nobody's."""
+WRITES_EVENTS = frozenset[Role]().union(*EVENT_ROLES.values())
+
 PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look", "api-docs"})
 """Routes that need no sign-in."""
 
@@ -34,12 +52,17 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "settings": EVERYONE,
     "book": READS_LOANS,
     "book-csv": READS_LOANS,
+    "book-loans": READS_LOANS,
+    "book-trend": READS_LOANS,
+    "day": READS_TAPES,
     "loan-list": READS_LOANS,
     "loan": READS_LOANS,
     "loan-what-if": READS_LOANS,
+    "loan-payment": READS_LOANS,
     "person": READS_LOANS,
     "my-schedule": frozenset({Role.BORROWER}),
     "my-receipts": frozenset({Role.BORROWER}),
+    "my-help": frozenset({Role.BORROWER}),
     "action-log": frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER}),
     "api:loans-list": READS_LOANS,
     "api:loan-get": READS_LOANS,
@@ -89,7 +112,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:holds-close": LIFTS_HOLDS,
     "api:complaints-close": frozenset({Role.COMPLAINTS}),
     "api:disputes-close": frozenset({Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD}),
-    **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions")},
+    **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions", "people", "facilities")},
     "reveal-personal": REVEALS,
 }
 
@@ -97,6 +120,12 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
 def can(user: User | AnonymousUser, permission: str) -> bool:
     """Whether the user's role has the permission; an unlisted permission is nobody's."""
     return bool(user.is_authenticated) and getattr(user, "role", None) in PERMISSIONS.get(permission, frozenset())
+
+
+def remember(user: User) -> User:
+    """Let what is asked of this person (their post) be read once; call it where a request begins, for its own user object."""
+    user.memo = {}
+    return user
 
 
 def require(permission: str) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
@@ -109,6 +138,7 @@ def require(permission: str) -> Callable[[Callable[..., HttpResponseBase]], Call
                 return redirect_to_login(request.get_full_path())
             if not can(request.user, permission):
                 raise PermissionDenied(permission)
+            remember(request.user)
             return view(request, *args, **kwargs)
 
         guarded.permission = permission  # type: ignore[attr-defined]

@@ -11,8 +11,10 @@ from django.db import connection, transaction
 
 from tideover.core.business_time import now
 from tideover.core.models import ActionLog
+from tideover.core.sql import rows_insert
 
 GENESIS = bytes(32)
+LOCK_ID = 7001
 
 
 def entry_hash(prev: bytes, at_iso: str, actor: str, action: str, object_type: str, object_id: str, detail: Any) -> bytes:
@@ -30,33 +32,34 @@ class Entry(NamedTuple):
     detail: dict[str, Any] | None = None
 
 
-def log(actor: str, action: str, object_type: str = "", object_id: str = "", detail: dict[str, Any] | None = None) -> ActionLog:
+def log(actor: str, action: str, object_type: str = "", object_id: str = "", detail: dict[str, Any] | None = None) -> None:
     """Append one entry; the newest entry is read under a lock so that the chain never forks."""
-    return log_many(actor, [Entry(action, object_type, object_id, detail)])[0]
+    log_many(actor, [Entry(action, object_type, object_id, detail)])
 
 
-def log_many(actor: str, entries: Sequence[Entry]) -> list[ActionLog]:
-    """Append many entries of one actor, chained one after the other, at one instant."""
+def log_many(actor: str, entries: Sequence[Entry]) -> None:
+    """Append many entries of one actor, chained one after the other, at one instant.
+
+    The lock holds all writers of the log until the caller's transaction ends: call this last in it.
+    """
     rows = []
-    with transaction.atomic():
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(7001)")
-        last = ActionLog.objects.order_by("-id").values_list("hash", flat=True).first()
-        prev, at = bytes(last) if last else GENESIS, now()
+    with transaction.atomic(savepoint=False):
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_ID])
+            cursor.execute("SELECT hash FROM core_actionlog ORDER BY id DESC LIMIT 1")
+            last = cursor.fetchone()
+        prev, at = bytes(last[0]) if last else GENESIS, now()
+        at_iso = at.isoformat()
         for action, object_type, object_id, detail in entries:
-            digest = entry_hash(prev, at.isoformat(), actor, action, object_type, object_id, detail or {})
+            digest = entry_hash(prev, at_iso, actor, action, object_type, object_id, detail or {})
             row = ActionLog(
                 at=at, actor=actor, action=action, object_type=object_type, object_id=object_id, detail=detail or {},
                 prev_hash=prev, hash=digest,
             )  # fmt: skip
             rows.append(row)
             prev = digest
-        if len(rows) == 1:
-            rows[0].save(force_insert=True)
-        else:
-            ActionLog.objects.bulk_create(rows, batch_size=500)
-    return rows
+        rows_insert(ActionLog, rows)
 
 
 def first_break() -> int | None:
@@ -68,3 +71,15 @@ def first_break() -> int | None:
             return int(e.pk)
         prev = bytes(e.hash)
     return None
+
+
+def newest_breaks(count: int) -> list[ActionLog]:
+    """The entries among the newest `count` that do not follow from the one before them, oldest first: cheap enough for a page."""
+    rows = list(ActionLog.objects.order_by("-id")[: count + 1])[::-1]
+    broken = []
+    for before, e in zip([None, *rows], rows, strict=False):
+        expected = entry_hash(bytes(e.prev_hash), e.at.isoformat(), e.actor, e.action, e.object_type, e.object_id, e.detail)
+        linked = before is None or bytes(e.prev_hash) == bytes(before.hash)
+        if bytes(e.hash) != expected or not linked:
+            broken.append(e)
+    return broken

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -19,8 +19,20 @@ def business_date(at: datetime | None = None) -> date:
     return (at or now()).astimezone(ZoneInfo(settings.BUSINESS_TIME_ZONE)).date()
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def start_of_day(on: date) -> datetime:
+    """The first instant of a business date."""
+    return datetime.combine(on, time(), ZoneInfo(settings.BUSINESS_TIME_ZONE))
+
+
 def micros(at: datetime) -> int:
     """Microseconds since 1970-01-01 UTC: how the engine orders knowledge."""
-    epoch = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
-    delta = at - epoch
+    delta = at - EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def instant(us: int) -> datetime:
+    """The instant (UTC, aware) of `micros`."""
+    return EPOCH + timedelta(microseconds=us)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from tideover.core.fields import EncryptedTextField
 
 
 class Role(models.TextChoices):
@@ -35,6 +39,8 @@ class User(AbstractUser):
     language = models.CharField(max_length=10, default="zh-hans")
     theme = models.CharField(max_length=10, default="auto", choices=[("auto", "auto"), ("light", "light"), ("dark", "dark")])
     large_type = models.BooleanField(default=False)
+    memo: dict[str, Any] | None = None
+    """What one request has asked of this person already; None outside a request (`core.access.remember`)."""
 
 
 class ApiToken(models.Model):
@@ -46,6 +52,33 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+
+
+class SignInFailure(models.Model):
+    """One failed sign-in, under a keyed hash of the account and another of the address (core/sign_in.py)."""
+
+    who = models.BinaryField(max_length=16)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["who", "at"])]
+
+
+class StoredAnswer(models.Model):
+    """What a request with an idempotency key was answered, so that the same request again gets it again (core/once.py).
+
+    `request_hash`: keyed hash of the operation, its address and its body. The answer may hold masked names: encrypted.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    key = models.CharField(max_length=80)
+    request_hash = models.BinaryField(max_length=32)
+    answer = EncryptedTextField()
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="answer_once")]
 
 
 class ActionLog(models.Model):

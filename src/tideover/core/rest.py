@@ -5,8 +5,8 @@ The permission is looked at before the body is read, so that a role that may not
 
 from __future__ import annotations
 
-import hashlib
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
@@ -17,12 +17,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Header, Query, Schema
 from ninja.security import HttpBearer, SessionAuth
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
-from tideover.core.access import can
-from tideover.core.business_time import now
-from tideover.core.models import ApiToken, User
+from tideover.core.access import can, remember
+from tideover.core.models import User
+from tideover.core.once import once
 from tideover.core.problems import Problem, Refused, refuse
+from tideover.core.tokens import token_user
 
 PAGE_MAX = 200
 ID_MAX = 2**63 - 1
@@ -38,7 +39,7 @@ class Forbidden(Refused):
 def _permitted(user: User, permission: str) -> User:
     if not can(user, permission):
         raise Forbidden(Problem("forbidden", f"your role lacks {permission}"))
-    return user
+    return remember(user)
 
 
 class Bearer(HttpBearer):
@@ -49,12 +50,11 @@ class Bearer(HttpBearer):
         self.permission = permission
 
     def authenticate(self, request: HttpRequest, token: str) -> Any:
-        digest = hashlib.sha256(token.encode(errors="replace")).digest()
-        found = ApiToken.objects.select_related("user").filter(token_hash=digest, revoked_at=None).first()
-        if found is None or not found.user.is_active or (found.expires_at is not None and found.expires_at <= now()):
+        user = token_user(token)
+        if user is None:
             return None
-        request.user = found.user
-        return _permitted(found.user, self.permission)
+        request.user = user
+        return _permitted(user, self.permission)
 
 
 class Session(SessionAuth):
@@ -68,16 +68,21 @@ class Session(SessionAuth):
         return _permitted(request.user, self.permission) if isinstance(request.user, User) else None
 
 
-def route(method: Callable[..., Any], path: str, name: str, response: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def route(
+    method: Callable[..., Any], path: str, name: str, response: Any, *, keyed: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """One operation: its address, its entry in the permission matrix (`api:NAME`), its answer.
 
     A query parameter that the operation does not have is refused by name: a misspelt `as_of` must not answer for today.
+    A POST takes an Idempotency-Key (core/once.py), unless it only asks or its body carries keys of its own (`keyed` false).
     """
+    once_only = method.__name__ == "post" and keyed
 
     def decorate(operation: Callable[..., Any]) -> Callable[..., Any]:
         # Names in annotations are looked up in the operation's own module, not in this one.
         signature = inspect.signature(operation, eval_str=True)
         known = set(signature.parameters) - {"request", "body", "key"}
+        takes_key = "key" in signature.parameters
 
         @wraps(operation)
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -87,8 +92,14 @@ def route(method: Callable[..., Any], path: str, name: str, response: Any) -> Ca
             unknown += [Problem("bad_text", f"{k} holds a NUL", k) for k, v in kwargs.items() if isinstance(v, str) and "\0" in v]
             if unknown:
                 raise Refused(*unknown)
-            return operation(request, *args, **kwargs)
+            key = kwargs.get("key") if takes_key else kwargs.pop("key", None)
+            if not once_only or key is None:
+                return operation(request, *args, **kwargs)
+            return once(request, name, key, response, lambda: operation(request, *args, **kwargs))
 
+        if once_only and not takes_key:
+            extra = inspect.Parameter("key", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=OptionalKey)
+            signature = signature.replace(parameters=[*signature.parameters.values(), extra])
         checked.__signature__ = signature  # type: ignore[attr-defined]
         permission = f"api:{name}"
         auth = [Bearer(permission), Session(permission)]
@@ -97,16 +108,27 @@ def route(method: Callable[..., Any], path: str, name: str, response: Any) -> Ca
     return decorate
 
 
+def _is_iso(value: Any) -> Any:
+    """One form of date: a time, a number or another order of its parts is refused and never guessed at."""
+    if isinstance(value, date) or (isinstance(value, str) and len(value) == 10 and value[4] == value[7] == "-"):
+        return value
+    raise ValueError("a date is written like 2026-01-31")
+
+
 def _in_range(on: date) -> date:
     if not FIRST_DAY <= on <= LAST_DAY:
         raise ValueError(f"the date must lie between {FIRST_DAY} and {LAST_DAY}")
     return on
 
 
+UNFIT = re.compile("[\0\ud800-\udfff]")
+"""What no database column takes: NUL, or half a surrogate pair."""
+
+
 def _texts(value: Any) -> bool:
-    """Whether any text inside holds what no database column takes: NUL or half a surrogate pair."""
+    """Whether any text inside holds what no database column takes."""
     if isinstance(value, str):
-        return "\0" in value or any("\ud800" <= c <= "\udfff" for c in value)
+        return UNFIT.search(value) is not None
     if isinstance(value, dict):
         return any(_texts(k) or _texts(v) for k, v in value.items())
     return isinstance(value, list) and any(map(_texts, value))
@@ -129,8 +151,10 @@ class Strict(Schema):
 
 Money = Annotated[Decimal, Field(gt=0, max_digits=15, decimal_places=2, examples=["4060.00"])]
 Amount = Annotated[str, Field(pattern=r"^-?\d+\.\d{2}$", examples=["4060.00"])]
-Day = Annotated[date, AfterValidator(_in_range)]
-Key = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=80)]
+Day = Annotated[date, BeforeValidator(_is_iso), AfterValidator(_in_range)]
+SAYS_KEY = "the same key with the same request answers as the first time and changes nothing; with another it is refused"
+Key = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=80, description=SAYS_KEY)]
+OptionalKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=80, description=SAYS_KEY)]
 Cursor = Annotated[int, Query(0, ge=0, le=ID_MAX, description="next_cursor of the page before; 0 for the first page")]
 Limit = Annotated[int, Query(50, ge=1, le=PAGE_MAX, description="rows a page")]
 Code = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9._-]+$")]

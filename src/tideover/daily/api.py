@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from django.http import HttpRequest
 from ninja import Router, Schema
 
@@ -14,7 +12,7 @@ from tideover.core.business_time import business_date
 from tideover.core.problems import NotFound, Problem
 from tideover.core.rest import Cursor, Day, Limit, page_of, route
 from tideover.daily.close import tape_folder
-from tideover.daily.models import CloseRun
+from tideover.daily.models import CloseRun, run_closed, runs_closed
 from tideover.lending.scope import branches_visible, entities_visible, is_house_wide
 from tideover.tape import store
 from tideover.tape.schema import SCHEMA_VERSION, TABLES
@@ -28,6 +26,7 @@ class DayOut(Schema):
     loans: int
     events: int
     digest: str
+    rejected: int
 
 
 class DayPage(Schema):
@@ -58,12 +57,20 @@ class RowsPage(Schema):
 
 @route(router.get, "/tape/days", "tape-days", DayPage)
 def tape_days(request: HttpRequest, cursor: Cursor, limit: Limit) -> dict[str, Any]:
-    """Closed days, in the order in which they were closed. `loans` and `events` count the whole book."""
-    return page_of(CloseRun.objects.filter(state="done"), cursor, limit, _day_out)
+    """Closed days, in the order in which they were closed. `loans`, `events` and `rejected` (loans that could not be replayed)
+    count the whole book."""
+    return page_of(runs_closed(), cursor, limit, _day_out)
 
 
 def _day_out(r: CloseRun) -> dict[str, Any]:
-    return {"as_of": r.as_of, "cut_off": r.cut_off.isoformat(), "loans": r.loans, "events": r.events, "digest": r.digest}
+    return {
+        "as_of": r.as_of,
+        "cut_off": r.cut_off.isoformat(),
+        "loans": r.loans,
+        "events": r.events,
+        "digest": r.digest,
+        "rejected": r.rejected_count,
+    }
 
 
 @route(router.get, "/tape/columns", "tape-columns", ColumnsOut)
@@ -79,35 +86,54 @@ def tape_columns(request: HttpRequest) -> dict[str, Any]:
 
 @route(router.get, "/tape/{as_of}/loans", "tape-loans", RowsPage)
 def tape_loans(request: HttpRequest, as_of: Day, cursor: Cursor, limit: Limit) -> dict[str, Any]:
-    """One row a loan in your scope, by loan number."""
-    return _page(as_of, _scoped(request, _table(as_of, "loans")), cursor, limit)
+    """One row a loan in your scope, in the order of the book."""
+    return _page(request, as_of, "loans", cursor, limit)
 
 
 @route(router.get, "/tape/{as_of}/transitions", "tape-transitions", RowsPage)
 def tape_transitions(request: HttpRequest, as_of: Day, cursor: Cursor, limit: Limit) -> dict[str, Any]:
-    """What changed for loans in your scope: opened, became_overdue, rolled, cured, paid_off, corrected."""
-    mine = _scoped(request, _table(as_of, "loans"))["loan_id"]
-    changes = _table(as_of, "transitions")
-    return _page(as_of, changes.filter(pc.is_in(changes["loan_id"], mine.combine_chunks())), cursor, limit)
+    """What changed for loans in your scope: opened, became_due, became_overdue, rolled, cured, paid_off, written_off, reopened,
+    corrected."""
+    return _page(request, as_of, "transitions", cursor, limit)
 
 
-def _table(as_of: date, name: str) -> pa.Table:
-    run = CloseRun.objects.filter(as_of=as_of, state="done").first()
+@route(router.get, "/tape/{as_of}/people", "tape-people", RowsPage)
+def tape_people(request: HttpRequest, as_of: Day, cursor: Cursor, limit: Limit) -> dict[str, Any]:
+    """One row a party of your branches: worst days past due, exposure, holds, contacts; by reference, nothing personal."""
+    return _page(request, as_of, "people", cursor, limit)
+
+
+@route(router.get, "/tape/{as_of}/facilities", "tape-facilities", RowsPage)
+def tape_facilities(request: HttpRequest, as_of: Day, cursor: Cursor, limit: Limit) -> dict[str, Any]:
+    """One row a revolving limit of your entities."""
+    return _page(request, as_of, "facilities", cursor, limit)
+
+
+SCOPED = {
+    "loans": ("originator_id", "branch"), "transitions": ("originator_id", "branch"), "people": ("branch",),
+    "facilities": ("originator_id",),
+}  # fmt: skip
+"""Columns of each tape that must lie in the caller's scope."""
+
+
+def _page(request: HttpRequest, as_of: date, name: str, cursor: int, limit: int) -> dict[str, Any]:
+    """A page read from the file itself: the cursor is a position in it, and only row groups with rows of the page are read."""
+    run = run_closed(as_of)
     if run is None:
         raise NotFound(Problem("day_not_closed", f"{as_of} is not closed", "as_of"))
-    return store.read(tape_folder(as_of), name, run.manifest[name])
+    files = (run.manifest or {}).get(name, [])
+    if not files:
+        raise NotFound(Problem("no_such_tape", f"{as_of} was closed before there was a tape of {name}", "as_of"))
+    rows, more = store.page(tape_folder(as_of) / files[0], name, cursor, limit, _scope(request, name))
+    return {"as_of": as_of, "items": rows.to_pylist(), "next_cursor": more}
 
 
-def _scoped(request: HttpRequest, loans: pa.Table) -> pa.Table:
+def _scope(request: HttpRequest, name: str) -> dict[str, list[str]] | None:
     user, today = request.user, business_date()
     if is_house_wide(user, today):
-        return loans
-    entities = pa.array(entities_visible(user, today).values_list("code", flat=True), pa.string())
-    branches = pa.array(branches_visible(user, today).values_list("code", flat=True), pa.string())
-    return loans.filter(pc.and_(pc.is_in(loans["originator_id"], entities), pc.is_in(loans["branch"], branches)))
-
-
-def _page(as_of: date, rows: pa.Table, cursor: int, limit: int) -> dict[str, Any]:
-    ordered = rows.sort_by([(n, "ascending") for n in ("loan_id", "kind") if n in rows.column_names])
-    more = cursor + limit if cursor + limit < len(ordered) else None
-    return {"as_of": as_of, "items": ordered.slice(min(cursor, len(ordered)), limit).to_pylist(), "next_cursor": more}
+        return None
+    codes = {
+        "originator_id": entities_visible(user, today).values_list("code", flat=True),
+        "branch": branches_visible(user, today).values_list("code", flat=True),
+    }
+    return {column: list(codes[column]) for column in SCOPED[name]}

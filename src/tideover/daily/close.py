@@ -1,40 +1,52 @@
-"""The close of a day: replay every loan as known at the cut-off, say what changed, write the tape, refresh the screens.
+"""The close of a day: replay every loan as known at the cut-off, say what changed, write the tapes, refresh the screens.
 
-Killed anywhere and run again it reuses its cut-off and gives the same tape. Files are named by the run and count only once the
-run's manifest row names them, so a half-written tape is never seen. A lease keeps two closes apart; a dead one's runs out.
+Killed anywhere and run again it reuses its cut-off and gives the same tapes. Files are named by the run and count only once the
+run's manifest names them, so a half-written tape is never seen; steps after the manifest go on where they were. A loan that
+cannot be replayed stops nothing: its row says so and has no figures (`replay_state`), and the run names it.
 """
 
 from __future__ import annotations
 
 import os
-import socket
+import sys
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
 from django.conf import settings
-from django.db import transaction
+from tqdm import tqdm
 
-from tideover.core.business_time import now
+from tideover.core.business_time import micros, now
 from tideover.core.problems import refuse
-from tideover.daily.models import CloseRun
-from tideover.engine.standing import Standing
-from tideover.lending.clock import cut_off_take
-from tideover.lending.models import Contract, StandingRow
+from tideover.daily import screens, steps
+from tideover.daily.columns import Conventions, numbers
+from tideover.daily.lease import claim, owner_new, release, renew
+from tideover.daily.loans import Moment, Replayed, replayed
+from tideover.daily.lookups import Lookups, lookups_read
+from tideover.daily.models import CloseRun, run_closed, runs_closed
+from tideover.daily.people import people_and_facilities
+from tideover.daily.sources import Book, Partition, Source
+from tideover.daily.steps import Step, columns
+from tideover.daily.transitions import BEFORE, Corrections, transitions
 from tideover.lending.resets import resets_run
-from tideover.lending.selectors import loan_standing, standing_fields
 from tideover.tape import store
+from tideover.tape.digest import digest
+from tideover.tape.schema import TABLES, arrow_schema
 
-LEASE = timedelta(seconds=60)
-BATCH = 500
+THREADS = min(os.cpu_count() or 1, 16)
+REJECTED_NAMED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """What a close says of itself (DESIGN §7)."""
+    """What a close says of itself (DESIGN §7). rejected: how many loans could not be replayed. steps: seconds by step."""
 
     as_of: date
     loans: int
@@ -42,6 +54,33 @@ class Closed:
     seconds: float
     tape: str
     digest: str
+    rejected: int = 0
+    steps: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Day:
+    """A day being closed. tables: its tapes so far, by name; a step adds its columns to them. ids, borrowers: contract and party
+    of each row of `loans`."""
+
+    as_of: date
+    owner: str
+    quiet: bool = True
+    run: CloseRun | None = None
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+    ids: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    borrowers: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    corrections: Corrections = field(default_factory=lambda: Corrections.joined([]))
+
+    @property
+    def claimed(self) -> CloseRun:
+        """The run; steps after `cut_off` have one."""
+        assert self.run is not None
+        return self.run
+
+    def before(self) -> CloseRun | None:
+        """The run of the day before; None when that day is not closed."""
+        return run_closed(self.as_of - timedelta(days=1))
 
 
 def tape_folder(as_of: date) -> Path:
@@ -49,182 +88,255 @@ def tape_folder(as_of: date) -> Path:
     return Path(settings.TAPE_DIR) / as_of.isoformat()
 
 
-def close_day(as_of: date, *, today: date) -> Closed:
+# --- the steps ---------------------------------------------------------------------------------------------------------
+
+
+def _resets(day: Day) -> None:
+    """Rate changes of the day, written before the cut-off is taken, so that the day is closed at its own rate."""
+    if not CloseRun.objects.filter(as_of=day.as_of).exists():
+        resets_run(day.as_of)
+
+
+def _cut_off(day: Day) -> None:
+    day.run = claim(day.as_of, day.owner)
+
+
+def _replay(day: Day) -> None:
+    run, before = day.claimed, day.before()
+    moment = Moment(day.as_of, micros(run.cut_off), None if before is None else micros(before.cut_off))
+    book = Book(day.as_of, run.cut_off)
+    bar = tqdm(desc=f"close {day.as_of}", unit="loan", disable=day.quiet, file=sys.stderr)
+
+    def said(loans: int) -> None:
+        bar.update(loans)
+        renew(run)
+
+    with bar:
+        made = replay_book(book, lookups_read(day.as_of, run.cut_off), moment, said)
+    day.tables["loans"], day.ids, day.borrowers, day.corrections = made.loans, made.ids, made.borrowers, made.corrections
+    run.loans, run.events = len(made.loans), made.events
+    run.rejected_count, run.rejected = len(made.rejected), made.rejected[:REJECTED_NAMED]
+
+
+def _transitions(day: Day) -> None:
+    before = day.before()
+    then = None if before is None else read_tape(before, "loans", BEFORE)
+    day.tables["transitions"] = transitions(day.tables["loans"], then, day.corrections, day.as_of)
+
+
+def _people(day: Day) -> None:
+    loans, cut_off = day.tables["loans"], day.claimed.cut_off
+    people, facilities = people_and_facilities(loans, pa.array(day.ids), pa.array(day.borrowers), day.as_of, cut_off)
+    day.tables |= {"people": people, "facilities": facilities}
+
+
+def _manifest(day: Day) -> None:
+    """Write the tapes and commit them: the row that names the files, and only while this close holds the lease."""
+    run = day.claimed
+    tag = f"{run.pk}-{micros(run.cut_off)}-{day.owner.rsplit(':', 1)[1]}"
+    names = {name: f"{name}-{tag}.parquet" for name in day.tables}
+    tapes = {name: _stamped(name, table) for name, table in day.tables.items()}
+    with ThreadPoolExecutor(1) as pool:
+        found: Future[str] = pool.submit(digest, tapes, THREADS)
+        for name, table in tapes.items():
+            store.write(tape_folder(day.as_of), names[name], table)
+            renew(run)
+        run.digest = found.result()
+    run.manifest = {name: [file] for name, file in names.items()}
+    committed = {f: getattr(run, f) for f in ("loans", "events", "digest", "manifest", "rejected_count", "rejected")}
+    if not CloseRun.objects.filter(pk=run.pk, owner=run.owner).update(**committed):
+        raise refuse("lease_lost", f"another close of {run.as_of} has taken over; this one stops")
+    day.tables.clear()
+
+
+def _stamped(name: str, table: pa.Table) -> pa.Table:
+    return table.select([c.name for c in TABLES[name]]).replace_schema_metadata(arrow_schema(name).metadata)
+
+
+def _screens(day: Day) -> None:
+    run = day.claimed
+    screens.refresh(read_tape(run, "loans", screens.TAPE_COLUMNS), lambda: renew(run))
+
+
+HOUSE = (
+    Step("resets", frozenset(), frozenset({"journal"}), _resets),
+    Step("cut_off", frozenset({"journal"}), frozenset({"cut_off"}), _cut_off),
+    Step("replay", frozenset({"cut_off"}), columns("loans.*"), _replay),
+    Step("transitions", columns(*(f"loans.{c}" for c in BEFORE), "loans.last_due_date"), columns("transitions.*"), _transitions),
+    Step("people", columns("loans.*"), columns("people.*", "facilities.*"), _people),
+    Step("manifest", columns(*(f"{table}.*" for table in TABLES)), frozenset({"manifest"}), _manifest),
+    Step("screens", frozenset({"manifest"}), frozenset({"screens"}), _screens),
+)
+
+
+# --- the book through replay -------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Made:
+    """The loan tape of a day with what later steps need of it."""
+
+    loans: pa.Table
+    ids: np.ndarray
+    borrowers: np.ndarray
+    events: int
+    corrections: Corrections
+    rejected: list[str]
+
+
+def replay_book(source: Source, look: Lookups, moment: Moment, said: Any = lambda loans: None, threads: int = THREADS) -> Made:
+    """Replay a whole source: the next partitions are read while the last ones are replayed, rows stay in the book's order."""
+    shared = Conventions(look.conventions)
+    parts: list[Replayed] = []
+    keys: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def take(waiting: Future[Replayed]) -> None:
+        parts.append(waiting.result())
+        said(len(parts[-1].table))
+
+    with ThreadPoolExecutor(threads) as pool:
+        queue: list[Future[Replayed]] = []
+        for partition in source.partitions():
+            keys.append((numbers(partition.contracts["id"]), numbers(partition.contracts["borrower_id"])))
+            queue.append(pool.submit(replayed, partition, shared, look, moment))
+            while len(queue) > threads:
+                take(queue.pop(0))
+        for waiting in queue:
+            take(waiting)
+    return _joined(parts, keys)
+
+
+def _joined(parts: list[Replayed], keys: list[tuple[np.ndarray, np.ndarray]]) -> Made:
+    empty = np.empty(0, np.int64)
+    firsts = np.concatenate([[0], np.cumsum([len(p.table) for p in parts])])
+    loans = pa.concat_tables([p.table for p in parts]) if parts else arrow_schema("loans").empty_table()
+    return Made(
+        loans.unify_dictionaries(),
+        np.concatenate([k for k, _ in keys] or [empty]),
+        np.concatenate([b for _, b in keys] or [empty]),
+        sum(p.events for p in parts),
+        Corrections.joined([(int(first), p.corrected, p.before) for first, p in zip(firsts, parts, strict=False)]),
+        [number for p in parts for number in p.rejected],
+    )
+
+
+# --- closing -----------------------------------------------------------------------------------------------------------
+
+
+def close_day(as_of: date, *, today: date, quiet: bool = True, house: Iterable[Step] = HOUSE) -> Closed:
     """Close one business day. Raises Refused for a day that has not come, or while another close holds the lease."""
     if as_of > today:
         raise refuse("day_not_come", f"{as_of} has not come yet; today is {today}", "as_of")
-    started = time.perf_counter()
-    if not CloseRun.objects.filter(as_of=as_of).exists():
-        resets_run(as_of)  # before the cut-off is taken, so that the day is closed at its own rate
-    run = _claim(as_of)
-    if run.state == "done":
-        return _closed(run, 0.0)
-    before = _buckets(as_of - timedelta(days=1))
-    loans, transitions, events = [], [], 0
-    for contract, standing, count in _replayed(run):
-        fields = standing_fields(standing)
-        loans.append(_tape_row(contract, standing, fields))
-        events += count
-        transitions += _transition(contract, fields["bucket"], before, as_of, run)
-    tables = {"loans": store.table_of("loans", loans), "transitions": store.table_of("transitions", transitions)}
-    names = {name: f"{name}-{run.pk}-{int(run.cut_off.timestamp() * 1000)}.parquet" for name in tables}
-    for name, table in tables.items():
-        store.write(tape_folder(as_of), names[name], table)
-    run.loans, run.events, run.digest = len(loans), events, store.digest(tables.values())
-    run.manifest = {name: [file] for name, file in names.items()}
-    run.state, run.finished_at, run.lease_until = "done", now(), None
-    run.save()
-    _sweep(as_of, set(names.values()))
-    return _closed(run, time.perf_counter() - started)
+    run = CloseRun.objects.filter(as_of=as_of, state="done").first()
+    if run is not None:
+        return _closed(run, {})
+    day = Day(as_of, owner_new(), quiet)
+    seconds: dict[str, float] = {}
+    try:
+        for step in steps.ordered([*house, *steps.REGISTERED]):
+            if _is_done(day, step):
+                continue
+            started = time.perf_counter()
+            if day.run is not None:
+                renew(day.run)
+            step.run(day)
+            seconds[step.name] = time.perf_counter() - started
+            _note_done(day, step)
+        _finish(day)
+    finally:
+        if day.run is not None:
+            release(day.run)
+    return _closed(day.claimed, seconds)
 
 
-def close_through(first: date, last: date, *, today: date) -> Iterator[Closed]:
-    """Close every day from `first` to `last`, skipping none."""
-    for n in range((last - first).days + 1):
-        yield close_day(first + timedelta(days=n), today=today)
+def _is_done(day: Day, step: Step) -> bool:
+    """Whether a step need not run: the tapes are committed already and it does not come after them, or it was done then."""
+    run = day.run
+    if run is None or run.manifest is None:
+        return False
+    return "manifest" not in step.reads or step.name in run.steps_done
 
 
-def _claim(as_of: date) -> CloseRun:
-    me = f"{socket.gethostname()}:{os.getpid()}"
-    with transaction.atomic():
-        run = CloseRun.objects.select_for_update().filter(as_of=as_of).first()
-        if run is not None and run.state == "done":
-            return run
-        if run is not None and run.lease_until is not None and run.lease_until > now() and run.owner != me:
-            raise refuse("close_running", f"{run.owner} is closing {as_of}; its lease ends at {run.lease_until:%H:%M:%S}")
-        if run is None:
-            run = CloseRun(as_of=as_of, cut_off=cut_off_take(), started_at=now())
-        run.owner, run.lease_until = me, now() + LEASE
-        run.save()
-    return run
+def _note_done(day: Day, step: Step) -> None:
+    if "manifest" in step.reads:
+        run = day.claimed
+        run.steps_done = [*run.steps_done, step.name]
+        CloseRun.objects.filter(pk=run.pk, owner=run.owner).update(steps_done=run.steps_done)
 
 
-def _replayed(run: CloseRun) -> Iterator[tuple[Contract, Standing, int]]:
-    loans = Contract.objects.filter(disbursed_on__lte=run.as_of, created_at__lte=run.cut_off)
-    loans = loans.select_related("product", "borrower", "branch", "entity").prefetch_related("events").order_by("pk")
-    last = 0
-    while batch := list(loans.filter(pk__gt=last)[:BATCH]):
-        rows = []
-        for contract in batch:
-            standing = loan_standing(contract, run.as_of, run.cut_off)
-            rows.append((contract, standing_fields(standing)))
-            yield contract, standing, contract.event_count
-        _screens(rows, run.cut_off)
-        CloseRun.objects.filter(pk=run.pk).update(lease_until=now() + LEASE)
-        last = batch[-1].pk
-
-
-def _screens(rows: Iterable[tuple[Contract, dict[str, Any]]], cut_off: datetime) -> None:
-    """Rewrite the standing cache, but not where a later day or an event after the cut-off has written it."""
-    given = list(rows)
-    with transaction.atomic():
-        locked = Contract.objects.select_for_update().filter(pk__in=[c.pk for c, _ in given]).order_by("pk")
-        counts = dict(locked.values_list("pk", "event_count"))
-        newer = set(StandingRow.objects.filter(pk__in=counts, as_of__gt=given[0][1]["as_of"]).values_list("pk", flat=True))
-        fresh = [
-            StandingRow(contract=c, **fields)
-            for c, fields in given
-            if c.pk not in newer and counts[c.pk] == sum(e.recorded_at <= cut_off for e in c.events.all())
-        ]
-        columns = [f.name for f in StandingRow._meta.concrete_fields if not f.primary_key]
-        StandingRow.objects.bulk_create(fresh, update_conflicts=True, unique_fields=["contract"], update_fields=columns)
-
-
-def _buckets(on: date) -> dict[str, str] | None:
-    """Bucket of each loan on the day before, from its tape; None when that day was not closed."""
-    run = CloseRun.objects.filter(as_of=on, state="done").first()
-    if run is None:
-        return None
-    table = store.read(tape_folder(on), "loans", run.manifest["loans"])
-    return dict(zip(table["loan_id"].to_pylist(), table["bucket"].to_pylist(), strict=True))
-
-
-ORDER = ("current", "d1_30", "d31_60", "d61_90", "d91_180", "d180p", "written_off")
-
-
-def _transition(c: Contract, bucket: str, before: dict[str, str] | None, as_of: date, run: CloseRun) -> list[dict[str, Any]]:
-    """What changed since the day before. A past day that looks different now is stated as `corrected`."""
-    if before is None:
-        return []
-    base = {"data_cut_off_date": as_of, "loan_id": c.number, "to_bucket": bucket}
-    if c.number not in before:
-        return [{**base, "kind": "opened", "from_bucket": None}]
-    out, old = [], before[c.number]
-    if any(e.effective_on < as_of and e.recorded_at > _cut_off_of(as_of - timedelta(days=1)) for e in c.events.all()):
-        yesterday = standing_fields(loan_standing(c, as_of - timedelta(days=1), run.cut_off))["bucket"]
-        if yesterday != old:
-            out.append({**base, "kind": "corrected", "from_bucket": old, "to_bucket": yesterday})
-            old = yesterday
-    if bucket == old:
-        return out
-    if bucket == "closed":
-        kind = "paid_off"
-    elif old == "current":
-        kind = "became_overdue"
-    elif bucket == "current" or (bucket in ORDER and old in ORDER and ORDER.index(bucket) < ORDER.index(old)):
-        kind = "cured"
-    else:
-        kind = "rolled"
-    return [*out, {**base, "kind": kind, "from_bucket": old}]
-
-
-def _cut_off_of(on: date) -> datetime:
-    return CloseRun.objects.values_list("cut_off", flat=True).get(as_of=on)
-
-
-def _tape_row(c: Contract, s: Standing, fields: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "data_cut_off_date": fields["as_of"],
-        "loan_id": c.number,
-        "borrower_id": c.borrower.reference,
-        "originator_id": c.entity.code,
-        "branch": c.branch.code,
-        "product_code": c.product.code,
-        "product_version": c.product.version,
-        "currency": c.currency,
-        "origination_date": c.disbursed_on,
-        "original_principal_balance": c.principal_minor,
-        "current_principal_balance": s.principal_minor,
-        "interest_due": s.interest_minor,
-        "accrued_interest": s.accrued_minor,
-        "penalty_outstanding": s.penalty_minor,
-        "compound_outstanding": s.compound_minor,
-        "fees_outstanding": fields["fee_minor"],
-        "recovery_cost_outstanding": s.recovery_cost_minor,
-        "surplus": s.surplus_minor,
-        "total_balance": s.payoff_minor,
-        "interest_rate": c.annual_rate_ppm,
-        "next_payment_date": fields["next_due_on"],
-        "next_payment_amount": s.next_due_minor,
-        "arrears_balance": s.overdue_principal_minor + s.overdue_interest_minor,
-        "arrears_principal": s.overdue_principal_minor,
-        "arrears_interest": s.overdue_interest_minor,
-        "days_past_due": s.days_past_due,
-        "bucket": fields["bucket"],
-        "loan_status": fields["loan_status"],
-        "five_category": fields["five_category"],
-    }
-
-
-def _sweep(as_of: date, keep: set[str]) -> None:
-    """Remove files of this day that no manifest names: what a killed run left behind."""
-    for path in tape_folder(as_of).glob("*.parquet"):
+def _finish(day: Day) -> None:
+    run = day.claimed
+    CloseRun.objects.filter(pk=run.pk, owner=run.owner).update(state="done", finished_at=now())
+    assert run.manifest is not None
+    keep = {file for files in run.manifest.values() for file in files}
+    for path in tape_folder(day.as_of).glob("*.parquet"):  # what a killed close left behind
         if path.name not in keep:
             path.unlink()
 
 
-def _closed(run: CloseRun, seconds: float) -> Closed:
-    return Closed(run.as_of, run.loans, run.events, seconds, str(tape_folder(run.as_of)), run.digest)
+def close_through(first: date, last: date, *, today: date, quiet: bool = True) -> Iterator[Closed]:
+    """Close every day from `first` to `last`, skipping none."""
+    for n in range((last - first).days + 1):
+        yield close_day(first + timedelta(days=n), today=today, quiet=quiet)
+
+
+def first_open(today: date) -> date:
+    """The day after the latest closed one; `today` when none is closed."""
+    last = runs_closed().last()
+    return today if last is None else last.as_of + timedelta(days=1)
+
+
+def _closed(run: CloseRun, seconds: dict[str, float]) -> Closed:
+    folder = str(tape_folder(run.as_of))
+    return Closed(run.as_of, run.loans, run.events, sum(seconds.values()), folder, run.digest, run.rejected_count, seconds)
+
+
+# --- reading tapes -----------------------------------------------------------------------------------------------------
+
+
+def read_tape(run: CloseRun, name: str, wanted: Iterable[str] | None = None) -> pa.Table:
+    """A committed tape of one day, or some of its columns; empty when that day has none of this name."""
+    files = (run.manifest or {}).get(name, [])
+    return store.read(tape_folder(run.as_of), name, files, None if wanted is None else list(wanted))
 
 
 def tapes(last: date | None = None) -> dict[str, Any]:
-    """Every committed tape up to a day, as Arrow tables by name."""
-    import pyarrow as pa
+    """Every committed tape up to a day, by name, as datasets that are read only as far as they are asked."""
+    runs = list(runs_closed().filter(as_of__lte=last) if last else runs_closed())
+    return {
+        name: store.dataset(
+            name,
+            [
+                store.TapeFile(run.as_of, tape_folder(run.as_of) / file)
+                for run in runs
+                for file in (run.manifest or {}).get(name, [])
+            ],
+        )
+        for name in TABLES
+    }
 
-    runs = CloseRun.objects.filter(state="done").order_by("as_of")
-    runs = runs.filter(as_of__lte=last) if last else runs
-    out = {}
-    for name in ("loans", "transitions"):
-        parts = [store.read(tape_folder(r.as_of), name, r.manifest[name]) for r in runs]
-        out[name] = pa.concat_tables(parts) if parts else store.table_of(name, [])
-    return out
+
+def loan_days(number: str, as_of: date | None = None) -> dict[str, list[dict[str, Any]]]:
+    """{"days", "transitions"} of one loan: its row of the loan tape on each closed day (or on `as_of` only), oldest first, and
+    what changed for it up to then."""
+    found = tapes(as_of)
+    mine = ds.field("loan_id") == number
+    days = found["loans"].to_table(filter=mine if as_of is None else mine & (ds.field("data_cut_off_date") == as_of))
+    names = ["data_cut_off_date", "kind", "from_bucket", "to_bucket"]
+    moves = found["transitions"].to_table(filter=mine, columns=names)
+    on = [("data_cut_off_date", "ascending")]
+    return {"days": days.sort_by(on).to_pylist(), "transitions": moves.sort_by(on).to_pylist()}
+
+
+__all__ = [
+    "Closed",
+    "Partition",
+    "close_day",
+    "close_through",
+    "first_open",
+    "loan_days",
+    "read_tape",
+    "replay_book",
+    "tape_folder",
+    "tapes",
+]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import date
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -13,20 +15,34 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     close = commands.add_parser(
         "close",
         help="close the day",
-        description="Replay every loan as known at the cut-off, state what changed and write the tape. Killed and run again, it "
-        "goes on with the same cut-off. A day that is closed already is left as it is.",
+        description="Replay every loan as known at the cut-off, state what changed and write the tapes. Killed and run again, it "
+        "goes on with the same cut-off. A day that is closed already is left as it is. With --through alone every day since the "
+        "last closed one is closed.",
+        epilog="Examples: tideover close · tideover close --as-of 2026-05-31 · tideover close --through 2026-06-05",
     )
     close.add_argument("--as-of", type=date.fromisoformat, metavar="DATE", help="the business day (default: today)")
-    close.add_argument("--through", type=date.fromisoformat, metavar="DATE", help="close every day up to this one")
+    close.add_argument("--through", type=date.fromisoformat, metavar="DATE", help="close every day up to this one, skipping none")
     close.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     close.set_defaults(func=run_close)
     tape = commands.add_parser("tape", help="ask the tapes", description="Query all closed days, or list the columns.")
     ask = tape.add_subparsers(dest="tape_command", metavar="WHAT", required=True)
-    query = ask.add_parser("query", help='SQL over the tables loans and transitions: tape query "SELECT …"')
+    query = ask.add_parser(
+        "query",
+        help='SQL over the tapes: tape query "SELECT …"',
+        description="One SELECT over loans, transitions, people and facilities of all closed days. Only the files and columns "
+        "that the query asks for are read: name the days in data_cut_off_date.",
+    )
     query.add_argument("sql")
-    query.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     query.set_defaults(func=run_query)
-    ask.add_parser("columns", help="every column with unit and meaning").set_defaults(func=run_columns)
+    show = ask.add_parser("show", help="one loan, day by day", description="The rows of one loan and what changed for it.")
+    show.add_argument("loan", metavar="LOAN", help="number of the loan")
+    show.add_argument("--as-of", type=date.fromisoformat, metavar="DATE", help="every column on this day (default: latest)")
+    show.set_defaults(func=run_show)
+    for p in (query, show):
+        p.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    columns = ask.add_parser("columns", help="every column with unit and meaning")
+    columns.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    columns.set_defaults(func=run_columns)
 
 
 def run_close(args: argparse.Namespace) -> int:
@@ -36,26 +52,60 @@ def run_close(args: argparse.Namespace) -> int:
     django.setup()
     from tideover.core.business_time import business_date
     from tideover.core.problems import Refused
-    from tideover.daily.close import close_through
+    from tideover.daily.close import close_through, first_open
     from tideover.lending.resets import missing_fixings
 
     today = business_date()
-    first = args.as_of or today
+    first = args.as_of or (min(first_open(today), args.through) if args.through else today)
+    last = args.through or first
+    if last < first:
+        print(f"close: --through {last} lies before {first}", file=sys.stderr)
+        return 2
+    if last > today:
+        print(f"close: {last} has not come yet; today is {today}", file=sys.stderr)
+        return 2
+    quiet = args.json or not sys.stderr.isatty()
+    said: list[dict[str, Any]] = []
     try:
-        for c in close_through(first, max(first, args.through or first), today=today):
-            said = {"as_of": c.as_of.isoformat(), "loans": c.loans, "events": c.events, "seconds": round(c.seconds, 3)}
-            said |= {"tape": c.tape, "digest": c.digest}
-            print(
-                json.dumps(said)
-                if args.json
-                else f"{c.as_of}: {c.loans} loans, {c.events} events, {c.seconds:.1f} s, {c.digest[:12]}"
-            )
-        for sentence in missing_fixings(max(first, args.through or first)):
+        for c in close_through(first, last, today=today, quiet=quiet):
+            said.append(_said(c))
+            if not args.json:
+                print(f"{c.as_of}: {c.loans} loans, {c.events} events, {c.seconds:.1f} s, {c.digest[:12]}", flush=True)
+            if c.rejected:
+                print(f"close: warning: {c.as_of}: {c.rejected} loans could not be replayed: {_named(c.as_of)}", file=sys.stderr)
+        for sentence in missing_fixings(last):
             print(f"close: warning: {sentence}", file=sys.stderr)
     except Refused as error:
         print(f"close: {error}", file=sys.stderr)
         return 2
+    finally:
+        if args.json and said:
+            print(json.dumps(said[-1] if len(said) == 1 else said[-1] | {"days": said}))
+    _warn_of_gap(first)
     return 0
+
+
+def _said(c: Any) -> dict[str, Any]:
+    """DESIGN §7's object of one day."""
+    out = {"as_of": c.as_of.isoformat(), "loans": c.loans, "events": c.events, "seconds": round(c.seconds, 3)}
+    return out | {"tape": c.tape, "digest": c.digest, "rejected": c.rejected}
+
+
+def _named(as_of: date) -> str:
+    from tideover.daily.models import CloseRun
+
+    run = CloseRun.objects.get(as_of=as_of)
+    return ", ".join(run.rejected[:10]) + (" …" if run.rejected_count > 10 else "")
+
+
+def _warn_of_gap(first: date) -> None:
+    """Say that days before the first one closed are open, so that their changes are stated nowhere."""
+    from tideover.daily.models import runs_closed
+
+    last = runs_closed().filter(as_of__lt=first).last()
+    if last is not None and last.as_of < first - timedelta(days=1):
+        gap = f"{last.as_of + timedelta(days=1)} to {first - timedelta(days=1)}"
+        print(f"close: warning: {gap} are not closed, so {first} states no transitions; use --through next time", file=sys.stderr)
 
 
 def run_query(args: argparse.Namespace) -> int:
@@ -74,17 +124,52 @@ def run_query(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"columns": found.column_names, "rows": [list(r.values()) for r in found.to_pylist()]}, default=str))
         return 0
-    print("\t".join(found.column_names))
-    for row in found.to_pylist():
-        print("\t".join("" if v is None else str(v) for v in row.values()))
+    _lines(found.column_names, (row.values() for row in found.to_pylist()))
+    return 0
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Handle `tape show`."""
+    import django
+
+    django.setup()
+    from tideover.daily.close import loan_days
+
+    found = loan_days(args.loan, args.as_of)
+    if not found["days"]:
+        on = f" on {args.as_of}" if args.as_of else ""
+        print(f"tape show: no closed day has a loan {args.loan}{on}", file=sys.stderr)
+        return 2
+    if args.json:
+        print(json.dumps({"loan": args.loan, **found}, default=str))
+        return 0
+    for name, value in found["days"][-1].items():
+        print(f"{name}\t{'' if value is None else value}")
+    print()
+    _lines(("day", "kind", "from", "to"), (tuple(m.values()) for m in found["transitions"]))
     return 0
 
 
 def run_columns(args: argparse.Namespace) -> int:
     """Handle `tape columns`."""
-    from tideover.tape.schema import TABLES
+    from tideover.tape.schema import SCHEMA_VERSION, TABLES
 
+    if args.json:
+        items = [
+            {"table": t, "name": c.name, "type": str(c.type), "unit": c.unit, "meaning": c.meaning, "since": c.since}
+            for t, columns in TABLES.items()
+            for c in columns
+        ]
+        print(json.dumps({"schema_version": SCHEMA_VERSION, "columns": items}))
+        return 0
     for table, columns in TABLES.items():
         for c in columns:
             print(f"{table}.{c.name}\t{c.type}\t{c.unit}\t{c.meaning}")
     return 0
+
+
+def _lines(names: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Rows on the screen, cells apart by tabs."""
+    print("\t".join(names))
+    for row in rows:
+        print("\t".join("" if v is None else str(v) for v in row))

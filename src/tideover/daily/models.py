@@ -1,12 +1,18 @@
-"""The day's runs: one row a close, with its cut-off, its progress and the manifest that commits its tape."""
+"""The day's runs: one row a close, with its cut-off, its progress and the manifest that commits its tapes."""
 
 from __future__ import annotations
+
+from datetime import date
 
 from django.db import models
 
 
 class CloseRun(models.Model):
-    """One close of one business day. `cut_off` is fixed once; a restart reuses it. The tape exists when `manifest` is set."""
+    """One close of one business day. `cut_off` is fixed once; a restart reuses it. The tapes exist when `manifest` is set.
+
+    manifest: file names by tape. steps_done: steps after the manifest that need not be run again. rejected: how many loans could
+    not be replayed, and the numbers of the first of them.
+    """
 
     as_of = models.DateField(unique=True)
     cut_off = models.DateTimeField()
@@ -20,3 +26,15 @@ class CloseRun(models.Model):
     digest = models.CharField(max_length=64, blank=True)
     manifest = models.JSONField(null=True)
     steps_done = models.JSONField(default=list)
+    rejected_count = models.BigIntegerField(default=0)
+    rejected = models.JSONField(default=list)
+
+
+def runs_closed() -> models.QuerySet[CloseRun]:
+    """Days whose tapes are committed, oldest first."""
+    return CloseRun.objects.filter(manifest__isnull=False).order_by("as_of")
+
+
+def run_closed(as_of: date) -> CloseRun | None:
+    """The run of a day whose tapes are committed; None when it is not closed."""
+    return runs_closed().filter(as_of=as_of).first()

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from fractions import Fraction
+
+from tideover.engine.dates import add_months
+from tideover.engine.terms import date_of, day
 
 SIX_PLACES = Decimal("0.000001")
 UNIT_RATE_MAX = 10.0
@@ -104,3 +109,71 @@ def actuarial_apr(flows: Sequence[UnitFlow], unit_periods_per_year: float) -> fl
         middle = (low + high) / 2
         low, high = (middle, high) if value(middle) < 0 else (low, middle)
     return low * unit_periods_per_year
+
+
+# --- how the statutes measure time -------------------------------------------------------------------------------------
+
+UNIT_MONTHS = {"month": 1, "two-month": 2, "quarter": 3, "four-month": 4, "half-year": 6, "year": 12}
+UNIT_DAYS = {"day": 1, "week": 7, "two-week": 14, "four-week": 28}
+DAYS_OF_MONTH, DAYS_OF_YEAR = 30, 365
+
+
+def whole_back(start: int, end: int, months: int = 0, days: int = 0) -> tuple[int, int]:
+    """Whole units (of months or days) counted back from `end`, and the day where they begin; a month's end stays one."""
+    if days:
+        count = (end - start) // days
+        return count, end - count * days
+    count = 0
+    while (at := add_months(end, -months * (count + 1), "LAST_DAY")) >= start:
+        count += 1
+        if at == start:
+            break
+    return count, add_months(end, -months * count, "LAST_DAY")
+
+
+def unit_periods(start: int, end: int, unit: str) -> tuple[int, int, int]:
+    """Full unit periods between two days, the odd days left, and the days that make a whole unit.
+
+    Counted back from the later day; odd days are divided by 30 a month, a year by 365. Source: 12 CFR 1026 App. J (b)(5).
+    Raises ValueError for an unknown unit.
+    """
+    if unit in UNIT_DAYS:
+        count, begin = whole_back(start, end, days=UNIT_DAYS[unit])
+        return count, begin - start, UNIT_DAYS[unit]
+    if unit not in UNIT_MONTHS:
+        raise ValueError(f"no unit period named {unit!r}; known: {', '.join((*UNIT_DAYS, *UNIT_MONTHS))}")
+    count, begin = whole_back(start, end, months=UNIT_MONTHS[unit])
+    return count, begin - start, DAYS_OF_YEAR if unit == "year" else DAYS_OF_MONTH * UNIT_MONTHS[unit]
+
+
+def eu_parts(start: int, end: int) -> tuple[int, int, int]:
+    """Whole months counted back from `end`, the days before them, and the length of the year that ends where they begin.
+
+    Source: Directive 2008/48/EC Annex I, remark (c), as the Commission's examples 2 and 18 apply it.
+    """
+    months, begin = whole_back(start, end, months=1)
+    return months, begin - start, begin - add_months(begin, -12)
+
+
+def eu_years(start: int, end: int) -> Fraction:
+    """Years between two days as 2008/48/EC measures them: months/12 + days/(365 or 366)."""
+    months, days, year = eu_parts(start, end)
+    return Fraction(months, 12) + Fraction(days, year)
+
+
+def uk_parts(start: int, end: int, unit: str) -> list[tuple[int, int]]:
+    """Parts (numerator, denominator) of a year: whole months of 1/12 or weeks of 1/52, then days by their calendar year.
+
+    Source: FCA CONC App 1.2. Raises ValueError for a unit other than month or week.
+    """
+    if unit not in ("month", "week"):
+        raise ValueError(f"no unit named {unit!r}; known: month, week")
+    count, begin = whole_back(start, end, months=1) if unit == "month" else whole_back(start, end, days=7)
+    parts = [(count, 12 if unit == "month" else 52)] if count else []
+    at = start
+    while at < begin:
+        first = day(date(date_of(at).year + 1, 1, 1))
+        stop = min(begin, first)
+        parts.append((stop - at, first - day(date(date_of(at).year, 1, 1))))
+        at = stop
+    return parts

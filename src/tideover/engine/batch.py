@@ -13,17 +13,21 @@ import numpy as np
 from tideover.engine import reference
 from tideover.engine.columns import ROW_OUT, STANDING, EventColumns, TermsColumns
 from tideover.engine.events import EventRejected
-from tideover.engine.standing import Row, Standing, TraceLine
+from tideover.engine.standing import Depth, Row, Standing, TraceLine
 from tideover.engine.terms import BusinessDay
 
 ALL_KNOWN = 2**62
 CHUNK = 4096
+ROWS_AT_ONCE = 100_000
 STATUS_OK, STATUS_REJECTED, STATUS_GAP = 0, 1, 2
 MINOR = (
     "principal", "interest", "accrued", "penalty", "compound", "fee", "third_party_fee", "recovery_cost", "surplus", "payoff",
-    "total_overdue", "overdue_principal", "overdue_interest", "in_flight", "next_due", "paid_total",
+    "total_overdue", "overdue_principal", "overdue_interest", "in_flight", "next_due", "paid_total", "row_outstanding",
 )  # fmt: skip
-PLAIN = ("days_past_due", "oldest_due_on", "shown_days_past_due", "borrower_days_past_due", "next_due_on", "row_count")
+PLAIN = (
+    "days_past_due", "oldest_due_on", "shown_days_past_due", "borrower_days_past_due", "next_due_on", "row_count", "due_count",
+    "paid_count", "last_due_on", "maturity_on",
+)  # fmt: skip
 VECTORS = ("subrogated", "written_off", "recovered")
 
 
@@ -58,7 +62,8 @@ def replay_many(
     """
     kernel, n = _kernel(), len(terms.loans)
     out = np.zeros(n, STANDING).view(np.recarray)
-    days = np.ascontiguousarray(np.broadcast_to(np.asarray(as_of, np.int64), n))
+    _fits(terms, events)
+    days = np.array(np.broadcast_to(as_of, n), np.int64)  # a copy: a read-only array would compile the kernel once more
     known = ALL_KNOWN if known_at is None else known_at
     works = [kernel.work_new(terms) for _ in range(threads)]
 
@@ -81,11 +86,22 @@ def replay_many(
     return Standings(out, classes, len(gaps))
 
 
+def _fits(terms: TermsColumns, events: EventColumns) -> None:
+    """Assert that every index in the columns points inside them: the kernel would read whatever lies there."""
+    loans, offsets, details = terms.loans, events.offsets, events.events["detail"]
+    assert len(offsets) == len(loans) + 1 and offsets[0] >= 0 and offsets[-1] <= len(details), "offsets do not fit the columns"
+    assert (offsets[1:] >= offsets[:-1]).all(), "offsets fall"
+    if len(loans):
+        assert loans["convention"].min() >= 0 and loans["convention"].max() < len(terms.conventions), "no such convention"
+        assert loans["custom_at"].min() >= 0 and loans["custom_count"].min() >= 0, "custom rows begin before the first"
+        assert (loans["custom_at"] + loans["custom_count"]).max() <= len(terms.custom), "custom rows end after the last"
+
+
 def _by_reference(
     out: Any, terms: TermsColumns, events: EventColumns, i: int, as_of: int, known_at: int | None, classes: list[str]
 ) -> None:
     try:
-        s = reference.replay(terms.at(i), events.at(i), as_of, known_at)
+        s = reference.replay(terms.at(i).checked(), events.at(i), as_of, known_at)
     except EventRejected as rejected:
         out["status"], out["status_seq"] = STATUS_REJECTED, rejected.seq
         return
@@ -115,8 +131,10 @@ def standing_of(record: Any, as_of: int, classes: list[str]) -> Standing:
     return s
 
 
-def replay_one(terms: TermsColumns, events: EventColumns, as_of: int, known_at: int | None) -> Standing | None:
-    """Standing with rows and trace of the first loan; None where only the reference can answer or say what is wrong."""
+def replay_one(
+    terms: TermsColumns, events: EventColumns, as_of: int, known_at: int | None, depth: Depth = Depth.TRACE
+) -> Standing | None:
+    """Standing of the first loan, down to a depth; None where only the reference can answer or say what is wrong."""
     kernel = _kernel()
     if not hasattr(_local, "work"):
         _local.work = kernel.work_new(terms)
@@ -132,15 +150,57 @@ def replay_one(terms: TermsColumns, events: EventColumns, as_of: int, known_at: 
     if out[0].status != STATUS_OK:
         return None
     s = standing_of(out[0], as_of, events.classes)
-    rows = np.zeros(s.row_count, ROW_OUT).view(np.recarray)
-    kernel.rows_out(work, terms.conventions[int(terms.loans[0].convention)], rows)
-    ordered = sorted(rows.tolist(), key=lambda r: r[0])
-    left = sum(r[2] for r in ordered)
-    for nr, (due, late, principal, interest, _, paid_p, paid_i, open_, penalty, compound, paid_on) in enumerate(ordered, 1):
-        left -= principal
-        s.rows.append(
-            Row(nr, due, late, principal, interest, left, paid_p + paid_i, paid_p, paid_i, open_, penalty, compound, 0, paid_on)
-        )
-    for seq, on, held, _, amounts in work["lines"][0][: int(out[0].line_count)].tolist():
-        s.trace.append(TraceLine(seq, on, [int(a) for a in amounts], held))
+    if depth >= Depth.ROWS:
+        rows = np.zeros(s.row_count, ROW_OUT).view(np.recarray)
+        kernel.rows_out(work, terms.conventions[int(terms.loans[0].convention)], rows)
+        s.rows = _rows_of(rows)
+    if depth >= Depth.TRACE:
+        s.trace = _trace_of(work["lines"][0][: int(out[0].line_count)])
     return s
+
+
+def _rows_of(records: np.ndarray) -> list[Row]:
+    """Records of ROW_OUT as rows in order of due day. Column by column: a loan may have thousands."""
+    r = records[np.argsort(records["due_on"], kind="stable")]
+    left = r["principal"].sum() - np.cumsum(r["principal"])
+    columns = (
+        np.arange(1, len(r) + 1), r["due_on"], r["late_from"], r["principal"], r["interest"], left,
+        r["paid_principal"] + r["paid_interest"], r["paid_principal"], r["paid_interest"], r["outstanding"], r["penalty"],
+        r["compound"], np.zeros(len(r), np.int64), r["paid_on"],
+    )  # fmt: skip
+    return list(map(Row, *(c.tolist() for c in columns)))
+
+
+def _trace_of(lines: np.ndarray) -> list[TraceLine]:
+    return list(map(TraceLine, *(lines[name].tolist() for name in ("seq", "on", "amounts", "held"))))
+
+
+def rows_many(terms: TermsColumns, events: EventColumns, as_of: np.ndarray) -> tuple[Standings, np.ndarray, np.ndarray]:
+    """(standings, offsets int64[n + 1], records of ROW_OUT): the instalments of loan i, in order of due day, are
+    rows[offsets[i] : offsets[i + 1]] as they stand on as_of[i] (int64[n]) with every event known.
+
+    Terms must be sound. A loan whose `status` is not 0 (an event cannot apply, or the kernel does not take it) has no rows.
+    """
+    from tideover.engine.kernel_rows import rows_range
+
+    kernel, n = _kernel(), len(terms.loans)
+    work, out = kernel.work_new(terms), np.zeros(n, STANDING).view(np.recarray)
+    counts, days = np.zeros(n, np.int64), np.array(as_of, np.int64)
+    parts, first = [], 0
+    while first < n:
+        buffer = np.zeros(ROWS_AT_ONCE, ROW_OUT).view(np.recarray)
+        last, used = rows_range(
+            work, terms.loans, terms.conventions, terms.custom, events.offsets, events.events, events.details, first, n, days,
+            ALL_KNOWN, out, counts, buffer,
+        )  # fmt: skip
+        parts.append(buffer[:used])
+        first = last
+    offsets = np.zeros(n + 1, np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return Standings(out, list(events.classes), 0), offsets, _by_due(parts, offsets)
+
+
+def _by_due(parts: list[np.ndarray], offsets: np.ndarray) -> np.ndarray:
+    rows = np.concatenate(parts) if parts else np.zeros(0, ROW_OUT)
+    of = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    return rows[np.lexsort((rows["due_on"], of))]

@@ -7,27 +7,36 @@ Money int64 minor units, rates ppm, days since 1970-01-01, absent day NO_DAY. Re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PrepayMode, RowPolicy
+from tideover.engine.judgment import JudgmentTerms
 from tideover.engine.terms import (
     COMPONENT_COUNT,
     NO_DAY,
+    BusinessDay,
     Calendar,
     Component,
     CustomRow,
     DayCount,
+    FirstPeriod,
     Method,
+    OddFirst,
     PenaltyTerms,
+    PrepaymentInterest,
+    RoundWhere,
     Terms,
     Unit,
 )
 
 C, NO = COMPONENT_COUNT, int(NO_DAY)
+Plan = tuple[tuple[CustomRow, ...], JudgmentTerms | None]
+NO_PLAN: Plan = ((), None)
 
 
 def _ints(*names: str) -> list[tuple[str, str]]:
@@ -48,15 +57,19 @@ CONVENTION = np.dtype(
             "unit", "round_where", "accruals", "multiple", "fixed_instalment", "balloon", "grace_principal_rows",
             "grace_interest_rows", "interest_free_rows", "residue", "has_penalty", "ratio_num", "ratio_den", "penalty_rate",
             "penalty_base", "penalty_day_count", "grace_days", "grace_from", "restart_on_grace_end", "compound_on_interest",
-            "compound_joins", "compound_rate_before", "compound_rate_after", "compound_day_count", "by", "over_dpd", "over_by",
+            "compound_joins", "compound_rate_before", "compound_rate_after", "compound_day_count", "over_dpd",
             "surplus", "prepayment_interest", "dpd_principal", "dpd_interest", "dpd_abs", "dpd_rel", "dpd_per", "dpd_grace",
-            "dpd_restart", "gap",
+            "dpd_restart", "gap", "over", "penalty_over", "compound_over",
         ),
-        ("order", "i8", (C,)),
-        ("over_order", "i8", (C,)),
+        ("late_over", "i8", (2,)),
+        ("order", "i8", (2, C)),
+        ("row_order", "i8", (2, 4)),
+        ("by", "i8", (2,)),
     ]
 )  # fmt: skip
-"""`months`/`step_days`: length of a period, one of them 0. `gap` 1: the kernel leaves these terms to the reference."""
+"""`months`/`step_days`: length of a period, one of them 0. `gap` 1: the kernel leaves these terms to the reference. `over`,
+`penalty_over`, `compound_over`: DAYS_OVER of the three day counts; `late_over`: denominators of exact penalty and compound.
+`order`, `by`: allocation as a rule, and above `over_dpd`; `row_order`: what of `order` stands on rows."""
 EVENT = np.dtype(
     [("recorded_at", "i8"), ("amount", "i8"), ("on", "i4"), ("seq", "i4"), ("kind", "i2"), ("component", "i2"), ("detail", "i4")]
 )
@@ -65,7 +78,8 @@ DETAIL = np.dtype(
     [
         *_ints(
             "of_seq", "rate_ppm", "later_rows", "prepay_mode", "defer_interest", "rows", "from_day", "until", "pause_what",
-            "class_code", "debit_code", "debit_status", "component_count", "share_count",
+            "class_code", "debit_code", "debit_status", "component_count", "share_count", "plan_code", "every", "every_unit",
+            "grace_rows",
         ),
         ("components", "i8", (C,)),
         ("share_component", "i8", (C,)),
@@ -79,7 +93,8 @@ STANDING = np.dtype(
             "status", "status_seq", "principal", "interest", "accrued", "penalty", "compound", "fee", "third_party_fee",
             "recovery_cost", "surplus", "payoff", "total_overdue", "overdue_principal", "overdue_interest", "days_past_due",
             "oldest_due_on", "shown_days_past_due", "in_flight", "borrower_days_past_due", "is_written_off", "class_code",
-            "next_due_on", "next_due", "paid_total", "row_count", "line_count",
+            "next_due_on", "next_due", "paid_total", "row_count", "line_count", "row_outstanding", "due_count", "paid_count",
+            "last_due_on", "maturity_on",
         ),
         ("subrogated", "i8", (C,)),
         ("written_off", "i8", (C,)),
@@ -94,11 +109,24 @@ ROW_OUT = np.dtype(
 )  # fmt: skip
 LINE = np.dtype([*_ints("seq", "on", "held", "money"), ("amounts", "i8", (C,))])
 CALENDAR_DAYS = 73_049
-CALENDARS_MAX = 8
+CALENDARS_MAX = 64
 """Calendars are laid out day by day from 1970-01-01 to 2169-12-31."""
+PPM = 1_000_000
+DAYS_OVER = {
+    DayCount.PERIODS: 360,
+    DayCount.ACT_360: 360,
+    DayCount.ACT_365F: 365,
+    DayCount.THIRTY_360: 360,
+    DayCount.ACT_ACT_ISDA: 365 * 366,
+    DayCount.ACT_364: 364,
+    DayCount.ACT_36525: 1461,
+    DayCount.THIRTY_E_360: 360,
+}
+"""Day counts that the kernel knows: in which parts of a year `kernel_dates.days_counted` counts."""
 RATIO_DEN_MAX, RATIO_NUM_MAX, UNIT_MAX = 100, 100, 10_000
 PENALTY_RATE_MAX = 10**9
-COMPILED_KINDS = frozenset(EventKind) - {EventKind.JUDGMENT}
+COMPILED_KINDS = frozenset(k for k in EventKind if k <= EventKind.ADJUSTMENT) - {EventKind.JUDGMENT}
+"""Kinds that the kernel replays; a loan with another is left to the reference."""
 
 
 @dataclass(slots=True)
@@ -139,6 +167,8 @@ class EventColumns:
     details: np.ndarray
     classes: list[str]
     debits: list[str]
+    plans: list[Plan] = field(default_factory=lambda: [NO_PLAN])
+    """What the kernel never reads: new rows and judgments, by `plan_code`."""
 
     def at(self, i: int) -> list[Event]:
         """The events of loan i as objects."""
@@ -169,6 +199,11 @@ class EventColumns:
             class_min=self.classes[int(d["class_code"])],
             debit_id=self.debits[int(d["debit_code"])],
             debit_status=DebitStatus(int(d["debit_status"])),
+            every=int(d["every"]),
+            unit=Unit(int(d["every_unit"])),
+            grace_rows=int(d["grace_rows"]),
+            new_rows=self.plans[int(d["plan_code"])][0],
+            judgment=self.plans[int(d["plan_code"])][1],
         )
 
 
@@ -188,7 +223,7 @@ READ = frozenset(
     {
         *OWN, "method", "currency", "exponent", "day_count", "part_period", "first_period", "odd_first", "every", "unit",
         "settlement_day", "settlement_day_counted", "debit_day", "business_day", "accrual_dates", "late_from", "calendar",
-        "interest_basis", "rounding", "rounding_unit_minor", "round_where", "accruals", "instalment_multiple_minor",
+        "rounding", "rounding_unit_minor", "round_where", "accruals", "instalment_multiple_minor",
         "fixed_instalment_minor", "balloon_minor", "grace_principal_rows", "grace_interest_rows", "interest_free_rows",
         "residue", "penalty", "allocation_order", "allocation_by", "allocation_over_dpd", "allocation_over_order",
         "allocation_over_by", "surplus", "prepayment_interest", "dpd",
@@ -221,9 +256,19 @@ def kernel_gap(terms: Terms) -> str | None:
             return "the penalty ratio is out of the kernel's range"
         if p.rate_ppm > PENALTY_RATE_MAX:
             return "the penalty rate is out of the kernel's range"
-        if DayCount(p.day_count) not in SPANS or DayCount(p.compound_day_count) not in SPANS:
+        if p.day_count not in DAYS_OVER or p.compound_day_count not in DAYS_OVER:
             return "the penalty's day count is not compiled"
-    if DayCount(terms.day_count) not in SPANS:
+    if terms.round_where == RoundWhere.PER_PIECE:
+        return "rounding each stretch of a row is not compiled"
+    if terms.prepayment_interest == PrepaymentInterest.SETTLE_PART:
+        return "prepayment_interest settle_part is not compiled"
+    if terms.first_period == FirstPeriod.MONTHS_PLUS_DAYS_EU or terms.odd_first == OddFirst.LEVEL:
+        return "this odd first period is not compiled"
+    if terms.method == Method.EQUAL_PRINCIPAL and terms.fixed_instalment_minor:
+        return "a fixed principal part is not compiled"
+    if terms.business_day > BusinessDay.MODIFIED_PRECEDING:
+        return f"business_day {terms.business_day.name.lower()} is not compiled"
+    if terms.day_count not in DAYS_OVER:
         return f"day count {terms.day_count.name.lower()} is not compiled"
     if terms.method == Method.ANNUITY and terms.balloon_minor:
         return "an annuity with a balloon is not compiled"
@@ -232,10 +277,6 @@ def kernel_gap(terms: Terms) -> str | None:
     if terms.every > 120 or (terms.unit in (Unit.DAY, Unit.WEEK) and terms.every > 366):
         return "the period is out of the kernel's range"
     return None
-
-
-SPANS = frozenset(DayCount(n) for n in range(8))
-"""Day counts that the kernel knows."""
 
 
 class TermsPacker:
@@ -324,14 +365,15 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
     row["calendar"] = calendar
     row["unit"], row["multiple"] = t.rounding_unit_minor, t.instalment_multiple_minor
     row["fixed_instalment"], row["balloon"] = t.fixed_instalment_minor, t.balloon_minor
-    row["by"], row["order"] = int(t.allocation_by), _order(t.allocation_order, ())
-    row["over_dpd"], row["over_by"] = t.allocation_over_dpd, int(t.allocation_over_by)
-    row["over_order"] = _order(t.allocation_over_order, t.allocation_order)
+    row["over_dpd"], row["by"] = t.allocation_over_dpd, (int(t.allocation_by), int(t.allocation_over_by))
+    row["order"] = _order(t.allocation_order, ()), _order(t.allocation_over_order, t.allocation_order)
+    row["row_order"] = [[c for c in order if c <= Component.COMPOUND] for order in row["order"]]
     d = t.dpd
     row["dpd_principal"], row["dpd_interest"] = d.counts_principal, d.counts_interest
     row["dpd_abs"], row["dpd_rel"], row["dpd_per"] = d.materiality_abs_minor, d.materiality_rel_ppm, int(d.materiality_per)
     row["dpd_grace"], row["dpd_restart"] = d.grace_days, d.restart_on_grace_end
     row["gap"] = kernel_gap(t) is not None
+    row["over"], row["late_over"] = DAYS_OVER.get(t.day_count, 1), 1
     p = t.penalty
     row["has_penalty"] = p is not None
     if p is None:
@@ -344,9 +386,18 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
     row["compound_rate_before"] = int(p.compound_rate_before_maturity)
     row["compound_rate_after"] = int(p.compound_rate_after_maturity)
     row["compound_day_count"] = int(p.compound_day_count)
+    row["penalty_over"], row["compound_over"] = DAYS_OVER.get(p.day_count, 1), DAYS_OVER.get(p.compound_day_count, 1)
+    row["late_over"] = PPM * row["ratio_den"] * row["penalty_over"], PPM * row["ratio_den"] * row["compound_over"]
 
 
 # --- events ------------------------------------------------------------------------------------------------------------
+
+
+SAID = attrgetter(
+    *(f.name for f in fields(Event) if f.name not in ("seq", "on", "kind", "recorded_at", "amount_minor", "component"))
+)
+"""What an event says beyond the fields of EVENT."""
+SAID_BY_DEFAULT = SAID(Event(0, 0, EventKind.PAYMENT))
 
 
 class EventPacker:
@@ -356,15 +407,16 @@ class EventPacker:
         self.details: list[tuple[Any, ...]] = [_detail(Event(0, 0, EventKind.PAYMENT), 0, 0)]
         self.classes: dict[str, int] = {"": 0}
         self.debits: dict[str, int] = {"": 0}
+        self.plans: dict[Plan, int] = {NO_PLAN: 0}
 
     def detail(self, e: Event) -> int:
         """The row of `details` for what an event says beyond day, kind, component and amount."""
+        if SAID(e) == SAID_BY_DEFAULT:
+            return 0
         code = self.classes.setdefault(e.class_min, len(self.classes))
         debit = self.debits.setdefault(e.debit_id, len(self.debits))
-        values = _detail(e, code, debit)
-        if values == self.details[0]:
-            return 0
-        self.details.append(values)
+        plan = self.plans.setdefault((e.new_rows, e.judgment), len(self.plans))
+        self.details.append(_detail(e, code, debit, plan))
         return len(self.details) - 1
 
     def record(self, e: Event) -> tuple[int, ...]:
@@ -374,7 +426,7 @@ class EventPacker:
     def columns(self, offsets: np.ndarray, events: np.ndarray) -> EventColumns:
         """Columns over records made with this packer's `detail`."""
         details = np.array(self.details, DETAIL).view(np.recarray)
-        return EventColumns(offsets, events.view(np.recarray), details, list(self.classes), list(self.debits))
+        return EventColumns(offsets, events.view(np.recarray), details, list(self.classes), list(self.debits), list(self.plans))
 
 
 def event_columns(loans: Sequence[Sequence[Event]]) -> EventColumns:
@@ -390,9 +442,10 @@ def _seven(values: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(v) for v in values) + (0,) * (C - len(values))
 
 
-def _detail(e: Event, class_code: int, debit_code: int) -> tuple[Any, ...]:
+def _detail(e: Event, class_code: int, debit_code: int, plan_code: int = 0) -> tuple[Any, ...]:
     return (
         e.of_seq, e.rate_ppm, int(e.later_rows), int(e.prepay_mode), int(e.defer_interest), e.rows, e.from_day, e.until,
-        e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), _seven(e.components),
-        _seven([c for c, _, _ in e.shares]), _seven([n for _, n, _ in e.shares]), _seven([d for _, _, d in e.shares]),
+        e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), plan_code, e.every,
+        int(e.unit), e.grace_rows, _seven(e.components), _seven([c for c, _, _ in e.shares]),
+        _seven([n for _, n, _ in e.shares]), _seven([d for _, _, d in e.shares]),
     )  # fmt: skip

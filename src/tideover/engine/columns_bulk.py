@@ -8,12 +8,24 @@ The result equals `columns.terms_columns` and `columns.event_columns` of the sam
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from tideover.engine.columns import EVENT, LOAN, NO, EventColumns, EventPacker, TermsColumns, TermsPacker
 from tideover.engine.events import Event, EventKind
-from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, ROW_COUNT_MAX, Component, Method, Terms
+from tideover.engine.terms import (
+    PRINCIPAL_MINOR_MAX,
+    RATE_PPM_MAX,
+    ROW_COUNT_MAX,
+    Component,
+    CustomRow,
+    Method,
+    Shift,
+    Terms,
+    Unit,
+)
+from tideover.engine.terms_problems import FIRST_DAY, LAST_DAY
 
 OWN_COLUMNS: Mapping[str, tuple[str, int]] = {
     "principal_minor": ("principal", 0),
@@ -25,15 +37,18 @@ OWN_COLUMNS: Mapping[str, tuple[str, int]] = {
     "due_day": ("due_day", 0),
 }
 """Column as `Terms` names it: field of LOAN, and what it is where the column is left out. Required: OWN_REQUIRED."""
+BY_ROWS = (Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT)
+"""Methods whose contract names a number of rows."""
 OWN_REQUIRED = ("principal_minor", "annual_rate_ppm", "disbursed_on")
 SAYS_MORE = frozenset(
     {
         EventKind.REVERSAL, EventKind.RATE_CHANGE, EventKind.DEFER, EventKind.EXTENSION, EventKind.REAMORTISE,
         EventKind.RESTRUCTURE, EventKind.GUARANTOR_PAYMENT, EventKind.DEBIT, EventKind.PAUSE, EventKind.JUDGMENT,
-        EventKind.ADJUSTMENT,
+        EventKind.ADJUSTMENT, EventKind.NEW_ROWS,
     }
 )  # fmt: skip
 """Kinds that mean nothing without a detail: they must come as objects."""
+NEEDS_OBJECT = np.isin(np.arange(max(EventKind) + 1), [int(k) for k in SAYS_MORE])
 
 
 def terms_bulk(
@@ -70,7 +85,7 @@ def terms_bulk(
     if custom is not None and custom_offsets is not None:
         offsets = _offsets(custom_offsets, n, len(custom))
         loans["custom_at"], loans["custom_count"] = offsets[:-1], np.diff(offsets)
-        made.custom = np.ascontiguousarray(custom, np.int64).reshape(-1, 3)
+        made.custom = np.array(custom, np.int64).reshape(-1, 3)
     return made
 
 
@@ -80,17 +95,63 @@ def unsound(terms: TermsColumns) -> np.ndarray:
     method = terms.conventions["method"][of]
     every = np.array([t.every for t in terms.templates])[of]
     twice = np.array([len(set(t.allocation_order)) != len(t.allocation_order) for t in terms.templates], bool)[of]
-    by_rows = np.isin(method, [Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT])
+    by_rows = np.isin(method, BY_ROWS)
     to_maturity = np.isin(method, [Method.INTEREST_ONLY, Method.BULLET])
     first, last = loans["first_due_on"], loans["maturity_on"]
     bad = (loans["principal"] <= 0) | (loans["principal"] > PRINCIPAL_MINOR_MAX) | (every < 1) | twice
     bad |= (loans["rate"] < 0) | (loans["rate"] > RATE_PPM_MAX) | (loans["due_day"] < 0) | (loans["due_day"] > 31)
     bad |= (loans["instalments"] < 0) | (loans["instalments"] > ROW_COUNT_MAX)
+    for days in (loans["disbursed_on"], first, last):
+        bad |= (days != NO) & ((days < FIRST_DAY) | (days > LAST_DAY))
+    bad |= loans["disbursed_on"] == NO
+    bad |= by_rows & (first + 31 * loans["instalments"] > LAST_DAY)
     bad |= by_rows & ((loans["instalments"] < 1) | (first == NO))
     bad |= to_maturity & (last == NO)
     bad |= (first != NO) & (first <= loans["disbursed_on"])
     bad |= (last != NO) & (last <= loans["disbursed_on"])
-    return bad | ((method == Method.CUSTOM) & (_custom_sums(terms) != loans["principal"]))
+    running = (method == Method.INTEREST_ONLY) & (last != NO)
+    length = np.array([_row_days(t) for t in terms.templates], np.int64)[of]
+    bad |= running & ((last - loans["disbursed_on"]) // length + 1 > ROW_COUNT_MAX)
+    bad |= running & (first != NO) & (first > last)
+    bad |= (method != Method.CUSTOM) & (loans["custom_count"] > 0)
+    bad |= (method == Method.CUSTOM) & (_custom_sums(terms) != loans["principal"])
+    bad |= np.array([bool(_probe(t).problems()) for t in terms.templates], bool)[of]
+    rare = np.array([_depends_on_the_loan(t) for t in terms.templates], bool)[of]
+    for i in np.flatnonzero(rare & ~bad).tolist():
+        bad[i] = bool(terms.at(i).problems())
+    return bad
+
+
+def _row_days(t: Terms) -> int:
+    """Days of a row at least, by which `terms_problems.row_count` bounds the rows of an interest-only loan."""
+    days = {Unit.DAY: 1, Unit.WEEK: 7}.get(t.unit)
+    return max(1, t.every) * (days or 30 * {Unit.MONTH: 1, Unit.QUARTER: 3, Unit.YEAR: 12}[t.unit])
+
+
+def _probe(t: Terms) -> Terms:
+    """A plain loan under the conventions: what is impossible in it is impossible in every loan under them."""
+    own: dict[str, Any] = {
+        "principal_minor": PRINCIPAL_MINOR_MAX,
+        "disbursed_on": 0,
+        "first_due_on": 31,
+        "instalments": ROW_COUNT_MAX,
+    }
+    if t.method in (Method.INTEREST_ONLY, Method.BULLET):
+        own |= {"first_due_on": NO, "maturity_on": 31}
+    if t.method == Method.CUSTOM:
+        own |= {"custom_rows": (CustomRow(31, PRINCIPAL_MINOR_MAX),)}
+    if _depends_on_the_loan(t) or t.every > 1 or t.unit not in (Unit.DAY, Unit.WEEK, Unit.MONTH):
+        own |= {"instalments": 1}
+    plain = {"grace_principal_rows": 0, "grace_interest_rows": 0, "interest_free_rows": 0, "settlement_day": 0, "debit_day": 0}
+    return t.with_(**own, **plain)
+
+
+def _depends_on_the_loan(t: Terms) -> bool:
+    """Whether these conventions can be impossible for one loan and sound for another: asked loan by loan."""
+    rows = t.grace_principal_rows or t.grace_interest_rows or t.interest_free_rows
+    far = t.method in BY_ROWS and (t.every > 1 or t.unit not in (Unit.DAY, Unit.WEEK, Unit.MONTH))
+    dates = t.settlement_day or t.debit_day or t.accrual_dates == Shift.SHIFTED or t.method == Method.CUSTOM
+    return bool(rows or t.balloon_minor or far or dates)
 
 
 def _custom_sums(terms: TermsColumns) -> np.ndarray:
@@ -141,7 +202,7 @@ def events_bulk(
     packer = EventPacker()
     for at, event in special:
         events[at] = packer.record(event)
-    needs = np.isin(events["kind"], [int(k) for k in SAYS_MORE])
+    needs = NEEDS_OBJECT[events["kind"]]
     needs[[at for at, _ in special]] = False
     if needs.any():
         at = int(np.flatnonzero(needs)[0])
@@ -162,7 +223,7 @@ def _within(name: str, column: np.ndarray, low: int, high: int) -> None:
 
 def _offsets(offsets: np.ndarray, n: int, m: int) -> np.ndarray:
     """int64[n + 1] from 0 to m, never falling."""
-    out = np.ascontiguousarray(offsets, np.int64)
+    out = np.array(offsets, np.int64)
     if len(out) != n + 1 or out[0] != 0 or out[-1] != m or (np.diff(out) < 0).any():
         raise ValueError(f"offsets must be {n + 1} numbers from 0 to {m} that never fall")
     return out

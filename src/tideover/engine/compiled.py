@@ -14,7 +14,10 @@ from typing import Any
 
 import numba
 
-FILES = ("columns.py", "terms.py", "events.py", "kernel.py", "kernel_dates.py", "kernel_numbers.py", "kernel_plan.py")
+FILES = (
+    "compiled.py", "columns.py", "terms.py", "events.py", "kernel.py", "kernel_dates.py", "kernel_numbers.py", "kernel_plan.py",
+    "kernel_rows.py",
+)  # fmt: skip
 
 
 def cache_name() -> str:
@@ -27,6 +30,16 @@ settings: Any = numba.config
 if not settings.CACHE_DIR:
     settings.CACHE_DIR = str(resources.files("tideover.engine") / "__pycache__" / f"kernel-{cache_name()}")
 
+settings.LOOP_VECTORIZE, settings.SLP_VECTORIZE, settings.OPT = 0, 0, settings._OptLevel(1)
+"""Loops here run over a few rows of records: vectors and the higher levels of optimisation make replay no faster (within 3 %),
+and compiling, which a newcomer waits for, a third dearer."""
+
 compiler: Any = numba.njit
-kernel: Callable[..., Any] = compiler(cache=True, nogil=True, error_model="numpy", _nrt=False)
+options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
 """Kernels allocate nothing, so references to arrays need no counting (`_nrt`): counting took most of the time."""
+kernel: Callable[..., Any] = compiler(**options)
+inlined: Callable[..., Any] = compiler(forceinline=True, **options)
+"""A kernel laid into its callers: for the small ones that run for every row, where the call would cost more than the work."""
+woven: Callable[..., Any] = compiler(inline="always", **options)
+"""A kernel with one caller, compiled as part of it alone: numba compiles every kernel anew with all that it calls, so each layer
+at the top would cost one compilation of everything."""

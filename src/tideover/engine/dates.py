@@ -133,7 +133,8 @@ class Periods:
 
     months or days: the length of a period (the other 0). stub: STUB_NONE, SHORT_, LONG_ or SMART_ with INITIAL or FINAL,
     STUB_BOTH; "" is STUB_NONE unless regular dates are given. roll: "" follows from the dates.
-    first_regular, last_regular: where regular periods begin and end. forward: step from the start even without a stub.
+    end_convention: how the last date is adjusted, "" as the others. first_regular, last_regular: where regular periods begin
+    and end. forward: step from the start even without a stub.
     """
 
     start: int
@@ -145,6 +146,7 @@ class Periods:
     first_regular: int = NO_DAY
     last_regular: int = NO_DAY
     convention: str = "None"
+    end_convention: str = ""
     forward: bool = False
 
 
@@ -218,7 +220,8 @@ def generate(p: Periods, calendar: Calendar) -> Dates:
         if not p.days:
             dates = _stubs(p, dates, backward, roll)
         dates = sorted({start, *dates, end})
-    adjusted = [adjust(d, p.convention, calendar) for d in dates]
+    adjusted = [adjust(d, p.convention, calendar) for d in dates[:-1]]
+    adjusted.append(adjust(dates[-1], p.end_convention or p.convention, calendar))
     return Dates(tuple(dates), tuple(sorted(set(adjusted))), roll)
 
 

@@ -28,7 +28,7 @@ class Period:
     end_of_month: bool = False
     end: int = NO_DAY
     per_year: int = 1
-    parts: tuple[tuple[int, int, int], ...] = ()
+    parts: tuple[tuple[int, int, int | Fraction], ...] = ()
 
 
 PLAIN = Period()
@@ -141,7 +141,7 @@ def _act_act_afb(start: date, end: date, _: Period) -> Fraction:
 def _act_act_icma(start: date, end: date, period: Period) -> Fraction:
     if sum(days for days, _, _ in period.parts) != (end - start).days:
         raise ValueError("ACT/ACT ICMA needs quasi-coupon parts that add up to the days between the dates")
-    return sum((Fraction(days, whole * per_year) for days, whole, per_year in period.parts), Fraction(0))
+    return sum((Fraction(days) / (whole * per_year) for days, whole, per_year in period.parts), Fraction(0))
 
 
 def _act_365_actual(start: date, end: date, _: Period) -> Fraction:

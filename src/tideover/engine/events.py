@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from tideover.engine.terms import NO_DAY, Component
+from tideover.engine.judgment import JudgmentTerms
+from tideover.engine.terms import NO_DAY, Component, CustomRow, Unit
 
 
 class EventKind(IntEnum):
@@ -36,6 +37,16 @@ class EventKind(IntEnum):
     INSOLVENCY = 23
     JUDGMENT = 24
     ADJUSTMENT = 25
+    NEW_ROWS = 27
+    GOODWILL = 40
+    MERCHANT_REFUND = 41
+    PAYOUT_REFUND = 42
+    DOWN_PAYMENT = 43
+    CHARGE_CREDIT = 44
+    CHARGE_WAIVER = 45
+    RE_AGE = 46
+    SPREAD_ARREARS = 47
+    RESCHEDULE = 48
 
 
 class PrepayMode(IntEnum):
@@ -71,6 +82,15 @@ class PauseWhat(IntEnum):
     DPD = 4
 
 
+PAYMENT_KINDS = frozenset(
+    {
+        EventKind.PAYMENT, EventKind.GOODWILL, EventKind.MERCHANT_REFUND, EventKind.PAYOUT_REFUND, EventKind.DOWN_PAYMENT,
+        EventKind.CHARGE_CREDIT,
+    }
+)  # fmt: skip
+"""Money that is allocated as a payment; the kinds differ by allocation rule only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event on one loan.
@@ -81,11 +101,16 @@ class Event:
       PAYMENT amount · PREPAYMENT amount, prepay_mode · REPAY_PART amount (principal) · PAYOFF - · REVERSAL of_seq ·
       RATE_CHANGE rate_ppm, later_rows · CHARGE component, amount, until (due day) · WAIVER component, amount ·
       DEFER rows, defer_interest · EXTENSION until (new maturity), rate_ppm (-1 same), from_day (rate from) ·
-      REAMORTISE rows (instalments), from_day (first due), components (capitalised) · RESTRUCTURE class_min ·
+      REAMORTISE rows (instalments; 0 the rows left, on their own dates), from_day (first due), components (capitalised) ·
+      NEW_ROWS new_rows, components (capitalised), rate_ppm (-1 same) · RESTRUCTURE class_min ·
       ACCELERATION - · WRITE_OFF - · GUARANTOR_PAYMENT shares · PAY_GUARANTOR amount, components (order) ·
       DEBIT debit_id, debit_status, amount · PAUSE from_day, until, pause_what · DISBURSEMENT amount (a later tranche) ·
       CREDIT_REFUND amount · CHARGEBACK of_seq, amount · SETTLEMENT amount (rest is waived) · INSOLVENCY - ·
-      JUDGMENT amount, rate_ppm · ADJUSTMENT of_seq, amount (replaces the amount of that event).
+      JUDGMENT judgment · ADJUSTMENT of_seq, amount (replaces the amount of that event; for a pause from_day and until) ·
+      GOODWILL, MERCHANT_REFUND, PAYOUT_REFUND, DOWN_PAYMENT amount · CHARGE_CREDIT of_seq (charge), amount ·
+      CHARGE_WAIVER of_seq (charge), amount · RE_AGE rows (instalments), from_day (first due), every, unit ·
+      SPREAD_ARREARS - · RESCHEDULE from_day (row due then), until (its new due day), rows (extra), grace_rows (without
+      principal). The last three and DOWN_PAYMENT change loans with `row_terms`; other loans refuse them.
     """
 
     seq: int
@@ -108,6 +133,11 @@ class Event:
     class_min: str = ""
     debit_id: str = ""
     debit_status: DebitStatus = DebitStatus.SENT
+    new_rows: tuple[CustomRow, ...] = ()
+    judgment: JudgmentTerms | None = None
+    every: int = 0
+    unit: Unit = Unit.MONTH
+    grace_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,29 @@
-"""A judged debt: general interest, and the double part 加倍部分债务利息 after the performance period.
+"""What a judgment says: the adjudged sums, the general interest that goes on, and the double part 加倍部分债务利息.
 
-Source: 法释〔2014〕8号 art. 1-4; Civil Procedure Law art. 264. The double part runs on the unpaid judged principal only.
+Source: 法释〔2014〕8号 art. 1-4; Civil Procedure Law art. 264. The double part runs on the unpaid judged principal at 0.0175 % a
+day from the end of the performance period, and is paid last unless agreed otherwise. `engine/reference_judgment.py` replays it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
-from tideover.engine.reference_schedule import round_exact
-from tideover.engine.terms import NO_DAY, Rounding
+from tideover.engine.terms import NO_DAY, PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, Component
+
+DOUBLE_DAILY_PPM = 175
+"""0.0175 % a day (法释〔2014〕8号 art. 1)."""
+ORDER_JUDGMENT = (Component.RECOVERY_COST, Component.INTEREST, Component.PRINCIPAL, Component.PENALTY)
+"""The judged debt first, then the double part (art. 4); the double part is claimed as penalty."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgmentTerms:
-    """What the judgment says. Money in minor units; `daily_rate` exact (0.000175 by law); `order` of payment by name."""
+    """Money in minor units, days int. `performance_due_on`: last day of the performance period; the day after it is day 1.
+
+    interest_minor: all interest adjudged as a sum. general_rate_ppm: general interest that goes on from `general_from`, on the
+    unpaid judged principal, over `general_year` days. double_on_cost: the double part also runs on unpaid judged costs.
+    """
 
     principal_minor: int
     performance_due_on: int
@@ -24,48 +32,24 @@ class JudgmentTerms:
     general_rate_ppm: int = 0
     general_from: int = NO_DAY
     general_year: int = 360
-    daily_rate: Fraction = Fraction(175, 1_000_000)
-    order: tuple[str, ...] = ("recovery_cost", "interest", "principal", "double")
-    double_base: str = "principal"
+    double_daily_ppm: int = DOUBLE_DAILY_PPM
+    double_on_cost: bool = False
+    order: tuple[Component, ...] = ORDER_JUDGMENT
 
-
-def judgment_standing(terms: JudgmentTerms, payments: Sequence[tuple[int, int]], as_of: int) -> dict[str, int]:
-    """What is owed on `as_of` (minor units): recovery_cost, interest, principal, double, payoff.
-
-    payments: (day, amount). A payment on `as_of` counts. Each component's total is rounded once, half up.
-    """
-    paid = dict.fromkeys(("recovery_cost", "interest", "principal", "double"), 0)
-    general, double = Fraction(0), Fraction(0)
-    days = sorted([p for p in payments if p[0] <= as_of])
-    start = min([terms.performance_due_on, as_of, *(d for d, _ in days)])
-    if terms.general_from != NO_DAY:
-        start = min(start, terms.general_from)
-    for today in range(start, as_of + 1):
-        for _, amount in (p for p in days if p[0] == today):
-            _pay(terms, paid, general, double, amount)
-        if today == as_of:
-            break
-        base = terms.principal_minor - paid["principal"]
-        if terms.general_rate_ppm and terms.general_from != NO_DAY and today >= terms.general_from:
-            general += Fraction(base * terms.general_rate_ppm, 1_000_000 * terms.general_year)
-        if today >= terms.performance_due_on:
-            extra = terms.cost_minor - paid["recovery_cost"] if terms.double_base == "principal_and_cost" else 0
-            double += (base + extra) * terms.daily_rate
-    owed = _owed(terms, paid, general, double)
-    return {**owed, "payoff": sum(owed.values())}
-
-
-def _owed(terms: JudgmentTerms, paid: dict[str, int], general: Fraction, double: Fraction) -> dict[str, int]:
-    return {
-        "recovery_cost": terms.cost_minor - paid["recovery_cost"],
-        "interest": terms.interest_minor + round_exact(general, Rounding.HALF_UP) - paid["interest"],
-        "principal": terms.principal_minor - paid["principal"],
-        "double": round_exact(double, Rounding.HALF_UP) - paid["double"],
-    }
-
-
-def _pay(terms: JudgmentTerms, paid: dict[str, int], general: Fraction, double: Fraction, amount: int) -> None:
-    for name in terms.order:
-        part = min(amount, max(0, _owed(terms, paid, general, double)[name]))
-        paid[name] += part
-        amount -= part
+    def problems(self) -> Iterator[str]:
+        """What makes this judgment impossible, one sentence each."""
+        for name in ("principal_minor", "cost_minor", "interest_minor"):
+            if not 0 <= getattr(self, name) <= PRINCIPAL_MINOR_MAX:
+                yield f"{name} {getattr(self, name)} must lie in 0..{PRINCIPAL_MINOR_MAX}"
+        if not 0 <= self.general_rate_ppm <= RATE_PPM_MAX:
+            yield f"general_rate_ppm {self.general_rate_ppm} must lie in 0..{RATE_PPM_MAX}"
+        if self.general_rate_ppm and self.general_from == NO_DAY:
+            yield "general_from is missing for general_rate_ppm"
+        if self.general_year not in (360, 365):
+            yield f"general_year {self.general_year} must be 360 or 365"
+        if not 0 <= self.double_daily_ppm <= 1_000_000:
+            yield f"double_daily_ppm {self.double_daily_ppm} must lie in 0..1000000"
+        if self.performance_due_on == NO_DAY:
+            yield "performance_due_on is missing"
+        if len(set(self.order)) != len(self.order):
+            yield "order names a component twice"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from tideover.engine import columns as K
-from tideover.engine.columns import COMPILED_KINDS, NO, RATIO_DEN_MAX, C
-from tideover.engine.compiled import kernel
+from tideover.engine.columns import COMPILED_KINDS, NO, PPM, RATIO_DEN_MAX, C
+from tideover.engine.compiled import inlined, kernel, woven
 from tideover.engine.events import DebitStatus, DeferInterest, EventKind, PauseWhat, PrepayMode, RowPolicy
-from tideover.engine.kernel_dates import civil, days_counted, days_over, months_later
+from tideover.engine.kernel_dates import civil, days_counted, months_later
 from tideover.engine.kernel_numbers import add_product, rounded, share_rounded
 from tideover.engine.kernel_plan import (
     ANNUITY,
@@ -25,12 +25,13 @@ from tideover.engine.kernel_plan import (
     INTEREST_ONLY,
     OK,
     PERIODS,
-    PPM,
     REJECTED,
+    ROWS_MAX,
     SHIFTED,
     WORK,
     add_piece,
     add_stop,
+    blank_set,
     fill,
     interest_exact,
     last_piece,
@@ -42,6 +43,9 @@ from tideover.engine.kernel_plan import (
     set_piece,
 )
 from tideover.engine.terms import (
+    PRINCIPAL_MINOR_MAX,
+    RATE_PPM_MAX,
+    ROW_COUNT_MAX,
     Accruals,
     AllocateBy,
     Component,
@@ -80,38 +84,39 @@ FAR = 1 << 40
 NO_LINE = -1
 LATE_MAX = 6 * 10**15
 """Largest overdue base (minor units) that add_product takes with any compiled penalty rate; above it the reference answers."""
+DAY_MAX = 10**6
+"""Days beyond +-2,700 years never occur; below it a span times 366 and every date formula stays far inside 63 bits."""
 GUARANTOR_ORDER = (INTEREST, PRINCIPAL, COMPOUND, PENALTY, FEE, THIRD_PARTY_FEE, RECOVERY_COST)
-assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(EventKind)
+assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(k for k in EventKind if k <= EventKind.ADJUSTMENT)
 
 
 # --- claims ------------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def open_part(row, c):
     """Unpaid principal or interest of a row, due or not."""
     return (row.principal if c == PRINCIPAL else row.interest) - row.paid[c] - row.gone[c]
 
 
-@kernel
-def _late_over(conv, k):
-    """Denominator of the exact penalty (0) or compound (1) of a row."""
-    return PPM * conv.ratio_den * days_over(conv.penalty_day_count if k == 0 else conv.compound_day_count)
-
-
-@kernel
+@inlined
 def claim(conv, row, c):
     """What a row owes of a component now; the row must have lived to today."""
     if c <= INTEREST:
         return open_part(row, c) if row.due else 0
     if c > COMPOUND or not row.late_shown:
         return 0
-    k = c - PENALTY
-    run = rounded(row.run_q[k], row.run_r[k], _late_over(conv, k), conv.rounding, conv.unit)
-    return row.fixed[k] + run - row.paid[c] - row.gone[c]
+    return _late_claim(conv, row, c)
 
 
 @kernel
+def _late_claim(conv, row, c):
+    k = c - PENALTY
+    run = rounded(row.run_q[k], row.run_r[k], conv.late_over[k], conv.rounding, conv.unit)
+    return row.fixed[k] + run - row.paid[c] - row.gone[c]
+
+
+@inlined
 def rate_at(w, on):
     """The contract rate (ppm) of a day."""
     rate = w.rates[0].rate
@@ -140,56 +145,37 @@ def set_rate(w, on, rate):
     st.rates += 1
 
 
-@kernel
+@inlined
 def _grace_last(conv, row):
     start = row.due_on if conv.grace_from == SHIFTED else row.late_from
     return max(start + conv.grace_days, row.due_on)
 
 
-@kernel
+@inlined
 def _lateness_days(day_count, start, end):
-    """Days counted from start to end as the reference adds them up: 30/360 day by day."""
-    if day_count == THIRTY or day_count == THIRTY_E:
-        total = 0
-        for day in range(start, end):
-            total += days_counted(day_count, day, day + 1)
-        return total
-    return days_counted(day_count, start, end)
+    """Days counted from start to end as the reference adds them up, day by day: then 30/360 counts as 30E/360 does (a day
+    before the 31st is a 30th, so every 31st counts as a 30th), and so its days add up."""
+    return days_counted(THIRTY_E if day_count == THIRTY else day_count, start, end)
 
 
-@kernel
+@inlined
 def live_row(w, conv, row, today):
     """Let a row's lateness run up to (not including) today, and settle at the end of grace whether it is owed at all."""
-    if conv.has_penalty == 0 or today <= row.late_from or today <= row.lived_to:
-        row.lived_to = max(row.lived_to, today)
-        return
+    if conv.has_penalty and today > row.late_from and today > row.lived_to:
+        _live_late(w, conv, row, today)
+    row.lived_to = max(row.lived_to, today)
+
+
+@kernel
+def _live_late(w, conv, row, today):
     start, st = max(row.lived_to, row.late_from), w.state[0]
-    row.lived_to = today
     owed_p, owed_i = open_part(row, PRINCIPAL), open_part(row, INTEREST)
     if conv.restart_on_grace_end:
         start = max(start, row.late_from + conv.grace_days)
     if owed_p or owed_i or row.joined:
         at = start
         while at < today:
-            stop = today
-            if at < row.end < stop:
-                stop = row.end
-            if at < st.maturity < stop:
-                stop = st.maturity
-            if at < st.stopped < stop:
-                stop = st.stopped
-            for k in range(1, st.rates):
-                if at < w.rates[k].on < stop:
-                    stop = w.rates[k].on
-            paused = False
-            for k in range(st.pauses):
-                p = w.pauses[k]
-                if p.what & P_PENALTY:
-                    if at < p.start < stop:
-                        stop = p.start
-                    if at < p.end < stop:
-                        stop = p.end
-                    paused = paused or p.start <= at < p.end
+            stop, paused = _next_turn(w, row, at, today)
             if not paused and not (st.stopped != NO and at >= st.stopped):
                 _run(w, conv, row, at, stop, owed_p, owed_i if row.due or row.end <= at else 0)
             at = stop
@@ -202,6 +188,30 @@ def live_row(w, conv, row, today):
                 row.run_r[k] = 0
 
 
+@inlined
+def _next_turn(w, row, at, today):
+    """(the first day after `at`, today at the latest, on which rate, base or rules of lateness may change, whether paused)."""
+    stop, st, paused = today, w.state[0], False
+    if at < row.end < stop:
+        stop = row.end
+    if at < st.maturity < stop:
+        stop = st.maturity
+    if at < st.stopped < stop:
+        stop = st.stopped
+    for k in range(1, st.rates):
+        if at < w.rates[k].on < stop:
+            stop = w.rates[k].on
+    for k in range(st.pauses):
+        p = w.pauses[k]
+        if p.what & P_PENALTY:
+            if at < p.start < stop:
+                stop = p.start
+            if at < p.end < stop:
+                stop = p.end
+            paused = paused or p.start <= at < p.end
+    return stop, paused
+
+
 @kernel
 def _run(w, conv, row, at, stop, owed_p, owed_i):
     contract = rate_at(w, at)
@@ -211,10 +221,7 @@ def _run(w, conv, row, at, stop, owed_p, owed_i):
         w.state[0].status = GAP
         return
     if base:
-        n = _lateness_days(conv.penalty_day_count, at, stop)
-        q, r = add_product(row.run_q[0], row.run_r[0], base, rate, n, PPM * conv.ratio_den, days_over(conv.penalty_day_count))
-        row.run_q[0] = q
-        row.run_r[0] = r
+        _run_one(conv, row, 0, base, rate, _lateness_days(conv.penalty_day_count, at, stop))
     if conv.compound_on_interest:
         base = owed_i
         if row.joined:
@@ -222,12 +229,16 @@ def _run(w, conv, row, at, stop, owed_p, owed_i):
         if base:
             which = conv.compound_rate_after if at >= w.state[0].maturity else conv.compound_rate_before
             rate = rate if which == AT_PENALTY_RATE else contract * conv.ratio_den
-            n = _lateness_days(conv.compound_day_count, at, stop)
-            q, r = add_product(
-                row.run_q[1], row.run_r[1], base, rate, n, PPM * conv.ratio_den, days_over(conv.compound_day_count)
-            )
-            row.run_q[1] = q
-            row.run_r[1] = r
+            _run_one(conv, row, 1, base, rate, _lateness_days(conv.compound_day_count, at, stop))
+
+
+@kernel
+def _run_one(conv, row, k, base, rate, n):
+    """Penalty (0) or compound (1) on a base for n days."""
+    over = conv.penalty_over if k == 0 else conv.compound_over
+    q, r = add_product(row.run_q[k], row.run_r[k], base, rate, n, PPM * conv.ratio_den, over)
+    row.run_q[k] = q
+    row.run_r[k] = r
 
 
 @kernel
@@ -240,11 +251,17 @@ def live_rows(w, conv, today):
             live_row(w, conv, row, today)
         elif st.sorted and today <= row.due_on:
             break
+    _pass_done(w, conv)
+
+
+@inlined
+def _pass_done(w, conv):
+    st = w.state[0]
     while st.live < st.rows and _is_done(conv, w.rows[st.live]):
         st.live += 1
 
 
-@kernel
+@inlined
 def _is_done(conv, row):
     if not row.due or row.paid_on == NO or open_part(row, PRINCIPAL) or open_part(row, INTEREST):
         return False
@@ -254,19 +271,19 @@ def _is_done(conv, row):
 
 
 @kernel
-def _cut_segments(w, conv):
-    if conv.accruals != SEGMENT:
-        return
-    for i in range(w.state[0].live, w.state[0].rows):
+def _cut_segments(w, conv, today):
+    """Under segment accruals every payment ends a segment: what lateness has run is rounded and begins anew."""
+    for i in range(w.state[0].live, w.state[0].due_stop):
         row = w.rows[i]
+        live_row(w, conv, row, today)
         if row.late_shown:
             for k in range(2):
-                row.fixed[k] += rounded(row.run_q[k], row.run_r[k], _late_over(conv, k), conv.rounding, conv.unit)
+                row.fixed[k] += rounded(row.run_q[k], row.run_r[k], conv.late_over[k], conv.rounding, conv.unit)
                 row.run_q[k] = 0
                 row.run_r[k] = 0
 
 
-@kernel
+@inlined
 def _note_paid(row, today):
     if row.due and row.paid_on == NO and open_part(row, PRINCIPAL) + open_part(row, INTEREST) <= 0:
         row.paid_on = today
@@ -285,24 +302,32 @@ def _unpaid_principal(w):
 
 @kernel
 def _sort_seen(w):
-    """Note whether the rows not yet due stand last and in order of their due dates: loops over what is due stop there then."""
-    st, last = w.state[0], -FAR
-    st.sorted = 1
+    """Note whether the rows not yet due stand last and in order of their due dates (`sorted`). Then what looks for rows that are
+    due stops before row `due_stop`, and what looks for the next one to fall due begins there; otherwise both go through all."""
+    st, last = w.state[0], w.state[0].today
+    st.sorted, st.due_stop, st.fixed_to = 1, st.rows, st.live
     for i in range(st.live, st.rows):
         row = w.rows[i]
         if row.due:
-            if last > -FAR:
-                st.sorted = 0
+            st.sorted = st.sorted and st.due_stop == st.rows
         else:
-            if row.due_on < last:
-                st.sorted = 0
-            last = max(last, row.due_on)
+            st.due_stop = min(st.due_stop, i)
+            st.sorted = st.sorted and (row.due_on > last or (row.due_on == last and i > st.due_stop))
+            last = row.due_on
+    if not st.sorted:
+        st.due_stop = st.rows
 
 
-@kernel
+@inlined
+def _undue_from(w):
+    """The first row at which to look for rows that are not due."""
+    return w.state[0].due_stop if w.state[0].sorted else w.state[0].live
+
+
+@inlined
 def _next_due(w, after):
     st, best = w.state[0], FAR
-    for i in range(st.live, st.rows):
+    for i in range(_undue_from(w), st.rows):
         row = w.rows[i]
         if not row.due and after < row.due_on < best:
             best = row.due_on
@@ -311,47 +336,43 @@ def _next_due(w, after):
     return best
 
 
-@kernel
-def _fix_ended(w, conv, today):
-    for i in range(w.state[0].live, w.state[0].rows):
+@inlined
+def _fix_ended(w, today):
+    """The interest of a row whose period has ended stays as it is."""
+    st = w.state[0]
+    for i in range(st.fixed_to, st.rows):
         row = w.rows[i]
-        if row.fixed_interest < 0 and row.end <= today:
-            row.fixed_interest = row.interest
-        elif w.state[0].sorted and not row.due and row.end > today:
+        if row.end <= today:
+            if row.fixed_interest < 0:
+                row.fixed_interest = row.interest
+            if i == st.fixed_to:
+                st.fixed_to += 1
+        elif st.sorted and not row.due:
             break
 
 
 @kernel
 def _fall_due(w, loan, conv, on):
-    """Rows due on this day fall due; held money is used."""
+    """Rows due on this day, of which there is at least one, fall due; held money is used."""
     st = w.state[0]
-    falls = False
-    for i in range(st.live, st.rows):
-        row = w.rows[i]
-        if not row.due and row.due_on == on:
-            falls = True
-            break
-        if st.sorted and not row.due and row.due_on > on:
-            break
-    if not falls:
-        return
     if conv.has_penalty and conv.compound_joins == JOINS:
         for i in range(st.live, st.rows):
             if w.rows[i].due:
                 w.rows[i].joined = claim(conv, w.rows[i], COMPOUND)
-    _fix_ended(w, conv, on)
-    for i in range(st.live, st.rows):
+    _fix_ended(w, on)
+    for i in range(_undue_from(w), st.rows):
         row = w.rows[i]
         if not row.due and row.due_on == on:
             live_row(w, conv, row, on)
             row.due = 1
             _note_paid(row, on)
-        elif st.sorted and not row.due and row.due_on > on:
+            if st.sorted:
+                st.due_stop = i + 1
+        elif st.sorted:
             break
     if st.surplus:
         held = st.surplus
         st.surplus = 0
-        live_rows(w, conv, on)
         st.surplus = _pay_due(w, loan, conv, held, on, NO_LINE)
 
 
@@ -397,29 +418,37 @@ def _next_change(w, conv, today):
     return best
 
 
-@kernel
+@inlined
 def _advance(w, loan, conv, to):
     """Live from state.today to `to`, its due rows included, its events not."""
     st = w.state[0]
     if st.note_at != NO:
-        for i in range(st.live, st.rows):
-            _note_paid(w.rows[i], min(st.note_at, to))
+        _note_rows(w, min(st.note_at, to))
         st.note_at = NO
     if conv.has_penalty and conv.compound_joins == JOINS:
-        while st.today < to:
-            st.today = min(to, _next_change(w, conv, st.today))
-            for i in range(st.rows):
-                live_row(w, conv, w.rows[i], st.today)
-            _fall_due(w, loan, conv, st.today)
+        _step(w, loan, conv, to)
     else:
-        while True:
-            on = _next_due(w, st.today)
-            if on > to:
-                break
+        on = _next_due(w, st.today)
+        while on <= to:
             _fall_due(w, loan, conv, on)
             st.today = on
-    _fix_ended(w, conv, to)
+            on = _next_due(w, on)
+    _fix_ended(w, to)
     st.today = to
+
+
+@kernel
+def _step(w, loan, conv, to):
+    """As the reference does: from change to change, every row lived at each."""
+    st = w.state[0]
+    while st.today < to:
+        on = min(to, _next_change(w, conv, st.today))
+        falls = _next_due(w, st.today) == on
+        st.today = on
+        for i in range(st.rows):
+            live_row(w, conv, w.rows[i], on)
+        if falls:
+            _fall_due(w, loan, conv, on)
 
 
 @kernel
@@ -456,7 +485,7 @@ def _line(w, seq, on, kind):
     return i
 
 
-@kernel
+@inlined
 def _book(w, line, c, amount):
     if line >= 0:
         w.lines[line].amounts[c] += amount
@@ -464,10 +493,10 @@ def _book(w, line, c, amount):
             w.state[0].recovered[c] += amount
 
 
-@kernel
+@inlined
 def _pay_row(w, conv, row, c, amount, line):
-    if c > COMPOUND or amount == 0:
-        return amount
+    if amount == 0:
+        return 0
     part = min(amount, max(0, claim(conv, row, c)))
     if part:
         row.paid[c] += part
@@ -477,7 +506,7 @@ def _pay_row(w, conv, row, c, amount, line):
 
 
 @kernel
-def _pay_charges(w, c, amount, today, line):
+def _pay_charge(w, c, amount, today, line):
     for k in range(w.state[0].charges):
         charge = w.charges[k]
         if charge.component == c and charge.due_on <= today and charge.settled < charge.amount:
@@ -491,40 +520,77 @@ def _pay_charges(w, c, amount, today, line):
 
 @kernel
 def _pay_due(w, loan, conv, amount, today, line):
-    """Pay what is due by the allocation order; what is left."""
+    """Pay what is due by the allocation order, the second one when far overdue; what is left. Rows live up to today as the money
+    comes to them."""
     st = w.state[0]
-    order, by = conv.order, conv.by
+    which = 0
     if conv.over_dpd >= 0 and _days_past_due(w, conv, today)[0] > conv.over_dpd:
-        order, by = conv.over_order, conv.over_by
-    _cut_segments(w, conv)
-    if by == BY_COMPONENT:
-        for k in range(C):
-            amount = _pay_charges(w, order[k], amount, today, line)
-            if order[k] <= COMPOUND:
-                for i in range(st.live, st.rows):
-                    if amount == 0 or (st.sorted and not w.rows[i].due):
-                        break
-                    if w.rows[i].due:
-                        amount = _pay_row(w, conv, w.rows[i], order[k], amount, line)
+        which = 1
+    if conv.accruals == SEGMENT:
+        _cut_segments(w, conv, today)
+    if conv.by[which] == BY_COMPONENT:
+        amount = _pay_by_component(w, conv, which, amount, today, line)
     else:
-        rank = 0
-        while order[rank] != PRINCIPAL:
-            rank += 1
-        for k in range(rank):
-            amount = _pay_charges(w, order[k], amount, today, line)
-        for i in range(st.live, st.rows):
-            if amount == 0 or (st.sorted and not w.rows[i].due):
-                break
-            if w.rows[i].due:
-                for k in range(C):
-                    amount = _pay_row(w, conv, w.rows[i], order[k], amount, line)
-        for k in range(rank, C):
-            amount = _pay_charges(w, order[k], amount, today, line)
-    for i in range(st.live, st.rows):
-        if st.sorted and not w.rows[i].due:
-            break
-        _note_paid(w.rows[i], today)
+        amount = _pay_by_instalment(w, conv, which, amount, today, line)
+    if st.note_at != NO:
+        _note_rows(w, today)
+    _pass_done(w, conv)
     return amount
+
+
+@kernel
+def _pay_by_instalment(w, conv, which, amount, today, line):
+    """Charges that stand before principal in the order, then row by row, then the other charges."""
+    st = w.state[0]
+    if st.charges:
+        amount = _pay_charges(w, conv, which, True, amount, today, line)
+    for i in range(st.live, st.due_stop):
+        if amount == 0:
+            return 0
+        row = w.rows[i]
+        if row.due:
+            live_row(w, conv, row, today)
+            for k in range(4):
+                amount = _pay_row(w, conv, row, conv.row_order[which, k], amount, line)
+            _note_paid(row, today)
+    return _pay_charges(w, conv, which, False, amount, today, line) if st.charges else amount
+
+
+@kernel
+def _pay_charges(w, conv, which, before, amount, today, line):
+    """Charges in the order of their components, those before principal or the rest."""
+    rank = 0
+    while conv.order[which, rank] != PRINCIPAL:
+        rank += 1
+    for k in range(0 if before else rank, rank if before else C):
+        amount = _pay_charge(w, conv.order[which, k], amount, today, line)
+    return amount
+
+
+@kernel
+def _pay_by_component(w, conv, which, amount, today, line):
+    """Component by component, in each row by row."""
+    st = w.state[0]
+    for k in range(C):
+        c = conv.order[which, k]
+        if st.charges:
+            amount = _pay_charge(w, c, amount, today, line)
+        if c <= COMPOUND:
+            for i in range(st.live, st.due_stop):
+                if amount == 0:
+                    return 0
+                row = w.rows[i]
+                if row.due:
+                    live_row(w, conv, row, today)
+                    amount = _pay_row(w, conv, row, c, amount, line)
+                    _note_paid(row, today)
+    return amount
+
+
+@kernel
+def _note_rows(w, today):
+    for i in range(w.state[0].live, w.state[0].rows):
+        _note_paid(w.rows[i], today)
 
 
 @kernel
@@ -578,6 +644,7 @@ def _payment(w, loan, conv, seq, on, kind, amount, today):
     rest = _pay_due(w, loan, conv, amount, today, line)
     if rest == 0:
         return
+    live_rows(w, conv, today)
     if conv.surplus == TO_NEXT:
         rest = _pay_next(w, rest, line)
     elif conv.surplus == TO_SHORTEN or conv.surplus == TO_KEEP_TERM:
@@ -616,7 +683,9 @@ def _prepay(w, loan, conv, amount, mode, today, line):
         _book(w, line, INTEREST, settled)
         st.paid_total += settled
         amount -= settled
-        if settled == accrued and today > current.start:
+        if settled < accrued:
+            current.paid[INTEREST] += settled
+        elif today > current.start:
             current.settled_at = today
     balance = _undue_principal(w, n)
     part = min(amount, balance)
@@ -768,7 +837,7 @@ def _on_repay_part(w, loan, conv, ev, amount, today):
     share = w.rows[w.rows.shape[0] - 1]
     share.start, share.end, share.settled_at, share.free, share.stop_first = row.start, row.end, row.settled_at, 0, -1
     share.odd, share.periods = 0, 1
-    own_q, own_r, own_d = 0, 0, days_over(conv.day_count)
+    own_q, own_r, own_d = 0, 0, conv.over
     set_piece(share, row.piece_on, part, row.piece_rate)
     p = row.piece_more
     while p >= 0:
@@ -839,7 +908,9 @@ def _on_payoff(w, loan, conv, ev, today):
     st.surplus = 0
     for i in range(st.rows):
         w.rows[i].due = 1
+    _sort_seen(w)
     st.surplus = _pay_due(w, loan, conv, max(owed, 0), today, line)
+    _note_rows(w, today)
 
 
 @kernel
@@ -851,11 +922,13 @@ def _on_acceleration(w, loan, conv, today):
     n = _find_undue(w, today)
     if n:
         _collapse(w, conv, n, today)
+    _sort_seen(w)
     st.accelerated, st.maturity = 1, today
     if st.surplus:
         held = st.surplus
         st.surplus = 0
         st.surplus = _pay_due(w, loan, conv, held, today, NO_LINE)
+        _note_rows(w, today)
 
 
 @kernel
@@ -888,7 +961,8 @@ def _on_rate_change(w, loan, conv, ev, d, today):
 @kernel
 def _on_waiver(w, conv, ev, amount, today):
     line = _line(w, ev.seq, ev.on, ev.kind)
-    _cut_segments(w, conv)
+    if conv.accruals == SEGMENT:
+        _cut_segments(w, conv, today)
     left, c, st = amount if amount >= 0 else 10**18, ev.component, w.state[0]
     if c <= COMPOUND:
         for i in range(st.live, st.rows):
@@ -926,7 +1000,7 @@ def _on_defer(w, loan, conv, d, today):
         q, r = add_product(0, 0, balance, rate, conv.months * k, PPM, 12)
         waiting = rounded(q, r, PPM * 12, conv.rounding, conv.unit)
     else:
-        over = days_over(conv.day_count)
+        over = conv.over
         q, r = add_product(
             0, 0, balance, rate, days_counted(conv.day_count, old_end, _shifted(loan, conv, old_end, k)), PPM, over
         )
@@ -1014,8 +1088,7 @@ def _on_reamortise(w, loan, conv, ev, d, today):
                 charge.settled = charge.amount
                 balance += part
                 _book(w, line, c, part)
-    for i in range(st.live, st.rows):
-        _note_paid(w.rows[i], today)
+    _note_rows(w, today)
     for k in range(n - 1, -1, -1):
         _remove(w, w.undue[k])
     if d.rows < 1 or d.rows + 2 > w.undue.shape[0]:
@@ -1068,7 +1141,8 @@ def _on_guarantor(w, conv, ev, d, today):
         row = w.rows[i]
         if row.due and open_part(row, PRINCIPAL) + open_part(row, INTEREST) > 0:
             oldest = min(oldest, row.late_from)
-    _cut_segments(w, conv)
+    if conv.accruals == SEGMENT:
+        _cut_segments(w, conv, today)
     moved = 0
     for j in range(d.share_count):
         c, num, den = d.share_component[j], d.share_num[j], d.share_den[j]
@@ -1142,6 +1216,7 @@ def _on_settlement(w, loan, conv, ev, amount, today):
         _collapse(w, conv, n, today)
     for i in range(st.rows):
         w.rows[i].due = 1
+    _sort_seen(w)
     _payment(w, loan, conv, ev.seq, ev.on, ev.kind, amount, today)
     for i in range(st.rows):
         row = w.rows[i]
@@ -1154,7 +1229,7 @@ def _on_settlement(w, loan, conv, ev, amount, today):
     st.stopped = today
 
 
-@kernel
+@woven
 def _apply(w, loan, conv, ev, amount, d, today):
     st, kind = w.state[0], ev.kind
     if kind == E_PAYMENT or kind == E_DEBIT:
@@ -1242,12 +1317,69 @@ def _reversed(events, details, low, high, known_at, seq):
     return False
 
 
+@inlined
+def _is_sound(e, details):
+    """Whether an event is of a compiled kind, in range and without an `event_problem`; otherwise the reference speaks."""
+    low = -1 if e.kind == E_WAIVER else 0
+    if not (0 <= e.detail < len(details) and low <= e.amount <= PRINCIPAL_MINOR_MAX and abs(e.on) <= DAY_MAX):
+        return False
+    return (e.kind == E_PAYMENT and e.detail == 0) or _is_sound_detail(e, details[e.detail])
+
+
 @kernel
-def _choose(w, events, details, low, high, as_of, known_at):
-    """Indices of the events that count, by (day, seq), in w.chosen; how many, -1 when there are too many."""
-    special = False
+def _is_sound_detail(e, d):
+    if e.kind == E_JUDGMENT or e.kind > E_ADJUSTMENT:
+        return False
+    if e.kind == E_ADJUSTMENT and (d.from_day != NO or d.until != NO):
+        return False
+    if not -1 <= d.rate_ppm <= RATE_PPM_MAX or (e.kind == E_RATE and d.rate_ppm < 0):
+        return False
+    if (e.kind == E_PAUSE or e.kind == E_EXTENSION) and d.until == NO:
+        return False
+    if e.kind == E_DEFER and not 0 <= d.rows <= ROW_COUNT_MAX:
+        return False
+    for k in range(d.share_count):
+        if not 0 <= d.share_num[k] <= d.share_den[k]:
+            return False
+    return e.kind != E_CHARGE or e.component == PENALTY or e.component >= FEE
+
+
+@kernel
+def _chained(events, details, low, high, known_at):
+    """Whether a reversal of a reversal is itself reversed, or came before what it reverses: the reference unwinds those."""
     for i in range(low, high):
+        e = events[i]
+        if e.kind == E_REVERSAL and e.recorded_at <= known_at:
+            for j in range(low, high):
+                f = events[j]
+                if f.kind == E_REVERSAL and f.recorded_at <= known_at and f.seq == details[e.detail].of_seq:
+                    if f.seq > e.seq or _reverses_one(events, details, low, high, known_at, f):
+                        return True
+    return False
+
+
+@kernel
+def _reverses_one(events, details, low, high, known_at, f):
+    of_seq = details[f.detail].of_seq
+    for k in range(low, high):
+        g = events[k]
+        if g.kind == E_REVERSAL and g.recorded_at <= known_at and g.seq == of_seq and g.seq != f.seq:
+            return True
+    return False
+
+
+@woven
+def _choose(w, events, details, low, high, as_of, known_at):
+    """Indices of the events that count, by (day, seq), in w.chosen; how many, -1 when too many or one is out of range."""
+    special, w.state[0].adjusted = False, 0
+    for i in range(low, high):
+        if not _is_sound(events[i], details):
+            return -1
         special = special or events[i].kind == E_REVERSAL
+        if events[i].kind == E_ADJUSTMENT:
+            w.state[0].adjusted = 1
+    if special and _chained(events, details, low, high, known_at):
+        return -1
     n = 0
     for i in range(low, high):
         e = events[i]
@@ -1318,6 +1450,23 @@ def _days_past_due(w, conv, today):
 
 
 @kernel
+def _answer_rows(w, out):
+    """What the rows say of themselves: how many fell due and were paid, what is open, the last dates."""
+    st = w.state[0]
+    out.row_outstanding = out.due_count = out.paid_count = 0
+    out.last_due_on = out.maturity_on = NO
+    for i in range(st.rows):
+        row = w.rows[i]
+        out.row_outstanding += open_part(row, PRINCIPAL) + open_part(row, INTEREST)
+        out.maturity_on = max(out.maturity_on, row.due_on)
+        if row.due:
+            out.due_count += 1
+            out.last_due_on = max(out.last_due_on, row.due_on)
+        if row.paid_on != NO:
+            out.paid_count += 1
+
+
+@kernel
 def _answer(w, conv, out, today):
     st = w.state[0]
     out.principal = out.interest = out.accrued = out.penalty = out.compound = 0
@@ -1345,6 +1494,7 @@ def _answer(w, conv, out, today):
             out.accrued += _accrued(w, conv, row, today)
             if out.next_due_on == NO:
                 out.next_due_on, out.next_due = row.due_on, p + open_part(row, INTEREST)
+    _answer_rows(w, out)
     for k in range(st.charges):
         charge = w.charges[k]
         owed = charge.amount - charge.settled
@@ -1382,41 +1532,58 @@ def _answer(w, conv, out, today):
         out.recovered[c] = st.recovered[c] if st.is_written_off else 0
 
 
-@kernel
+@inlined
+def _in_bounds(w, loan, conv, as_of):
+    """Whether the loan lies where the numbers here are exact: the bounds of `Terms.problems` and those of the scratch."""
+    return (
+        conv.gap == 0
+        and 0 < loan.principal <= PRINCIPAL_MINOR_MAX
+        and 0 <= loan.rate <= RATE_PPM_MAX
+        and 0 <= loan.instalments <= ROW_COUNT_MAX
+        and (loan.instalments > 0 or conv.method == INTEREST_ONLY or conv.method == BULLET or conv.method == CUSTOM)
+        and 0 <= loan.custom_count <= w.undue.shape[0] - 4
+        and 0 <= loan.due_day <= 31
+        and abs(loan.disbursed_on) <= DAY_MAX
+        and abs(as_of) <= DAY_MAX
+        and (loan.first_due_on == NO or abs(loan.first_due_on) <= DAY_MAX)
+        and (loan.maturity_on == NO or abs(loan.maturity_on) <= DAY_MAX)
+    )
+
+
+@woven
 def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     st = w.state[0]
     st.status, st.status_seq = OK, 0
     st.rows = st.live = st.charges = st.pauses = st.debits = st.lines = st.pieces = st.stops = 0
     st.surplus = st.paid_total = st.accelerated = st.is_written_off = st.class_code = 0
     st.stopped = st.guaranteed_from = st.note_at = NO
-    st.rates, st.sorted = 1, 1
+    st.rates = 1
     w.rates[0].on, w.rates[0].rate = NO, loan.rate
     for c in range(C):
         st.subrogated[c] = 0
     n = _choose(w, events, details, low, high, as_of, known_at)
-    if conv.gap or n < 0 or loan.instalments + 4 > w.undue.shape[0] or loan.custom_count + 4 > w.undue.shape[0]:
+    if n < 0 or not _in_bounds(w, loan, conv, as_of):
         st.status = GAP
         return
-    adjusted = False
-    for i in range(low, high):
-        adjusted = adjusted or events[i].kind == E_ADJUSTMENT
-        if events[i].kind == E_JUDGMENT:
-            st.status = GAP
-            return
     st.level = make_plan(w, loan, conv)
+    st.today = loan.disbursed_on - 1
     _rows_changed(w)
     st.today = loan.disbursed_on
-    _fall_due(w, loan, conv, st.today)
-    _fix_ended(w, conv, st.today)
+    if _next_due(w, st.today - 1) == st.today:
+        _fall_due(w, loan, conv, st.today)
+    _fix_ended(w, st.today)
     for k in range(n):
         e = events[w.chosen[k]]
         if st.status != OK:
             return
         if e.on > st.today:
             _advance(w, loan, conv, e.on)
-        live_rows(w, conv, st.today)
-        amount = _adjusted_amount(events, details, low, high, known_at, e) if adjusted else e.amount
-        _apply(w, loan, conv, e, amount, details[e.detail], st.today)
+        amount = _adjusted_amount(events, details, low, high, known_at, e) if st.adjusted else e.amount
+        if e.kind == E_PAYMENT and e.detail == 0:
+            _payment(w, loan, conv, e.seq, e.on, E_PAYMENT, amount, st.today)
+        else:
+            live_rows(w, conv, st.today)
+            _apply(w, loan, conv, e, amount, details[e.detail], st.today)
     if st.status != OK:
         return
     if as_of > st.today:
@@ -1454,6 +1621,7 @@ def rows_out(works, conv, out):
 def work_new(terms: K.TermsColumns) -> np.ndarray:
     """Scratch of one thread for these terms: one record of WORK."""
     works = np.zeros(1, WORK).view(np.recarray)
+    blank_set(works)
     calendars_set(works, terms)
     return works
 
@@ -1464,4 +1632,5 @@ def calendars_set(works: np.ndarray, terms: K.TermsColumns) -> None:
     works["calendars"][0, :count, : terms.calendars.shape[1]] = terms.calendars[:count]
 
 
+assert ROW_COUNT_MAX + 4 < ROWS_MAX
 assert RATIO_DEN_MAX * PPM * 365 * 366 * K.UNIT_MAX < 2**62

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from tideover.engine.columns import CALENDAR_DAYS
-from tideover.engine.compiled import kernel
+from tideover.engine.compiled import inlined, kernel
 from tideover.engine.terms import BusinessDay, DayCount
 
 THIRTY_360, THIRTY_E = int(DayCount.THIRTY_360), int(DayCount.THIRTY_E_360)
-ISDA, ACT_365F = int(DayCount.ACT_ACT_ISDA), int(DayCount.ACT_365F)
-ACT_364, ACT_36525 = int(DayCount.ACT_364), int(DayCount.ACT_36525)
+ISDA, ACT_36525 = int(DayCount.ACT_ACT_ISDA), int(DayCount.ACT_36525)
 UNADJUSTED, FOLLOWING = int(BusinessDay.UNADJUSTED), int(BusinessDay.FOLLOWING)
 MODIFIED_FOLLOWING, MODIFIED_PRECEDING = int(BusinessDay.MODIFIED_FOLLOWING), int(BusinessDay.MODIFIED_PRECEDING)
 
@@ -36,13 +35,13 @@ def day_of(year, month, dom):
     return era * 146097 + yoe * 365 + yoe // 4 - yoe // 100 + doy - 719468
 
 
-@kernel
+@inlined
 def leap(year):
     """Whether a year has 366 days."""
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
-@kernel
+@inlined
 def month_length(year, month):
     """Days of a month."""
     if month == 2:
@@ -74,15 +73,16 @@ def _walk(open_days, on, by):
     return on
 
 
-@kernel
+@inlined
 def adjusted(conv, calendars, on):
     """`on` moved to a working day by the terms' convention. `row_dates` leaves days near the calendar's ends to the reference."""
-    how = conv.business_day
-    if how == UNADJUSTED or on < 0 or on >= CALENDAR_DAYS:
+    if conv.business_day == UNADJUSTED or on < 0 or on >= CALENDAR_DAYS or calendars[conv.calendar, on] == 1:
         return on
-    open_days = calendars[conv.calendar]
-    if open_days[on] == 1:
-        return on
+    return _moved(conv.business_day, calendars[conv.calendar], on)
+
+
+@kernel
+def _moved(how, open_days, on):
     by = 1 if how == FOLLOWING or how == MODIFIED_FOLLOWING else -1
     moved = _walk(open_days, on, by)
     if (how == MODIFIED_FOLLOWING or how == MODIFIED_PRECEDING) and civil(moved)[1] != civil(on)[1]:
@@ -90,32 +90,17 @@ def adjusted(conv, calendars, on):
     return moved
 
 
-@kernel
-def days_over(day_count):
-    """The denominator of `days_counted`."""
-    if day_count == ACT_365F:
-        return 365
-    if day_count == ISDA:
-        return 365 * 366
-    if day_count == ACT_364:
-        return 364
-    if day_count == ACT_36525:
-        return 1461
-    return 360
-
-
-@kernel
+@inlined
 def days_counted(day_count, start, end):
-    """The share of a year between two days, times `days_over`; twin of reference_schedule.year_share."""
-    if day_count == THIRTY_360 or day_count == THIRTY_E:
-        y1, m1, d1 = civil(start)
-        y2, m2, d2 = civil(end)
-        d1 = min(d1, 30)
-        if day_count == THIRTY_E:
-            d2 = min(d2, 30)
-        elif d2 == 31 and d1 == 30:
-            d2 = 30
-        return (y2 - y1) * 360 + (m2 - m1) * 30 + d2 - d1
+    """The share of a year between two days, times DAYS_OVER; twin of reference_schedule.year_share."""
+    if day_count == THIRTY_360 or day_count == THIRTY_E or day_count == ISDA:
+        return _by_calendar(day_count, start, end)
+    return (end - start) * 4 if day_count == ACT_36525 else end - start
+
+
+@kernel
+def _by_calendar(day_count, start, end):
+    """`days_counted` where it matters in which months or years the days lie."""
     if day_count == ISDA:
         total, at = 0, start
         while at < end:
@@ -124,6 +109,11 @@ def days_counted(day_count, start, end):
             total += (stop - at) * (365 if leap(year) else 366)
             at = stop
         return total
-    if day_count == ACT_36525:
-        return (end - start) * 4
-    return end - start
+    y1, m1, d1 = civil(start)
+    y2, m2, d2 = civil(end)
+    d1 = min(d1, 30)
+    if day_count == THIRTY_E:
+        d2 = min(d2, 30)
+    elif d2 == 31 and d1 == 30:
+        d2 = 30
+    return (y2 - y1) * 360 + (m2 - m1) * 30 + d2 - d1

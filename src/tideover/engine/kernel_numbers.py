@@ -6,7 +6,7 @@ split before they are formed. No float decides anything: floats only choose betw
 
 from __future__ import annotations
 
-from tideover.engine.compiled import kernel
+from tideover.engine.compiled import inlined, kernel
 from tideover.engine.terms import Rounding
 
 HALF_EVEN, UP, DOWN = int(Rounding.HALF_EVEN), int(Rounding.UP), int(Rounding.DOWN)
@@ -16,7 +16,7 @@ ONE = 1 << 60
 AMBIGUOUS = -1
 
 
-@kernel
+@inlined
 def add_product(q, r, a, b, n, m, d):
     """(q, r) over m*d, plus a*b*n/(m*d). Bounds: |a| <= 6e15, b <= 1e9, m <= 1e8, d <= 2e6, n <= 2e7."""
     over = m * d
@@ -24,6 +24,13 @@ def add_product(q, r, a, b, n, m, d):
         p = a * b * n + r
         whole = p // over
         return q + whole, p - whole * over
+    return _add_large(q, r, a, b, n, m, d)
+
+
+@kernel
+def _add_large(q, r, a, b, n, m, d):
+    """`add_product` by parts, where the whole product would leave 63 bits."""
+    over = m * d
     # a*b/m = q1 + r1/m; then times n over d, again by parts.
     q1 = (a // m) * b + ((a % m) * b) // m
     r1 = ((a % m) * b) % m
@@ -32,7 +39,7 @@ def add_product(q, r, a, b, n, m, d):
     return q + q2 * n + (r2 * n) // d + rest // over, rest % over
 
 
-@kernel
+@inlined
 def rounded(q, r, over, mode, unit):
     """q + r/over rounded to a multiple of `unit`; twin of reference_schedule.round_exact."""
     m = q % unit if unit > 1 else 0
@@ -42,13 +49,9 @@ def rounded(q, r, over, mode, unit):
     if mode == UP:
         return floor + unit
     twice, whole = 2 * (m * over + r), unit * over
-    if twice > whole:
-        return floor + unit
-    if twice < whole:
+    if twice == whole and mode == HALF_EVEN and (floor // unit) % 2 == 0:
         return floor
-    if mode == HALF_EVEN and (floor // unit) % 2 == 0:
-        return floor
-    return floor + unit
+    return floor + (unit if twice >= whole else 0)
 
 
 @kernel
@@ -58,7 +61,7 @@ def share_rounded(amount, num, den, mode, unit):
     return rounded(q, ((amount % den) * num) % den, den, mode, unit)
 
 
-@kernel
+@inlined
 def _times(a, b):
     """a*b/2^60 of two numbers below 2^60, at most 2 too small."""
     a1, a0, b1, b0 = a >> BITS, a & MASK, b >> BITS, b & MASK

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tideover.engine.columns import CALENDAR_DAYS, CALENDARS_MAX, LINE, NO, C, _ints
-from tideover.engine.compiled import kernel
+from tideover.engine.columns import CALENDAR_DAYS, CALENDARS_MAX, LINE, NO, PPM, C, _ints
+from tideover.engine.compiled import inlined, kernel
 from tideover.engine.kernel_dates import (
     UNADJUSTED,
     adjusted,
     civil,
-    day_of,
     days_counted,
-    days_over,
     month_length,
     months_later,
     step,
@@ -23,7 +21,6 @@ from tideover.engine.kernel_dates import (
 from tideover.engine.kernel_numbers import AMBIGUOUS, add_product, level_instalment, rounded
 from tideover.engine.terms import DayCount, FirstPeriod, Method, OddFirst, PartPeriod, Residue, RoundWhere, Shift
 
-PPM = 1_000_000
 ANNUITY, EQUAL_PRINCIPAL, FLAT = int(Method.ANNUITY), int(Method.EQUAL_PRINCIPAL), int(Method.FLAT)
 INTEREST_ONLY, BULLET, CUSTOM = int(Method.INTEREST_ONLY), int(Method.BULLET), int(Method.CUSTOM)
 PERIODS, PROPORTION, BY_DAYS = int(DayCount.PERIODS), int(PartPeriod.PROPORTION), int(FirstPeriod.DAYS)
@@ -58,21 +55,22 @@ DEBIT = np.dtype(_ints("code", "amount", "taken"))
 STATE = np.dtype(
     [
         *_ints(
-            "status", "status_seq", "today", "rows", "live", "sorted", "level", "surplus", "maturity", "accelerated",
-            "paid_total", "stopped", "rates", "charges", "pauses", "debits", "lines", "pieces", "stops", "is_written_off",
-            "guaranteed_from", "class_code", "note_at",
+            "status", "status_seq", "today", "rows", "live", "due_stop", "fixed_to", "sorted", "level", "surplus", "maturity",
+            "accelerated", "paid_total", "stopped", "rates", "charges", "pauses", "debits", "lines", "pieces", "stops",
+            "is_written_off", "guaranteed_from", "class_code", "note_at", "adjusted",
         ),
         ("subrogated", "i8", (C,)),
         ("written_off", "i8", (C,)),
         ("recovered", "i8", (C,)),
     ]
 )  # fmt: skip
-ROWS_MAX, EVENTS_MAX, SMALL_MAX = 2400, 4096, 256
+ROWS_MAX, EVENTS_MAX, SMALL_MAX = 2600, 4096, 256
 BALANCE_MAX = 2 * 10**13
 """Largest balance (minor units) that a plan may carry here; above it the reference answers."""
 WORK = np.dtype(
     [
         ("state", STATE, (1,)),
+        ("blank", ROW, (1,)),
         ("rows", ROW, (ROWS_MAX,)),
         ("undue", "i8", (ROWS_MAX,)),
         ("custom", "i8", (ROWS_MAX, 3)),
@@ -92,7 +90,15 @@ WORK = np.dtype(
 a scratch of fixed size; a loan that needs more is a GAP."""
 
 
-@kernel
+def blank_set(works: np.ndarray) -> None:
+    """Give a scratch the row that new ones are copied from."""
+    blank = works["blank"][0, 0]
+    blank["fixed_interest"] = blank["piece_more"] = blank["stop_first"] = -1
+    blank["periods"] = 1
+    blank["settled_at"] = blank["lived_to"] = blank["paid_on"] = NO
+
+
+@inlined
 def new_row(w, start, end, due_on, late_from):
     """Append an empty row; its index."""
     st = w.state[0]
@@ -102,29 +108,13 @@ def new_row(w, start, end, due_on, late_from):
         i -= 1
         st.rows = i
     st.rows += 1
+    w.rows[i] = w.blank[0]
     row = w.rows[i]
     row.start, row.end, row.due_on, row.late_from = start, end, due_on, late_from
-    row.principal = row.balance = row.interest = row.extra_interest = 0
-    row.fixed_interest = -1
-    row.periods = 1
-    row.odd = row.free = row.defer_out = 0
-    row.settled_at = NO
-    row.carried_q = row.carried_r = 0
-    row.pieces = 0
-    row.piece_more = row.stop_first = -1
-    row.due = row.late_shown = row.joined = 0
-    row.lived_to = row.paid_on = NO
-    for k in range(4):
-        row.paid[k] = 0
-        row.gone[k] = 0
-    for k in range(2):
-        row.run_q[k] = 0
-        row.run_r[k] = 0
-        row.fixed[k] = 0
     return i
 
 
-@kernel
+@inlined
 def set_piece(row, on, balance, rate):
     """One span alone."""
     row.pieces = 1
@@ -239,7 +229,7 @@ def _odd_days(conv, row):
 @kernel
 def interest_exact(w, conv, row, until):
     """(q, r, d): exact interest from the row's start (or last settlement) to `until` is q + r/(PPM*d) minor units."""
-    d = days_over(conv.day_count)
+    d = conv.over
     if row.free or row.pieces == 0:
         return 0, 0, d
     begin = row.start if row.settled_at == NO else max(row.start, row.settled_at)
@@ -281,16 +271,29 @@ def interest_exact(w, conv, row, until):
     return q, r, d
 
 
-@kernel
+@inlined
 def planned_interest(w, conv, row):
     """The row's interest, rounded once: what has been fixed, else what its spans give."""
     if row.fixed_interest >= 0:
         return row.fixed_interest
     if row.defer_out:
         return 0
+    whole = row.pieces == 1 and row.piece_on <= row.start < row.end and row.settled_at == NO and row.stop_first < 0
+    if whole and not (row.carried_q or row.carried_r or row.free or row.odd) and conv.round_where != PER_DAY:
+        if conv.day_count == PERIODS:
+            n = (conv.months * 30 + conv.step_days) * row.periods
+        else:
+            n = days_counted(conv.day_count, row.start, row.end)
+        q, r = add_product(0, 0, row.piece_balance, row.piece_rate, n, PPM, conv.over)
+        return rounded(q, r, PPM * conv.over, conv.rounding, conv.unit) + row.extra_interest
+    return _interest_of_spans(w, conv, row)
+
+
+@kernel
+def _interest_of_spans(w, conv, row):
     q, r, d = interest_exact(w, conv, row, row.end)
     if row.carried_q or row.carried_r:
-        if d != days_over(conv.day_count):
+        if d != conv.over:
             w.state[0].status = GAP
         q, r = q + row.carried_q, r + row.carried_r
         q, r = q + r // (PPM * d), r % (PPM * d)
@@ -329,7 +332,7 @@ def _level(w, loan, conv, method, balance, rate, count):
     return 0
 
 
-@kernel
+@inlined
 def _principal(w, loan, conv, method, row, index, level, left, last, first_plan, rate):
     if method == CUSTOM and first_plan:
         return w.custom[index, 1]
@@ -366,7 +369,7 @@ def fill(w, loan, conv, n, balance, rate, first_plan, keep, level, method):
         total = flat_total(loan, conv)
         each = rounded(total // loan.instalments, total % loan.instalments, loan.instalments, conv.rounding, conv.unit)
         rest = total - each * (loan.instalments - 1)
-    left, carried_q, carried_r, over = balance, 0, 0, days_over(conv.day_count)
+    left, carried_q, carried_r, over = balance, 0, 0, conv.over
     for k in range(n):
         row = w.rows[w.undue[k]]
         last = k + 1 == n
@@ -399,18 +402,24 @@ def fill(w, loan, conv, n, balance, rate, first_plan, keep, level, method):
     return level
 
 
-@kernel
+@inlined
 def row_dates(w, loan, conv, on, is_last):
     """(end, due on, late from) of a row with nominal due date `on`."""
     if conv.business_day != UNADJUSTED and not 31 <= on < CALENDAR_DAYS - 31:
         w.state[0].status = GAP
-    due = adjusted(conv, w.calendars, on)
-    end = due if conv.accrual_dates == SHIFTED else on
     if conv.settlement_day and not (is_last and (conv.method == BULLET or conv.method == INTEREST_ONLY)):
-        end = months_later(on, 0, conv.settlement_day) + conv.settlement_day_counted
-        if conv.debit_day:
-            on = months_later(on, 0, conv.debit_day)
-        due = adjusted(conv, w.calendars, on)
+        return _settled_dates(w, conv, on)
+    due = adjusted(conv, w.calendars, on)
+    return (due if conv.accrual_dates == SHIFTED else on), due, (due if conv.late_from == SHIFTED else on)
+
+
+@kernel
+def _settled_dates(w, conv, on):
+    """`row_dates` under terms that settle on one day of the month and debit on another."""
+    end = months_later(on, 0, conv.settlement_day) + conv.settlement_day_counted
+    if conv.debit_day:
+        on = months_later(on, 0, conv.debit_day)
+    due = adjusted(conv, w.calendars, on)
     return end, due, (due if conv.late_from == SHIFTED else on)
 
 
@@ -436,7 +445,7 @@ def _first_to_maturity(loan, conv):
     return first
 
 
-@kernel
+@inlined
 def _add_planned(w, loan, conv, on, start, is_last):
     end, due, late = row_dates(w, loan, conv, on, is_last)
     new_row(w, start, end, due, late)
@@ -462,11 +471,13 @@ def make_plan(w, loan, conv):
         _add_planned(w, loan, conv, loan.maturity_on, at, True)
     elif conv.months:
         year, month, dom = civil(loan.first_due_on)
-        due_day, index = (loan.due_day if loan.due_day else dom), year * 12 + month - 1
+        due_day, on, month_start = (loan.due_day if loan.due_day else dom), loan.first_due_on, loan.first_due_on - dom
         for k in range(loan.instalments):
-            y, m = (index + k * conv.months) // 12, (index + k * conv.months) % 12 + 1
-            on = day_of(y, m, min(due_day, month_length(y, m))) if k else loan.first_due_on
             at = _add_planned(w, loan, conv, on, at, k + 1 == loan.instalments)
+            for _ in range(conv.months):
+                month_start += month_length(year, month)
+                year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+            on = month_start + min(due_day, month_length(year, month))
     else:
         for k in range(loan.instalments):
             at = _add_planned(w, loan, conv, loan.first_due_on + k * conv.step_days, at, k + 1 == loan.instalments)

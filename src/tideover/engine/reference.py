@@ -7,29 +7,35 @@ So a payment on a due date pays that row, and `as_of` D means after D's events w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from fractions import Fraction
 
+from tideover.engine import reference_interest, reference_judgment, reference_plans, reference_rows
+from tideover.engine.event_problems import event_problem
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, EventRejected, PauseWhat, PrepayMode, RowPolicy
+from tideover.engine.reference_charges import charge_waive
+from tideover.engine.reference_outstanding import follow, is_outstanding, pay_ahead, tail
 from tideover.engine.reference_schedule import (
+    BASIS,
     PPM,
     PlanRow,
     dated_rows,
     fill,
     months_later,
     months_per_step,
-    plan,
     planned_interest,
     round_exact,
     row_interest_exact,
+    row_share,
     step,
     year_share,
 )
+from tideover.engine.reference_state import Charge, Ledger, State
 from tideover.engine.standing import Row, Standing, TraceLine
 from tideover.engine.terms import (
-    COMPONENT_COUNT,
     NO_DAY,
+    PERIOD_COUNTS,
     Accruals,
     AllocateBy,
     Component,
@@ -39,6 +45,7 @@ from tideover.engine.terms import (
     MaterialityPer,
     Method,
     PenaltyBase,
+    PenaltyTerms,
     PrepaymentInterest,
     Shift,
     Surplus,
@@ -46,79 +53,41 @@ from tideover.engine.terms import (
     date_of,
 )
 
-DAILY_COUNTS = frozenset({DayCount.THIRTY_360, DayCount.THIRTY_E_360})
-"""Day counts whose days do not add up to their span: lateness under them is taken day by day."""
+ADDITIVE_COUNTS = frozenset({*BASIS, DayCount.ACT_ACT_ISDA})
+"""Day counts whose days add up to their span: under any other, lateness is taken day by day."""
 MONEY_IN = frozenset(
     {
         EventKind.PAYMENT, EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.PAYOFF, EventKind.DEBIT,
         EventKind.SETTLEMENT, EventKind.GUARANTOR_PAYMENT,
     }
 )  # fmt: skip
+REPLANS = frozenset(
+    {EventKind.RATE_CHANGE, EventKind.DEFER, EventKind.REAMORTISE, EventKind.NEW_ROWS, EventKind.PAUSE, EventKind.DISBURSEMENT}
+)
 ROW_COMPONENTS = (Component.PRINCIPAL, Component.INTEREST, Component.PENALTY, Component.COMPOUND)
-CHARGE_COMPONENTS = (Component.FEE, Component.THIRD_PARTY_FEE, Component.RECOVERY_COST, Component.PENALTY)
 
 
-@dataclass(slots=True)
-class Ledger:
-    """A row of the plan with what was paid on it and the lateness that ran on it."""
-
-    plan: PlanRow
-    due: bool = False
-    paid: list[int] = field(default_factory=lambda: [0] * 4)
-    gone: list[int] = field(default_factory=lambda: [0] * 4)
-    """Waived, capitalised or guaranteed: no longer claimed, not paid by the borrower."""
-    run: list[Fraction] = field(default_factory=lambda: [Fraction(0), Fraction(0)])
-    """Exact penalty and compound since the row was late (or since the last cut, with segment accruals)."""
-    fixed: list[int] = field(default_factory=lambda: [0, 0])
-    joined: int = 0
-    late_shown: bool = False
-    paid_on: int = NO_DAY
-    interest: int = 0
-
-    def open(self, component: Component) -> int:
-        """Unpaid principal or interest of the row."""
-        total = self.plan.principal if component == Component.PRINCIPAL else self.interest
-        return total - self.paid[component] - self.gone[component]
+def _joins_daily(penalty: PenaltyTerms) -> bool:
+    return penalty.compound_on_compound and penalty.compound_joins_base == JoinsBase.NEVER
 
 
-@dataclass(slots=True)
-class Charge:
-    component: Component
-    amount: int
-    due_on: int
-    settled: int = 0
-
-
-class Replay:
+class Replay(State):
     """The state of one loan while its days go by."""
 
     def __init__(self, terms: Terms, events: list[Event]) -> None:
-        self.terms = terms
-        self.rows = [Ledger(r) for r in plan(terms)]
-        self.rates: list[tuple[int, int]] = [(NO_DAY, terms.annual_rate_ppm)]
-        self.level = fill([r.plan for r in self.rows], terms, terms.principal_minor, terms.annual_rate_ppm, first_plan=True)
-        self._interest_refresh()
-        self.charges: list[Charge] = []
-        self.surplus = 0
-        self.trace: list[TraceLine] = []
-        self.maturity = max(r.plan.due_on for r in self.rows)
-        self.accelerated = False
-        self.debits: dict[str, tuple[DebitStatus, int]] = {}
-        self.debits_taken: set[str] = set()
-        self.subrogated = [0] * COMPONENT_COUNT
-        self.guaranteed_from = NO_DAY
-        self.written_off: list[int] | None = None
-        self.trace_before_write_off = 0
-        self.paid_total = 0
-        self.class_min = ""
-        self.pauses: list[tuple[int, int, int]] = []
-        self.stopped = NO_DAY
-        self.by_seq = {e.seq: e for e in events}
+        super().__init__(terms, events)
+        self.judged: reference_judgment.Judged | None = None
+        self.cap_reached = False
+        self.tail_interest, self.tail_shown = Fraction(0), 0
+        self.outstanding = is_outstanding(terms)
 
     # --- the day ---------------------------------------------------------------------------------------------------
 
     def run(self, events: list[Event], as_of: int) -> None:
         """Live every day from disbursement to `as_of`, the events of `as_of` included."""
+        if self.terms.row_terms is not None:
+            reference_rows.rows_start(self)
+            events = reference_rows.shape_first(self, events)
         pending = sorted(events, key=lambda e: (e.on, e.seq))
         at = 0
         today = self.terms.disbursed_on
@@ -127,24 +96,46 @@ class Replay:
             while at < len(pending) and pending[at].on <= today:
                 self._apply(pending[at], today)
                 at += 1
+            if self.outstanding:
+                follow(self, today)
             if today >= as_of:
+                if self.terms.row_terms is not None:
+                    reference_interest.relay(self, today)
                 return
             until = min(as_of, self._next_change(today), pending[at].on if at < len(pending) else as_of)
             self._accrue(today, until)
             today = until
 
+    def row_new(self, plan: PlanRow, *, due: bool = False) -> Ledger:
+        """A row that an event adds."""
+        self.rows.append(Ledger(plan, due=due))
+        return self.rows[-1]
+
+    def charge_new(self, component: Component, amount: int, due_on: int) -> None:
+        """A charge, due on a day."""
+        self.charges.append(Charge(component, amount, due_on))
+
     def _next_change(self, today: int) -> int:
         """The next day on which anything but the passing of time can change a claim: spans between are alike."""
         penalty = self.terms.penalty
-        if penalty is not None and DAILY_COUNTS & {penalty.day_count, penalty.compound_day_count}:
+        if penalty is not None and self._day_by_day(penalty):
+            return today + 1
+        if self.outstanding and penalty is None and self.terms.day_count not in BASIS:
             return today + 1
         days = [self.maturity, self.stopped, *(start for start, _ in self.rates)]
         days += [d for a, b, _ in self.pauses for d in (a, b)]
+        if self.judged is not None:
+            days += self.judged.changes()
         for row in self.rows:
             days += [row.plan.end, row.plan.due_on, row.plan.late_from]
             if penalty is not None and row.plan.due_on <= today + penalty.grace_days + 1:
                 days += [self._grace_last(row), self._grace_last(row) + 1, self._grace_end(row)]
         return min((d for d in days if d > today), default=2**31)
+
+    def _day_by_day(self, penalty: PenaltyTerms) -> bool:
+        """Whether lateness must be taken one day at a time: its days do not add up, or each day's sum matters."""
+        counts = {penalty.day_count, penalty.compound_day_count}
+        return not counts <= ADDITIVE_COUNTS or (penalty.cap_minor >= 0 and not self.cap_reached) or _joins_daily(penalty)
 
     def _fall_due(self, today: int) -> None:
         falling = [r for r in self.rows if not r.due and not r.plan.closed and r.plan.due_on == today]
@@ -153,6 +144,10 @@ class Replay:
             for row in self.rows:
                 if row.due:
                     row.joined = self.claim(row, Component.COMPOUND)
+        if self.terms.row_terms is not None:
+            for row in falling:
+                row.due = True
+            return
         for row in self.rows:
             if row.plan.end <= today and row.plan.fixed_interest < 0 and not row.plan.closed:
                 row.plan.fixed_interest = planned_interest(row.plan, self.terms)
@@ -167,9 +162,15 @@ class Replay:
 
     def _accrue(self, today: int, until: int) -> None:
         """Lateness of the days from `today` to the day before `until`, in which nothing else happens."""
-        penalty = self.terms.penalty
-        if penalty is None:
+        if self.judged is not None:
+            reference_judgment.accrue(self, self.judged, today, until)
             return
+        if self.outstanding:
+            tail(self, today, until)
+        penalty = self.terms.penalty
+        if penalty is None or self.cap_reached:
+            return
+        before = self._lateness() if penalty.cap_minor >= 0 else []
         stopped = self.stopped != NO_DAY and today >= self.stopped
         paused = any(a <= today < b and what & PauseWhat.PENALTY for a, b, what in self.pauses)
         for row in self.rows:
@@ -182,6 +183,35 @@ class Replay:
             if not stopped and not paused:
                 self._accrue_row(row, today, until)
             self._activate(row, today)
+        if penalty.cap_minor >= 0:
+            self._hold_to_cap(penalty.cap_minor, before)
+
+    def _lateness(self) -> list[tuple[Ledger, list[int]]]:
+        """Penalty and compound that each row ever claimed, rounded."""
+        terms = self.terms
+        return [
+            (r, [f + round_exact(x, terms.rounding, terms.rounding_unit_minor) for f, x in zip(r.fixed, r.run, strict=True)])
+            for r in self.rows
+            if r.late_shown
+        ]
+
+    def _hold_to_cap(self, cap: int, before: list[tuple[Ledger, list[int]]]) -> None:
+        """When the sum passes the cap, what grew this day is cut back, newest row first, and nothing accrues any more."""
+        after = self._lateness()
+        excess = sum(sum(parts) for _, parts in after) - cap
+        if excess <= 0:
+            return
+        known = {id(row): parts for row, parts in before}
+        for row, parts in reversed(after):
+            for k in (1, 0):
+                cut = min(excess, parts[k] - known.get(id(row), [0, 0])[k])
+                if cut > 0:
+                    row.run[k] = Fraction(parts[k] - row.fixed[k] - cut)
+                    excess -= cut
+        for row in self.rows:
+            if not row.late_shown:
+                row.run = [Fraction(0), Fraction(0)]
+        self.cap_reached = True
 
     def _accrue_row(self, row: Ledger, today: int, until: int) -> None:
         penalty = self.terms.penalty
@@ -193,6 +223,8 @@ class Replay:
             base += interest
         row.run[0] += base * rate * year_share(penalty.day_count, today, until)
         if penalty.compound_on_interest:
+            if _joins_daily(penalty):
+                row.joined = self.claim(row, Component.COMPOUND)
             joined = min(row.joined, self.claim(row, Component.COMPOUND)) if row.joined else 0
             after = today >= self.maturity
             which = penalty.compound_rate_after_maturity if after else penalty.compound_rate_before_maturity
@@ -223,10 +255,6 @@ class Replay:
         assert penalty is not None
         return row.plan.late_from + penalty.grace_days
 
-    def rate_at(self, on: int) -> int:
-        """The contract rate (ppm) of a day."""
-        return [rate for start, rate in self.rates if start <= on][-1]
-
     def _penalty_rate(self, on: int) -> Fraction:
         penalty = self.terms.penalty
         assert penalty is not None
@@ -251,18 +279,13 @@ class Replay:
 
     def _cut_segments(self) -> None:
         """With segment accruals a payment or waiver rounds what ran so far and drops the remainder."""
-        if self.terms.accruals != Accruals.SEGMENT:
+        if self.terms.accruals != Accruals.SEGMENT or self.judged is not None:
             return
         for row in self.rows:
             if row.late_shown:
                 for k in (0, 1):
                     row.fixed[k] += round_exact(row.run[k], self.terms.rounding, self.terms.rounding_unit_minor)
                     row.run[k] = Fraction(0)
-
-    def _interest_refresh(self) -> None:
-        for row in self.rows:
-            if not row.plan.closed:
-                row.interest = planned_interest(row.plan, self.terms)
 
     def _note_paid(self, row: Ledger, today: int) -> None:
         if row.due and row.paid_on == NO_DAY and row.open(Component.PRINCIPAL) + row.open(Component.INTEREST) <= 0:
@@ -274,21 +297,18 @@ class Replay:
 
     # --- paying ----------------------------------------------------------------------------------------------------
 
-    def _line(self, event: Event) -> TraceLine:
-        line = TraceLine(event.seq, event.on)
-        self.trace.append(line)
-        return line
-
     def _order(self, today: int) -> tuple[tuple[Component, ...], AllocateBy]:
         t = self.terms
-        if t.allocation_over_dpd >= 0 and self.days_past_due(today) > t.allocation_over_dpd:
+        if self.judged is not None:
+            order, by = self.judged.terms.order, AllocateBy.COMPONENT
+        elif t.allocation_over_dpd >= 0 and self.days_past_due(today) > t.allocation_over_dpd:
             order, by = t.allocation_over_order, t.allocation_over_by
         else:
             order, by = t.allocation_order, t.allocation_by
         return (
             *order,
             *(c for c in t.allocation_order if c not in order),
-            *(c for c in Component if c not in t.allocation_order),
+            *(c for c in Component if c not in t.allocation_order and c not in order),
         ), by
 
     def _pay_due(self, amount: int, today: int, line: TraceLine | None) -> int:
@@ -336,7 +356,7 @@ class Replay:
         return amount
 
     def _payment(self, event: Event, today: int, amount: int) -> None:
-        line = self._line(event)
+        line = self.line(event)
         rest = self._pay_due(amount, today, line)
         if not rest:
             return
@@ -350,9 +370,9 @@ class Replay:
         line.held_minor = rest
 
     def _pay_next(self, amount: int, today: int, line: TraceLine) -> int:
-        """Interest, then principal, of the next rows as planned: nothing is saved."""
+        """Interest, then principal, of the next rows as planned: nothing is saved, save where interest follows what is out."""
         for row in self.rows:
-            if row.due or row.plan.closed:
+            if row.due or row.plan.closed or (self.outstanding and row.plan.end > today):
                 continue
             for component in (Component.INTEREST, Component.PRINCIPAL):
                 part = min(amount, row.open(component))
@@ -360,7 +380,7 @@ class Replay:
                 self.paid_total += part
                 line.amounts_minor[component] += part
                 amount -= part
-        return amount
+        return pay_ahead(self, amount, today, line) if self.outstanding else amount
 
     def _undue(self, today: int) -> list[Ledger]:
         """Rows whose period has not ended."""
@@ -385,13 +405,21 @@ class Replay:
         if not undue:
             return amount
         current = undue[0].plan
+        if self.terms.prepayment_interest == PrepaymentInterest.SETTLE_PART:
+            part = self._part_within(undue, amount, today)
+            if part:
+                amount -= part + self._own_interest(current, part, today)
+                self._repay_part(undue, part, today, line, mode)
+            return amount
         if self.terms.prepayment_interest == PrepaymentInterest.SETTLE_ALL:
             accrued = self._accrued(undue[0], today)
             settled = min(amount, accrued)
             line.amounts_minor[Component.INTEREST] += settled
             self.paid_total += settled
             amount -= settled
-            if settled == accrued and today > current.start:
+            if settled < accrued:
+                undue[0].paid[Component.INTEREST] += settled
+            elif today > current.start:
                 current.settled_at = today
         balance = sum(r.open(Component.PRINCIPAL) for r in undue)
         part = min(amount, balance)
@@ -450,10 +478,19 @@ class Replay:
     # --- events ----------------------------------------------------------------------------------------------------
 
     def _apply(self, event: Event, today: int) -> None:
+        if self.terms.row_terms is not None and reference_rows.apply(self, event, today):
+            return
         handler = HANDLERS.get(event.kind)
         if handler is None:
             raise EventRejected(event.seq, f"{event.kind.name.lower()} cannot be replayed")
+        if problem := event_problem(event):
+            raise EventRejected(event.seq, problem)
+        if self.judged is not None and event.kind in reference_judgment.NOT_AFTER_JUDGMENT:
+            raise EventRejected(event.seq, f"{event.kind.name.lower()} cannot change a judged debt")
         handler(self, event, today)
+        if self.outstanding and self.terms.surplus == Surplus.NEXT and self.surplus and event.kind in REPLANS:
+            # Interest paid in advance was held again for the new plan: it goes at once to the new rows.
+            self.surplus = self._pay_next(self.surplus, today, TraceLine(event.seq, today))
 
     def _on_payment(self, event: Event, today: int) -> None:
         if event.debit_id:
@@ -476,7 +513,7 @@ class Replay:
             self.debits[event.debit_id] = (event.debit_status, event.amount_minor)
 
     def _on_prepayment(self, event: Event, today: int) -> None:
-        line = self._line(event)
+        line = self.line(event)
         rest = self._pay_due(event.amount_minor, today, line)
         rest = self._prepay(rest, event.prepay_mode, today, line)
         self.surplus += rest
@@ -485,31 +522,52 @@ class Replay:
     def _on_repay_part(self, event: Event, today: int) -> None:
         """利随本清: principal with its own interest since the row began; the rest of the row never carried it."""
         undue = self._replannable(today)
-        line = self._line(event)
+        line = self.line(event)
         if not undue:
             raise EventRejected(event.seq, "nothing is left that is not yet due")
-        row = undue[0]
         part = min(event.amount_minor, sum(r.open(Component.PRINCIPAL) for r in undue))
-        share = PlanRow(0, row.plan.start, row.plan.end, 0, 0, settled_at=row.plan.settled_at)
-        share.pieces = [(at, part, rate) for at, _, rate in row.plan.pieces]
-        own = round_exact(row_interest_exact(share, self.terms, today), self.terms.rounding, self.terms.rounding_unit_minor)
+        self._repay_part(undue, part, today, line)
+
+    def _own_interest(self, row: PlanRow, part: int, today: int) -> int:
+        """Interest of `part` of the row's principal since the row began, rounded."""
+        share = PlanRow(0, row.start, row.end, 0, 0, settled_at=row.settled_at)
+        share.pieces = [(at, part, rate) for at, _, rate in row.pieces]
+        exact = row_interest_exact(share, self.terms, today)
+        return round_exact(exact, self.terms.rounding, self.terms.rounding_unit_minor)
+
+    def _repay_part(
+        self, undue: list[Ledger], part: int, today: int, line: TraceLine, mode: PrepayMode = PrepayMode.KEEP_TERM
+    ) -> None:
+        row = undue[0].plan
+        own = self._own_interest(row, part, today)
         line.amounts_minor[Component.PRINCIPAL] += part
         line.amounts_minor[Component.INTEREST] += own
         self.paid_total += part + own
-        row.plan.pieces = [(at, balance - part, rate) for at, balance, rate in row.plan.pieces]
+        row.pieces = [(at, balance - part, rate) for at, balance, rate in row.pieces]
         balance = sum(r.open(Component.PRINCIPAL) for r in undue) - part
         plans = [r.plan for r in undue]
-        if self.terms.method in (Method.ANNUITY, Method.EQUAL_PRINCIPAL):
-            self.level = fill(plans, self.terms, balance, self.rate_at(today))
-        else:
+        if self.terms.method not in (Method.ANNUITY, Method.EQUAL_PRINCIPAL):
             self._shrink(plans, balance)
+        elif mode == PrepayMode.SHORTEN:
+            fill(plans, self.terms, balance, self.rate_at(today), level=self.level)
+        else:
+            self.level = fill(plans, self.terms, balance, self.rate_at(today))
         self._interest_refresh()
         self._drop_empty(undue)
+
+    def _part_within(self, undue: list[Ledger], amount: int, today: int) -> int:
+        """The most principal that `amount` repays together with that principal's own interest."""
+        row = undue[0].plan
+        low, high = 0, min(amount, sum(r.open(Component.PRINCIPAL) for r in undue))
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if middle + self._own_interest(row, middle, today) <= amount else (low, middle - 1)
+        return low
 
     def _on_payoff(self, event: Event, today: int) -> None:
         owed = self.standing(today).payoff_minor + self.surplus
         undue = self._undue(today)
-        line = self._line(event)
+        line = self.line(event)
         if undue:
             self._collapse(today, undue)
             undue_rows = [r for r in self.rows if not r.due]
@@ -570,10 +628,10 @@ class Replay:
 
     def _on_charge(self, event: Event, today: int) -> None:
         due = event.until if event.until != NO_DAY else today
-        self.charges.append(Charge(event.component, event.amount_minor, due))
+        self.charges.append(Charge(event.component, event.amount_minor, due, seq=event.seq))
 
     def _on_waiver(self, event: Event, today: int) -> None:
-        line = self._line(event)
+        line = self.line(event)
         self._cut_segments()
         left = event.amount_minor if event.amount_minor >= 0 else 10**18
         c = event.component
@@ -589,6 +647,9 @@ class Replay:
             charge.settled += part
             left -= part
             line.amounts_minor[c] += part
+
+    def _on_charge_waiver(self, event: Event, today: int) -> None:
+        charge_waive(self, event, today)
 
     def _on_defer(self, event: Event, today: int) -> None:
         undue = self._replannable(today)
@@ -622,7 +683,7 @@ class Replay:
 
     def _waiting_interest(self, row: Ledger, k: int) -> int:
         balance, rate = row.plan.pieces[-1][1], row.plan.pieces[-1][2]
-        if self.terms.day_count == DayCount.PERIODS and months_per_step(self.terms):
+        if self.terms.day_count in (DayCount.PERIODS, *PERIOD_COUNTS) and months_per_step(self.terms):
             share = Fraction(months_per_step(self.terms) * k, 12)
         else:
             share = year_share(self.terms.day_count, row.plan.end, self._shifted(row.plan.end, k))
@@ -673,51 +734,6 @@ class Replay:
             k += 1
         return [*out, maturity]
 
-    def _on_reamortise(self, event: Event, today: int) -> None:
-        undue = self._replannable(today)
-        balance = sum(r.open(Component.PRINCIPAL) for r in undue)
-        accrued_until = undue[0].plan.start if undue else today
-        line = self._line(event)
-        for component in event.components:
-            for row in self.rows:
-                if row.due and component in ROW_COMPONENTS:
-                    part = max(0, self.claim(row, component))
-                    row.gone[component] += part
-                    balance += part
-                    line.amounts_minor[component] += part
-            for charge in self._charge_open(component, today):
-                part = charge.amount - charge.settled
-                charge.settled = charge.amount
-                balance += part
-                line.amounts_minor[component] += part
-        for row in self.rows:
-            self._note_paid(row, today)
-        for row in undue:
-            self.rows.remove(row)
-        self._new_plan(event, accrued_until, balance)
-
-    def _new_plan(self, event: Event, start: int, balance: int) -> None:
-        terms = self.terms
-        first = event.from_day
-        nominal = [self._shifted(first, k) for k in range(event.rows)]
-        nominal[0] = first
-        rate = self.rate_at(start)
-        rows = [PlanRow(0, *dates) for dates in dated_rows(nominal, start, terms, NO_DAY)]
-        self._whole_periods(rows[0], first)
-        regular = terms if terms.method in (Method.ANNUITY, Method.EQUAL_PRINCIPAL) else terms.with_(method=Method.ANNUITY)
-        self.level = fill(rows, regular, balance, rate)
-        self.rows += [Ledger(r) for r in rows]
-        self._interest_refresh()
-        self._after_rows_changed()
-
-    def _whole_periods(self, row: PlanRow, first_due: int) -> None:
-        """A first row that is k whole periods long counts k x every/12; any other length is odd."""
-        for k in range(1, 121):
-            if self._shifted(row.start, k) == first_due:
-                row.periods = k
-                return
-        row.odd = True
-
     def _on_restructure(self, event: Event, today: int) -> None:
         self.class_min = event.class_min
 
@@ -730,7 +746,7 @@ class Replay:
         self.trace_before_write_off = len(self.trace)
 
     def _on_guarantor(self, event: Event, today: int) -> None:
-        line = self._line(event)
+        line = self.line(event)
         oldest = [r.plan.late_from for r in self.rows if r.due and r.open(Component.PRINCIPAL) + r.open(Component.INTEREST) > 0]
         self._cut_segments()
         for component, num, den in event.shares:
@@ -749,7 +765,7 @@ class Replay:
             self.guaranteed_from = min([*oldest, *([self.guaranteed_from] if self.guaranteed_from != NO_DAY else [])])
 
     def _on_pay_guarantor(self, event: Event, today: int) -> None:
-        line, left = self._line(event), event.amount_minor
+        line, left = self.line(event), event.amount_minor
         order = event.components or (Component.INTEREST, Component.PRINCIPAL, Component.COMPOUND, Component.PENALTY)
         for component in (*order, *(c for c in Component if c not in order)):
             part = min(left, self.subrogated[component])
@@ -822,6 +838,8 @@ class Replay:
         return max(0, round_exact(exact, self.terms.rounding, self.terms.rounding_unit_minor) - row.paid[1] - row.gone[1])
 
     def _late_rows(self, today: int) -> list[tuple[Ledger, int]]:
+        if self.terms.row_terms is not None:
+            return reference_rows.late_rows(self, today)
         out = []
         for row in self.rows:
             if row.due and row.plan.due_on < today:
@@ -839,7 +857,7 @@ class Replay:
             late = [(r, a) for r, a in late if a > dpd.materiality_abs_minor and a > relative]
         elif sum(a for _, a in late) <= dpd.materiality_abs_minor or sum(a for _, a in late) <= relative:
             return None
-        late = [(r, a) for r, a in late if today > r.plan.due_on + dpd.grace_days]
+        late = [(r, a) for r, a in late if today > r.since + dpd.grace_days]
         return min((r for r, _ in late), key=lambda r: r.plan.late_from, default=None)
 
     def days_past_due(self, today: int) -> int:
@@ -847,7 +865,7 @@ class Replay:
         oldest = self._oldest(today)
         if oldest is None:
             return 0
-        days = today - oldest.plan.late_from
+        days = today - min(oldest.plan.late_from, oldest.plan.late_from + oldest.since - oldest.plan.due_on)
         if self.terms.dpd.restart_on_grace_end:
             days -= self.terms.dpd.grace_days
         paused = sum(max(0, min(today, b) - max(a, oldest.plan.late_from)) for a, b, what in self.pauses if what & PauseWhat.DPD)
@@ -876,11 +894,17 @@ class Replay:
                 if self.by_seq[line.seq].kind in MONEY_IN:
                     s.recovered_minor = [a + b for a, b in zip(s.recovered_minor, line.amounts_minor, strict=True)]
         s.class_min = self.class_min
+        if self.terms.row_terms is not None:
+            reference_rows.rows_into(self, s, today)
         s.paid_total_minor = self.paid_total
         following = [r for r in self.rows if not r.due and not r.plan.closed]
         if following:
             s.next_due_on = following[0].plan.due_on
             s.next_due_minor = following[0].open(Component.PRINCIPAL) + following[0].open(Component.INTEREST)
+        s.due_count = sum(r.due for r in self.rows)
+        s.paid_count = sum(r.paid_on != NO_DAY for r in self.rows)
+        s.last_due_on = max((r.plan.due_on for r in self.rows if r.due), default=NO_DAY)
+        s.maturity_on = max((r.plan.due_on for r in self.rows), default=NO_DAY)
         return s
 
     def _charges_into(self, s: Standing, today: int) -> None:
@@ -921,6 +945,8 @@ class Replay:
 
     def rows_answer(self, today: int) -> list[Row]:
         """Every row with what is planned, paid and open."""
+        if self.terms.row_terms is not None:
+            return reference_rows.rows_answer(self, today)
         out: list[Row] = []
         ordered = sorted(self.rows, key=lambda r: r.plan.due_on)
         left = sum(r.plan.principal for r in ordered)
@@ -950,7 +976,7 @@ class Replay:
             if a >= b:
                 continue
             points = min(Fraction(subsidy.points_ppm), Fraction(rate * subsidy.max_share_num, subsidy.max_share_den))
-            share = year_share(self.terms.day_count, a, b)
+            share = row_share(row, self.terms, a, b)
             if self.terms.day_count == DayCount.PERIODS and (a, b) == (row.start, row.end):
                 share = Fraction(months_per_step(self.terms) * row.periods, 12)
             exact += min(balance, subsidy.eligible_principal_minor) * points / PPM * share
@@ -961,7 +987,7 @@ class Replay:
         return amount
 
 
-HANDLERS = {
+HANDLERS: dict[EventKind, Callable[[Replay, Event, int], None]] = {
     EventKind.PAYMENT: Replay._on_payment,
     EventKind.PREPAYMENT: Replay._on_prepayment,
     EventKind.REPAY_PART: Replay._on_repay_part,
@@ -971,7 +997,7 @@ HANDLERS = {
     EventKind.WAIVER: Replay._on_waiver,
     EventKind.DEFER: Replay._on_defer,
     EventKind.EXTENSION: Replay._on_extension,
-    EventKind.REAMORTISE: Replay._on_reamortise,
+    EventKind.REAMORTISE: reference_plans.reamortise,
     EventKind.RESTRUCTURE: Replay._on_restructure,
     EventKind.ACCELERATION: Replay._on_acceleration,
     EventKind.WRITE_OFF: Replay._on_write_off,
@@ -984,29 +1010,36 @@ HANDLERS = {
     EventKind.CHARGEBACK: Replay._on_chargeback,
     EventKind.SETTLEMENT: Replay._on_settlement,
     EventKind.INSOLVENCY: Replay._on_insolvency,
+    EventKind.GOODWILL: Replay._on_payment,
+    EventKind.MERCHANT_REFUND: Replay._on_payment,
+    EventKind.PAYOUT_REFUND: Replay._on_payment,
+    EventKind.CHARGE_CREDIT: Replay._on_payment,
+    EventKind.CHARGE_WAIVER: Replay._on_charge_waiver,
+    EventKind.JUDGMENT: reference_judgment.judge,
+    EventKind.NEW_ROWS: reference_plans.new_rows,
 }
 
 
 def effective(events: Iterable[Event], known_at: int | None) -> list[Event]:
     """The events that count: known by then, not reversed, with corrected amounts."""
     known = [e for e in events if known_at is None or e.recorded_at <= known_at]
-    void = {e.of_seq for e in known if e.kind == EventKind.REVERSAL}
-    # A reversal may itself be reversed: then what it voided counts again.
+    # A reversal may itself be reversed, and so on: from the last backwards, only what still stands voids another.
+    void: set[int] = set()
+    for e in sorted((e for e in known if e.kind == EventKind.REVERSAL), key=lambda e: -e.seq):
+        if e.seq not in void:
+            void.add(e.of_seq)
     live = [e for e in known if e.seq not in void]
-    void = {e.of_seq for e in live if e.kind == EventKind.REVERSAL}
-    amounts = {e.of_seq: e.amount_minor for e in sorted(live, key=lambda e: e.seq) if e.kind == EventKind.ADJUSTMENT}
-    out = []
-    for e in known:
-        if e.seq in void or e.kind in (EventKind.REVERSAL, EventKind.ADJUSTMENT):
-            continue
-        if e.seq in amounts:
-            e = _with_amount(e, amounts[e.seq])
-        out.append(e)
-    return out
+    changes = {e.of_seq: e for e in sorted(live, key=lambda e: e.seq) if e.kind == EventKind.ADJUSTMENT}
+    kept = [e for e in known if e.seq not in void and e.kind not in (EventKind.REVERSAL, EventKind.ADJUSTMENT)]
+    return [_adjusted(e, changes[e.seq]) if e.seq in changes else e for e in kept]
 
 
-def _with_amount(event: Event, amount_minor: int) -> Event:
-    return replace(event, amount_minor=amount_minor)
+def _adjusted(event: Event, change: Event) -> Event:
+    """The event as corrected: its amount, or where the change gives days those of a pause, a charge or an extension."""
+    days = {name: getattr(change, name) for name in ("from_day", "until") if getattr(change, name) != NO_DAY}
+    if event.kind == EventKind.PAUSE:
+        return replace(event, **days)
+    return replace(event, amount_minor=change.amount_minor, **days)
 
 
 def replay(terms: Terms, events: list[Event], as_of: int, known_at: int | None = None) -> Standing:
@@ -1021,6 +1054,7 @@ def replay(terms: Terms, events: list[Event], as_of: int, known_at: int | None =
     standing = state.standing(as_of)
     standing.rows = state.rows_answer(as_of)
     standing.row_count = len(standing.rows)
+    standing.row_outstanding_minor = sum(r.outstanding_minor for r in standing.rows)
     standing.trace = state.trace
     return standing
 

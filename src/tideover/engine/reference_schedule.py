@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
+from tideover.engine.apr import eu_years
+from tideover.engine.dates import adjust
+from tideover.engine.daycount import PLAIN, Period, year_fraction
 from tideover.engine.terms import (
+    BUSINESS_DAY_NAMES,
+    DAY_COUNT_NAMES,
     NO_DAY,
     BusinessDay,
     DayCount,
@@ -67,46 +72,34 @@ def step(terms: Terms, anchor: int, k: int) -> int:
     return anchor + k * terms.every * (7 if terms.unit == Unit.WEEK else 1)
 
 
+def later(terms: Terms, first: int, k: int) -> int:
+    """The day k periods after `first`, on its own day of the month."""
+    months = months_per_step(terms)
+    return months_later(first, k * months, date_of(first).day) if months else first + step(terms, 0, 1) * k
+
+
 def adjusted(on: int, terms: Terms) -> int:
     """`on` moved to a business day by the terms' convention."""
-    convention, cal = terms.business_day, terms.calendar
-    if convention == BusinessDay.UNADJUSTED or cal.is_business_day(on):
+    if terms.business_day == BusinessDay.UNADJUSTED:
         return on
-    forward = convention in (BusinessDay.FOLLOWING, BusinessDay.MODIFIED_FOLLOWING)
-    moved = _walk(on, terms, 1 if forward else -1)
-    modified = convention in (BusinessDay.MODIFIED_FOLLOWING, BusinessDay.MODIFIED_PRECEDING)
-    if modified and date_of(moved).month != date_of(on).month:
-        return _walk(on, terms, -1 if forward else 1)
-    return moved
+    return adjust(on, BUSINESS_DAY_NAMES[terms.business_day], terms.calendar)
 
 
-def _walk(on: int, terms: Terms, by: int) -> int:
-    while not terms.calendar.is_business_day(on):
-        on += by
-    return on
+BASIS = {
+    DayCount.PERIODS: Fraction(360),
+    DayCount.ACT_360: Fraction(360),
+    DayCount.ACT_365F: Fraction(365),
+    DayCount.ACT_364: Fraction(364),
+    DayCount.ACT_36525: Fraction(1461, 4),
+}
 
 
-def year_share(convention: DayCount, start: int, end: int) -> Fraction:
+def year_share(convention: DayCount, start: int, end: int, period: Period = PLAIN) -> Fraction:
     """The share of a year between two days, first counted and last not; PERIODS counts as ACT/360 here."""
-    days = end - start
-    if convention in (DayCount.THIRTY_360, DayCount.THIRTY_E_360):
-        a, b = date_of(start), date_of(end)
-        a_day = min(a.day, 30)
-        if convention == DayCount.THIRTY_E_360:
-            b_day = min(b.day, 30)
-        else:
-            b_day = 30 if b.day == 31 and a_day == 30 else b.day
-        return Fraction((b.year - a.year) * 360 + (b.month - a.month) * 30 + b_day - a_day, 360)
-    if convention == DayCount.ACT_ACT_ISDA:
-        total, at = Fraction(0), start
-        while at < end:
-            year = date_of(at).year
-            stop = min(end, day(date(year + 1, 1, 1)))
-            total += Fraction(stop - at, 366 if gregorian.isleap(year) else 365)
-            at = stop
-        return total
-    basis = {DayCount.ACT_365F: Fraction(365), DayCount.ACT_364: Fraction(364), DayCount.ACT_36525: Fraction(1461, 4)}
-    return days / basis.get(convention, Fraction(360))
+    basis = BASIS.get(convention)
+    if basis is not None:
+        return (end - start) / basis
+    return year_fraction(DAY_COUNT_NAMES[convention], start, end, period)
 
 
 @dataclass(slots=True)
@@ -170,19 +163,54 @@ def row_interest_exact(row: PlanRow, terms: Terms, until: int) -> Fraction:
         total = Fraction(0)
         for a, b, balance, rate in spans:
             for d in range(a, b):
-                exact = Fraction(balance * rate, PPM) * year_share(terms.day_count, d, d + 1)
+                exact = Fraction(balance * rate, PPM) * row_share(row, terms, d, d + 1)
                 total += round_exact(exact, terms.rounding, terms.rounding_unit_minor)
         return total
+    if terms.round_where == RoundWhere.PER_PIECE:
+        parts = [Fraction(balance * rate, PPM) * _share(row, terms, a, b, whole) for a, b, balance, rate in spans]
+        return Fraction(sum(round_exact(part, terms.rounding, terms.rounding_unit_minor) for part in parts))
     total = Fraction(0)
     for a, b, balance, rate in spans:
         total += Fraction(balance * rate, PPM) * _share(row, terms, a, b, whole)
     return total - (Fraction(spans[0][2] * spans[0][3], PPM) * row.interest_waived_share if whole and spans else 0)
 
 
-def _share(row: PlanRow, terms: Terms, start: int, end: int, whole: bool) -> Fraction:
+def row_share(row: PlanRow, terms: Terms, start: int, end: int) -> Fraction:
+    """The share of a year of days inside a row, which is the period that some day counts ask for."""
+    return year_share(terms.day_count, start, end, _period(row, terms, start, end))
+
+
+def _period(row: PlanRow, terms: Terms, start: int, end: int) -> Period:
     months = months_per_step(terms)
+    if terms.day_count == DayCount.ACT_365L:
+        return Period(end=row.end, per_year=max(1, 12 // months))
+    if terms.day_count == DayCount.THIRTY_E_360_ISDA:
+        return Period(maturity=terms.maturity_on)
+    if terms.day_count == DayCount.THIRTY_U_360:
+        return Period(end_of_month=terms.due_day == 31)
+    if terms.day_count == DayCount.ACT_ACT_ICMA:
+        return Period(parts=_quasi_periods(row, months, start, end))
+    return PLAIN
+
+
+def _quasi_periods(row: PlanRow, months: int, start: int, end: int) -> tuple[tuple[int, int, Fraction], ...]:
+    """Regular periods that end with the row, cut to the days from `start` to `end` (ICMA rule 251)."""
+    out: list[tuple[int, int, Fraction]] = []
+    k, stop = 0, row.end
+    while stop > start:
+        k += 1
+        begin = months_later(row.end, -months * k, date_of(row.end).day)
+        days = min(end, stop) - max(start, begin)
+        if days > 0:
+            out.append((days, stop - begin, Fraction(12, months)))
+        stop = begin
+    return tuple(out)
+
+
+def _share(row: PlanRow, terms: Terms, start: int, end: int, whole: bool) -> Fraction:
     if terms.day_count != DayCount.PERIODS:
-        return year_share(terms.day_count, start, end)
+        return row_share(row, terms, start, end)
+    months = months_per_step(terms)
     period = Fraction(months, 12) if months else Fraction((step(terms, 0, 1)), 360)
     if whole and row.odd:
         return _odd_share(row, terms)
@@ -194,9 +222,16 @@ def _share(row: PlanRow, terms: Terms, start: int, end: int, whole: bool) -> Fra
     return year_share(DayCount.ACT_360, start, end)
 
 
+def whole_share(row: PlanRow, terms: Terms) -> Fraction:
+    """The share of a year of a whole row."""
+    return _share(row, terms, row.start, row.end, True)
+
+
 def _odd_share(row: PlanRow, terms: Terms) -> Fraction:
     if terms.first_period == FirstPeriod.DAYS:
         return Fraction(row.end - row.start, 360)
+    if terms.first_period == FirstPeriod.MONTHS_PLUS_DAYS_EU:
+        return eu_years(row.start, row.end)
     months = 0
     anchor_day = date_of(row.start).day
     while months_later(row.start, months + 1, anchor_day) <= row.end:
@@ -214,14 +249,23 @@ def planned_interest(row: PlanRow, terms: Terms) -> int:
     return round_exact(exact, terms.rounding, terms.rounding_unit_minor) + row.extra_interest
 
 
-def annuity(balance: int, rate_ppm: int, count: int, terms: Terms) -> int:
-    """A = half-up of P*i/(1-(1+i)^-n), i = annual rate x period; P/n at 0 %."""
+def period_share(terms: Terms) -> Fraction:
+    """The share of a year of one nominal period."""
+    months = months_per_step(terms)
+    return Fraction(months, 12) if months else Fraction(step(terms, 0, 1), 360)
+
+
+def annuity(balance: int, rate_ppm: int, count: int, terms: Terms, first_share: Fraction | None = None) -> int:
+    """A = half-up of P*i/(1-(1+i)^-n), i = annual rate x period; P/n at 0 %.
+
+    first_share: year share of an odd first period that the level allows for; the debt is then P*(1 + rate x share)/(1+i) at 0.
+    """
     if terms.fixed_instalment_minor:
         return terms.fixed_instalment_minor
-    months = months_per_step(terms)
-    period = Fraction(months, 12) if months else Fraction(step(terms, 0, 1), 360)
-    i = Fraction(rate_ppm, PPM) * period
+    i = Fraction(rate_ppm, PPM) * period_share(terms)
     owed = Fraction(balance)
+    if first_share is not None:
+        owed = owed * (1 + Fraction(rate_ppm, PPM) * first_share) / (1 + i)
     if i == 0:
         exact = owed / count
     else:
@@ -242,6 +286,8 @@ def boundaries(terms: Terms) -> list[tuple[int, int, int, int]]:
     else:
         nominal = [step(terms, terms.first_due_on, k) for k in range(terms.instalments)]
         nominal[0] = terms.first_due_on
+        if terms.row_terms is not None and terms.maturity_on != NO_DAY:
+            nominal[-1] = terms.maturity_on
     return dated_rows(nominal, terms.disbursed_on, terms, terms.maturity_on)
 
 
@@ -319,7 +365,8 @@ def fill(
     count = len(rows) if annuity_rows < 0 else annuity_rows
     count -= terms.grace_principal_rows if first_plan else 0
     if level < 0 and not keep_principal:
-        level = _level(terms, balance, rate_ppm, max(count, 1))
+        odd = rows[0].odd if rows and first_plan and terms.odd_first == OddFirst.LEVEL else False
+        level = _level(terms, balance, rate_ppm, max(count, 1), _odd_share(rows[0], terms) if odd else None)
     flat = _flat_interest(terms) if terms.method == Method.FLAT and first_plan else []
     left, carried = balance, Fraction(0)
     for index, row in enumerate(rows):
@@ -347,10 +394,12 @@ def fill(
     return level
 
 
-def _level(terms: Terms, balance: int, rate_ppm: int, count: int) -> int:
+def _level(terms: Terms, balance: int, rate_ppm: int, count: int, first_share: Fraction | None = None) -> int:
     if terms.method == Method.ANNUITY:
-        return annuity(balance, rate_ppm, count, terms)
+        return annuity(balance, rate_ppm, count, terms, first_share)
     unit = max(terms.rounding_unit_minor, terms.instalment_multiple_minor)
+    if terms.method == Method.EQUAL_PRINCIPAL and terms.fixed_instalment_minor:
+        return terms.fixed_instalment_minor
     if terms.method == Method.EQUAL_PRINCIPAL:
         return round_exact(Fraction(balance - terms.balloon_minor, count), terms.rounding, unit)
     if terms.method == Method.FLAT:

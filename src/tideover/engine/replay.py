@@ -14,7 +14,8 @@ from tideover.engine.terms import Terms
 def replay(
     terms: Terms, events: Sequence[Event], as_of: int, known_at: int | None = None, depth: Depth = Depth.TRACE
 ) -> Standing:
-    """The standing on `as_of` (int day) by the events with recorded_at <= known_at (all when None).
+    """The standing on `as_of` (int day) by the events with recorded_at <= known_at (all when None), down to a depth: totals
+    alone, with the instalment rows, or with the trace of where money went too.
 
     Raises ValueError for impossible terms, EventRejected for an event that cannot apply.
     """
@@ -22,10 +23,15 @@ def replay(
 
     terms.checked()
     if kernel_gap(terms) is None:
-        answer = replay_one(*columns_of(terms, events), as_of, known_at)
+        answer = replay_one(*columns_of(terms, events), as_of, known_at, depth)
         if answer is not None:
             return answer
-    return reference.replay(terms, list(events), as_of, known_at)
+    answer = reference.replay(terms, list(events), as_of, known_at)
+    if depth < Depth.ROWS:
+        answer.rows = []
+    if depth < Depth.TRACE:
+        answer.trace = []
+    return answer
 
 
 def columns_of(terms: Terms, events: Sequence[Event]) -> tuple[TermsColumns, EventColumns]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from tideover.engine.terms import COMPONENT_COUNT, NO_DAY
+from tideover.engine.terms import COMPONENT_COUNT, NO_DAY, Component
 
 
 class Depth(IntEnum):
@@ -35,7 +35,19 @@ class Row:
     compound_minor: int = 0
     subsidy_minor: int = 0
     paid_on: int = NO_DAY
-    """Day on which principal and interest were settled in full; NO_DAY while open."""
+    """Day on which principal and interest were settled in full; NO_DAY while open. With row terms: its charges as well."""
+    start_on: int = NO_DAY
+    charged_fee_minor: int = 0
+    charged_penalty_minor: int = 0
+    paid_charges_minor: int = 0
+    waived_charges_minor: int = 0
+    """Charges of the row (loans with row terms): fees, penalties, and what was paid and waived of both."""
+    early_minor: int = 0
+    late_minor: int = 0
+    """Paid before and after the due date."""
+    outstanding_charges_minor: int = 0
+    days_past_due: int = 0
+    """Days since the due date while the row owes anything, less paused days; no grace (loans with row terms)."""
 
     @property
     def total_minor(self) -> int:
@@ -50,6 +62,19 @@ class TraceLine:
     on: int
     amounts_minor: list[int] = field(default_factory=lambda: [0] * COMPONENT_COUNT)
     held_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeLine:
+    """One charge on a loan with row terms. seq: of its event. Money in minor units."""
+
+    seq: int
+    component: Component
+    due_on: int
+    amount_minor: int
+    paid_minor: int
+    waived_minor: int
+    outstanding_minor: int
 
 
 @dataclass(slots=True)
@@ -86,5 +111,19 @@ class Standing:
     next_due_minor: int = 0
     paid_total_minor: int = 0
     row_count: int = 0
+    row_outstanding_minor: int = 0
+    """Unpaid principal and interest of all rows, due or not."""
+    due_count: int = 0
+    paid_count: int = 0
+    last_due_on: int = NO_DAY
+    """Due date of the last row that fell due."""
+    maturity_on: int = NO_DAY
+    """Due date of the last row as the plan now stands."""
     rows: list[Row] = field(default_factory=list)
     trace: list[TraceLine] = field(default_factory=list)
+    charges: list[ChargeLine] = field(default_factory=list)
+    """Loans with row terms only."""
+    tranches: list[tuple[int, int]] = field(default_factory=list)
+    """(day, amount) of each payment out; loans with row terms only."""
+    oldest_late_on: int = NO_DAY
+    """Due day of the oldest row that is past due with anything, grace not counted; loans with row terms only."""

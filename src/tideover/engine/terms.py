@@ -16,7 +16,7 @@ NO_DAY = -(2**31)
 """The value of a date field that is not used."""
 PRINCIPAL_MINOR_MAX = 10**13
 RATE_PPM_MAX = 10_000_000
-ROW_COUNT_MAX = 1200
+ROW_COUNT_MAX = 2_400
 
 
 def day(value: date | str) -> int:
@@ -73,6 +73,46 @@ class DayCount(IntEnum):
     ACT_364 = 5
     ACT_36525 = 6
     THIRTY_E_360 = 7
+    ACT_ACT_AFB = 8
+    ACT_ACT_ICMA = 9
+    ACT_365_ACTUAL = 10
+    ACT_365L = 11
+    NL_360 = 12
+    NL_365 = 13
+    THIRTY_360_US = 14
+    THIRTY_360_PSA = 15
+    THIRTY_U_360 = 16
+    THIRTY_E_365 = 17
+    THIRTY_E_360_ISDA = 18
+    THIRTY_E_PLUS_360 = 19
+
+
+DAY_COUNT_NAMES: dict[DayCount, str] = {
+    DayCount.ACT_360: "ACT/360",
+    DayCount.ACT_365F: "ACT/365F",
+    DayCount.THIRTY_360: "30/360 ISDA (Bond Basis)",
+    DayCount.ACT_ACT_ISDA: "ACT/ACT ISDA",
+    DayCount.ACT_364: "ACT/364",
+    DayCount.ACT_36525: "ACT/365.25",
+    DayCount.THIRTY_E_360: "30E/360",
+    DayCount.ACT_ACT_AFB: "ACT/ACT AFB",
+    DayCount.ACT_ACT_ICMA: "ACT/ACT ICMA",
+    DayCount.ACT_365_ACTUAL: "ACT/365 Actual",
+    DayCount.ACT_365L: "ACT/365L",
+    DayCount.NL_360: "NL/360",
+    DayCount.NL_365: "NL/365",
+    DayCount.THIRTY_360_US: "30/360 US (NASD, Feb EOM)",
+    DayCount.THIRTY_360_PSA: "30/360 PSA",
+    DayCount.THIRTY_U_360: "30U/360",
+    DayCount.THIRTY_E_365: "30E/365",
+    DayCount.THIRTY_E_360_ISDA: "30E/360 ISDA",
+    DayCount.THIRTY_E_PLUS_360: "30E+/360",
+}
+"""Day count -> its name in `engine.daycount`; PERIODS counts whole periods and has none."""
+
+
+PERIOD_COUNTS = (DayCount.ACT_ACT_ICMA, DayCount.ACT_365L)
+"""Day counts that need a regular period of months; days outside every period count by ACT/ACT ISDA."""
 
 
 class PartPeriod(IntEnum):
@@ -81,13 +121,19 @@ class PartPeriod(IntEnum):
 
 
 class FirstPeriod(IntEnum):
+    """Share of a year of an odd first period: actual days/360; whole months/12 + odd days/360; or as 2008/48/EC counts time."""
+
     DAYS = 0
     MONTHS_PLUS_DAYS = 1
+    MONTHS_PLUS_DAYS_EU = 2
 
 
 class OddFirst(IntEnum):
+    """An odd first period's interest: inside the regular instalment, on top of it, or spread by a level that allows for it."""
+
     WITHIN_INSTALMENT = 0
     EXTRA_INTEREST = 1
+    LEVEL = 2
 
 
 class BusinessDay(IntEnum):
@@ -96,6 +142,20 @@ class BusinessDay(IntEnum):
     MODIFIED_FOLLOWING = 2
     PRECEDING = 3
     MODIFIED_PRECEDING = 4
+    NEAREST = 5
+    HALF_MONTH_MODIFIED_FOLLOWING = 6
+
+
+BUSINESS_DAY_NAMES: dict[BusinessDay, str] = {
+    BusinessDay.UNADJUSTED: "Unadjusted",
+    BusinessDay.FOLLOWING: "Following",
+    BusinessDay.MODIFIED_FOLLOWING: "ModifiedFollowing",
+    BusinessDay.PRECEDING: "Preceding",
+    BusinessDay.MODIFIED_PRECEDING: "ModifiedPreceding",
+    BusinessDay.NEAREST: "Nearest",
+    BusinessDay.HALF_MONTH_MODIFIED_FOLLOWING: "HalfMonthModifiedFollowing",
+}
+"""Business-day convention -> its name in `engine.dates`."""
 
 
 class Shift(IntEnum):
@@ -106,6 +166,8 @@ class Shift(IntEnum):
 
 
 class InterestBasis(IntEnum):
+    """SCHEDULED: interest follows the plan. OUTSTANDING: it follows the principal that is really out, day by day."""
+
     SCHEDULED = 0
     OUTSTANDING = 1
 
@@ -118,8 +180,11 @@ class Rounding(IntEnum):
 
 
 class RoundWhere(IntEnum):
+    """PER_PIECE: each stretch of a row on one balance is rounded by itself, then added."""
+
     PER_ROW = 0
     PER_DAY = 1
+    PER_PIECE = 2
 
 
 class Accruals(IntEnum):
@@ -127,6 +192,14 @@ class Accruals(IntEnum):
 
     CUMULATIVE = 0
     SEGMENT = 1
+
+
+class LevelRate(IntEnum):
+    """The period rate that gives an annuity its instalment: of a nominal period, of the first row, of each row its own."""
+
+    PERIOD = 0
+    FIRST_ROW = 1
+    EACH_ROW = 2
 
 
 class Residue(IntEnum):
@@ -162,13 +235,79 @@ class Surplus(IntEnum):
 
 
 class PrepaymentInterest(IntEnum):
+    """What interest a prepayment settles: none (it falls due with the row), all that accrued, or the prepaid part's own."""
+
     AT_DUE = 0
     SETTLE_ALL = 1
+    SETTLE_PART = 2
 
 
 class MaterialityPer(IntEnum):
     LOAN = 0
     INSTALMENT = 1
+
+
+class RowTiming(IntEnum):
+    """Which rows a step of allocation pays, by due day against the day of the payment."""
+
+    ANY = 0
+    PAST_DUE = 1
+    DUE_TODAY = 2
+    DUE = 3
+    IN_ADVANCE = 4
+
+
+class FutureRule(IntEnum):
+    """How money in advance of due days is spread: from the next row on, from the last row back, or evenly over all."""
+
+    NEXT = 0
+    LAST = 1
+    EVEN = 2
+
+
+class ChargeTiming(IntEnum):
+    """When a charge counts as due: with the row that carries it, or on its own due day."""
+
+    ROW = 0
+    OWN = 1
+
+
+class PlanChanges(IntEnum):
+    """FIRST: tranches, reschedules and charges shape the plan before any money is allocated; ON_DAY: each on its own day."""
+
+    ON_DAY = 0
+    FIRST = 1
+
+
+class EarlyMoney(IntEnum):
+    """Money beyond what is due, on loans whose interest follows the outstanding principal. AS_ALLOCATED: by the steps.
+    LOWER_LEVEL, FEWER_ROWS: to the principal of the running row; later rows ask for less, or the last rows fall away."""
+
+    AS_ALLOCATED = 0
+    LOWER_LEVEL = 1
+    FEWER_ROWS = 2
+
+
+class LateInterest(IntEnum):
+    """Which rows owe interest on principal still outstanding after its due day: all, or only the running one."""
+
+    EVERY_ROW = 0
+    RUNNING_ROW = 1
+
+
+class PayoffInterest(IntEnum):
+    """What interest a payoff settles: up to its day, or of the whole running row."""
+
+    TO_DAY = 0
+    TO_ROW_END = 1
+
+
+class TrancheRule(IntEnum):
+    """LEVEL_ALL: rows due from the tranche on ask for all principal over all rows, the last takes the rest. SPREAD_LEFT: each
+    row due after the tranche gets an equal share of it."""
+
+    LEVEL_ALL = 0
+    SPREAD_LEFT = 1
 
 
 ORDER_CIVIL_CODE = (
@@ -216,12 +355,13 @@ class PenaltyTerms:
     restart_on_grace_end: bool = False
     compound_on_interest: bool = True
     compound_on_compound: bool = False
+    """Unpaid compound bears compound: from the next day on, or from the dates that `compound_joins_base` names."""
     compound_joins_base: JoinsBase = JoinsBase.NEVER
     compound_rate_before_maturity: CompoundRate = CompoundRate.CONTRACT
     compound_rate_after_maturity: CompoundRate = CompoundRate.PENALTY
     compound_day_count: DayCount = DayCount.ACT_360
     cap_minor: int = -1
-    """Largest sum of penalty and compound claimed on the loan; -1: none."""
+    """Largest sum of penalty and compound that ever accrues on the loan, paid or not; -1: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +375,47 @@ class DpdTerms:
     materiality_per: MaterialityPer = MaterialityPer.LOAN
     grace_days: int = 0
     restart_on_grace_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationStep:
+    """One step of allocation: which rows, which components in which order, row by row or component by component."""
+
+    rows: RowTiming
+    order: tuple[Component, ...]
+    by: AllocateBy = AllocateBy.INSTALMENT
+
+
+@dataclass(frozen=True, slots=True)
+class KindRule:
+    """How one kind of payment (EventKind value) is allocated where it differs. steps empty: those of the loan."""
+
+    kind: int
+    future: FutureRule
+    steps: tuple[AllocationStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowTerms:
+    """Rows that carry their own charges, and money that is allocated in steps (docs/method/allocation.md).
+
+    steps: taken in order until the money is gone; what no step takes is held. future: how money in advance is spread.
+    kinds: payment kinds that differ from that. credit_order: which components of the payment a chargeback restores first;
+    empty: principal only.
+    """
+
+    steps: tuple[AllocationStep, ...]
+    future: FutureRule = FutureRule.NEXT
+    kinds: tuple[KindRule, ...] = ()
+    charges_due: ChargeTiming = ChargeTiming.ROW
+    plan_changes: PlanChanges = PlanChanges.ON_DAY
+    tranches: TrancheRule = TrancheRule.SPREAD_LEFT
+    down_payment_ppm: int = 0
+    credit_order: tuple[Component, ...] = ()
+    early_money: EarlyMoney = EarlyMoney.AS_ALLOCATED
+    late_interest: LateInterest = LateInterest.EVERY_ROW
+    unpaid_interest_joins: JoinsBase = JoinsBase.NEVER
+    payoff_interest: PayoffInterest = PayoffInterest.TO_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +478,10 @@ class Terms:
     accruals: Accruals = Accruals.CUMULATIVE
     instalment_multiple_minor: int = 1
     fixed_instalment_minor: int = 0
+    """The instalment of an annuity, or the principal part of equal principal, in place of the computed one; 0: computed."""
+    level_rate: LevelRate = LevelRate.PERIOD
+    level_principal_minor: int = 0
+    """Principal from which the instalment is computed, whatever is paid out; 0: what is paid out."""
     balloon_minor: int = 0
     grace_principal_rows: int = 0
     grace_interest_rows: int = 0
@@ -313,36 +498,16 @@ class Terms:
     dpd: DpdTerms = field(default_factory=DpdTerms)
     subsidy: SubsidyTerms | None = None
     custom_rows: tuple[CustomRow, ...] = ()
+    row_terms: RowTerms | None = None
 
     def problems(self) -> list[str]:
         """What makes these terms impossible: one sentence each, naming the term; empty when they are sound."""
-        out: list[str] = []
-        if not 0 < self.principal_minor <= PRINCIPAL_MINOR_MAX:
-            out.append(f"principal_minor {self.principal_minor} must lie in 1..{PRINCIPAL_MINOR_MAX}")
-        if not 0 <= self.annual_rate_ppm <= RATE_PPM_MAX:
-            out.append(f"annual_rate_ppm {self.annual_rate_ppm} must lie in 0..{RATE_PPM_MAX}")
-        if self.every < 1:
-            out.append(f"every {self.every} must be at least 1")
-        if not 0 <= self.instalments <= ROW_COUNT_MAX:
-            out.append(f"instalments {self.instalments} must lie in 0..{ROW_COUNT_MAX}")
-        if not 0 <= self.due_day <= 31:
-            out.append(f"due_day {self.due_day} must lie in 0..31")
-        if self.method in (Method.ANNUITY, Method.EQUAL_PRINCIPAL, Method.FLAT):
-            if self.instalments < 1:
-                out.append(f"instalments must be at least 1 for method {self.method.name.lower()}")
-            if self.first_due_on == NO_DAY:
-                out.append(f"first_due_on is missing for method {self.method.name.lower()}")
-        if self.method in (Method.INTEREST_ONLY, Method.BULLET) and self.maturity_on == NO_DAY:
-            out.append(f"maturity_on is missing for method {self.method.name.lower()}")
-        if self.first_due_on not in (NO_DAY,) and self.first_due_on <= self.disbursed_on:
-            out.append("first_due_on must be after disbursed_on")
-        if self.maturity_on != NO_DAY and self.maturity_on <= self.disbursed_on:
-            out.append("maturity_on must be after disbursed_on")
-        if self.method == Method.CUSTOM and sum(r.principal_minor for r in self.custom_rows) != self.principal_minor:
-            out.append("custom_rows must add up to principal_minor")
-        if len(set(self.allocation_order)) != len(self.allocation_order):
-            out.append("allocation_order names a component twice")
-        return out
+        from tideover.engine.terms_problems import problems
+
+        try:
+            return list(problems(self))
+        except TypeError:
+            return ["terms hold a list where a tuple is needed"]
 
     def checked(self) -> Terms:
         """These terms, or ValueError listing every problem."""

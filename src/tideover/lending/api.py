@@ -5,21 +5,23 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import Field
 
+from tideover.core.access import EVENT_ROLES
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date
 from tideover.core.problems import NotFound, Problem, Refused, refuse
-from tideover.core.rest import Amount, Cursor, Day, Key, Limit, Money, Strict, decimal, minor, one_of, page_of, route
+from tideover.core.rest import Amount, Cursor, Day, Forbidden, Key, Limit, Money, Strict, decimal, minor, one_of, page_of, route
 from tideover.engine.events import Event, EventKind, EventRejected
 from tideover.engine.standing import Standing
 from tideover.engine.terms import NO_DAY, Component, date_of, day
 from tideover.lending.models import Contract, LegalEntity, LoanEvent, Receipt, StandingRow
 from tideover.lending.payments import NewPayment
 from tideover.lending.scope import entities_visible, parties_reachable
-from tideover.lending.selectors import bucket_of, contract_get, contracts_visible, loan_standing, loan_status
+from tideover.lending.selectors import bucket_of, contract_get, contracts_visible, loan_standing, loan_status, standings_visible
 from tideover.lending.services import event_record, payments_record, receipt_record, receipt_reverse
 
 router = Router(tags=["loans and money"])
@@ -205,7 +207,9 @@ class BatchOut(Schema):
 
 
 class PartOut(Schema):
-    loan_id: str
+    """A part of a receipt. `loan_id` is null for a loan of the same borrower outside your scope."""
+
+    loan_id: str | None
     amount: Amount
 
 
@@ -302,7 +306,7 @@ def _kind(name: str) -> EventKind:
 @route(router.get, "/loans", "loans-list", LoanPage)
 def loans_list(request: HttpRequest, cursor: Cursor, limit: Limit, bucket: str = "") -> dict[str, Any]:
     """Loans in your scope with their latest standing; `bucket` filters. Ask one loan for another day."""
-    rows = StandingRow.objects.filter(contract__in=contracts_visible(request.user, business_date()))
+    rows = standings_visible(request.user, business_date())
     rows = rows.filter(bucket=bucket) if bucket else rows
     return page_of(rows.select_related("contract__borrower"), cursor, limit, _line_out, by="contract_id")
 
@@ -322,7 +326,8 @@ def _line_out(r: StandingRow) -> dict[str, Any]:
     }
 
 
-def _known(known_at: datetime | None) -> datetime | None:
+def known_read(known_at: datetime | None) -> datetime | None:
+    """`known_at` as given. Raises Refused without a time zone or out of range."""
     if known_at is not None and known_at.tzinfo is None:
         raise refuse("no_time_zone", "known_at needs a time zone, for example 2026-05-03T23:59:59+08:00", "known_at")
     if known_at is not None and not 1971 <= known_at.year < 2199:
@@ -340,7 +345,7 @@ def _day_asked(contract: Contract, on: date, field: str = "as_of") -> date:
 def _asked(request: HttpRequest, number: str, as_of: date | None, known_at: datetime | None) -> tuple[Contract, Standing]:
     """The loan and its standing; the read is logged (a loan is part of a person's file)."""
     contract = contract_get(request.user, number, business_date())
-    known = _known(known_at)
+    known = known_read(known_at)
     standing = loan_standing(contract, _day_asked(contract, as_of or max(business_date(), contract.disbursed_on)), known)
     log(request.user.username, "loan.read", "loan", number)
     return contract, standing
@@ -407,7 +412,7 @@ def loan_events(
     contract = contract_get(request.user, number, business_date())
     events = contract.events.all()
     events = events.filter(effective_on__lte=as_of) if as_of else events
-    known = _known(known_at)
+    known = known_read(known_at)
     events = events.filter(recorded_at__lte=known) if known else events
     log(request.user.username, "loan.read", "loan", number)
     return page_of(events, cursor, limit, event_out, by="seq")
@@ -415,11 +420,14 @@ def loan_events(
 
 @route(router.post, "/loans/{number}/events", "loan-event-create", EventDone)
 def loan_event_create(request: HttpRequest, number: str, body: EventIn, key: Key) -> dict[str, Any]:
-    """Append one event; idempotent by the Idempotency-Key header."""
+    """Append one event; idempotent by the Idempotency-Key header. Which kinds a role may append is in the permission matrix."""
+    kind = _kind(body.kind)
+    if getattr(request.user, "role", None) not in EVENT_ROLES.get(kind.name.lower(), frozenset()):
+        raise Forbidden(Problem("forbidden", f"your role does not append a {kind.name.lower()}", "kind"))
     contract = contract_get(request.user, number, business_date())
     event = event_record(
         contract,
-        kind=_kind(body.kind),
+        kind=kind,
         effective_on=body.effective_on,
         amount_minor=minor(body.amount),
         extra=body.extra,
@@ -430,7 +438,7 @@ def loan_event_create(request: HttpRequest, number: str, body: EventIn, key: Key
     return {"event": event_out(event), "standing": standing_out(loan_standing(contract, on))}
 
 
-@route(router.post, "/loans/{number}/what-if", "loan-what-if", WhatIfOut)
+@route(router.post, "/loans/{number}/what-if", "loan-what-if", WhatIfOut, keyed=False)
 def what_if(request: HttpRequest, number: str, body: WhatIfIn) -> dict[str, Any]:
     """The standing with one hypothetical payment or pay-off; nothing is written."""
     contract = contract_get(request.user, number, business_date())
@@ -440,7 +448,7 @@ def what_if(request: HttpRequest, number: str, body: WhatIfIn) -> dict[str, Any]
     event = Event(seq=10**9, on=day(on), kind=_kind(body.kind), amount_minor=minor(body.amount))
     # The hypothetical event is known by whoever asks, whatever was known of the rest.
     try:
-        after = loan_standing(contract, as_of, _known(body.known_at), what_if=[event])
+        after = loan_standing(contract, as_of, known_read(body.known_at), what_if=[event])
     except EventRejected as error:
         raise refuse("event_rejected", error.reason) from error
     log(request.user.username, "loan.read", "loan", number)
@@ -448,7 +456,7 @@ def what_if(request: HttpRequest, number: str, body: WhatIfIn) -> dict[str, Any]
     return {"standing": standing_out(after), "rows": rows_out(after), "trace": mine}
 
 
-@route(router.post, "/payments", "payments-create", EventOut)
+@route(router.post, "/payments", "payments-create", EventOut, keyed=False)
 def payment_create(request: HttpRequest, body: PaymentIn) -> dict[str, Any]:
     """One payment on one loan; idempotent by its key."""
     [done] = payments_record(request.user, [_payment(body)])
@@ -457,7 +465,7 @@ def payment_create(request: HttpRequest, body: PaymentIn) -> dict[str, Any]:
     return event_out(done)
 
 
-@route(router.post, "/payments/batch", "payments-batch", BatchOut)
+@route(router.post, "/payments/batch", "payments-batch", BatchOut, keyed=False)
 def payments_batch(request: HttpRequest, body: BatchIn) -> dict[str, Any]:
     """Up to 1,000 payments; each stands or falls alone, and says so."""
     out: list[dict[str, Any]] = []
@@ -476,15 +484,18 @@ def _payment(p: PaymentIn) -> NewPayment:
 
 @route(router.get, "/receipts", "receipts-list", ReceiptPage)
 def receipts_list(request: HttpRequest, cursor: Cursor, limit: Limit, party: str = "") -> dict[str, Any]:
-    """Receipts of the people in your scope; `party` filters."""
+    """Receipts of the people in your scope; `party` filters. Logged."""
     rows = _receipts(request)
     rows = rows.filter(party__reference=party) if party else rows
-    return page_of(rows.select_related("party").prefetch_related("parts__contract"), cursor, limit, receipt_out)
+    page = page_of(rows.select_related("party").prefetch_related("parts"), cursor, limit, lambda r: r)
+    page["items"] = _receipts_out(request, page["items"])
+    log(request.user.username, "receipt.list", "party", party, {"found": len(page["items"])})
+    return page
 
 
 def _receipts(request: HttpRequest) -> Any:
-    reached = parties_reachable(request.user, business_date()).order_by().values("pk")
-    return Receipt.objects.filter(party__in=reached, entity__in=entities_visible(request.user, business_date()))
+    reached = parties_reachable(request.user, business_date()).filter(pk=OuterRef("party"))
+    return Receipt.objects.filter(Exists(reached), entity__in=entities_visible(request.user, business_date()))
 
 
 @route(router.post, "/receipts", "receipts-create", ReceiptOut)
@@ -510,13 +521,15 @@ def receipt_create(request: HttpRequest, body: ReceiptIn, key: Key) -> dict[str,
         idempotency_key=key,
         actor=request.user.username,
     )
-    return receipt_out(receipt)
+    return _receipts_out(request, [receipt])[0]
 
 
 @route(router.get, "/receipts/{number}", "receipt-get", ReceiptOut)
 def receipt_get(request: HttpRequest, number: str) -> dict[str, Any]:
-    """One receipt and its parts."""
-    return receipt_out(_receipt(request, number))
+    """One receipt and its parts; logged."""
+    receipt = _receipt(request, number)
+    log(request.user.username, "receipt.read", "receipt", number)
+    return _receipts_out(request, [receipt])[0]
 
 
 def _receipt(request: HttpRequest, number: str) -> Receipt:
@@ -529,17 +542,24 @@ def _receipt(request: HttpRequest, number: str) -> Receipt:
 @route(router.post, "/receipts/{number}/reverse", "receipt-reverse", ReceiptOut)
 def receipt_undo(request: HttpRequest, number: str, key: Key) -> dict[str, Any]:
     """Reverse every part of a receipt as one act."""
-    return receipt_out(receipt_reverse(_receipt(request, number), idempotency_key=key, actor=request.user.username))
+    done = receipt_reverse(_receipt(request, number), idempotency_key=key, actor=request.user.username)
+    return _receipts_out(request, [done])[0]
 
 
-def receipt_out(r: Receipt) -> dict[str, Any]:
-    """A receipt and its parts."""
-    return {
-        "number": r.number,
-        "party": r.party.reference,
-        "amount": decimal(r.amount_minor),
-        "unapplied": decimal(r.unapplied_minor),
-        "received_on": r.received_on,
-        "reversed_at": r.reversed_at,
-        "parts": [{"loan_id": p.contract.number, "amount": decimal(p.amount_minor)} for p in r.parts.all()],
-    }
+def _receipts_out(request: HttpRequest, receipts: list[Receipt]) -> list[dict[str, Any]]:
+    """Receipts and their parts; a loan outside the scope keeps its number to itself."""
+    parts = [p for r in receipts for p in r.parts.all()]
+    visible = contracts_visible(request.user, business_date()).filter(pk__in={p.contract_id for p in parts})
+    numbers = dict(visible.values_list("pk", "number"))
+    return [
+        {
+            "number": r.number,
+            "party": r.party.reference,
+            "amount": decimal(r.amount_minor),
+            "unapplied": decimal(r.unapplied_minor),
+            "received_on": r.received_on,
+            "reversed_at": r.reversed_at,
+            "parts": [{"loan_id": numbers.get(p.contract_id), "amount": decimal(p.amount_minor)} for p in r.parts.all()],
+        }
+        for r in receipts
+    ]

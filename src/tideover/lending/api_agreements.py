@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from django.db.models import Q
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import Field
@@ -19,9 +19,9 @@ from tideover.core.rest import Amount, Code, Cursor, Day, Limit, Money, Strict, 
 from tideover.engine.replay import replay
 from tideover.engine.terms import RATE_PPM_MAX, day
 from tideover.lending import services_agreements as more
-from tideover.lending.api import LoanOut, ScheduleOut, loan_get, schedule_out
+from tideover.lending.api import LoanOut, ScheduleOut, known_read, loan_get, schedule_out
 from tideover.lending.contract_terms import terms_for
-from tideover.lending.models import Collateral, Facility, LoanParty, Party, Product, Staff
+from tideover.lending.models import Collateral, Contract, Facility, LoanParty, Party, Product, Staff, StandingRow
 from tideover.lending.scope import (
     branches_visible,
     entities_visible,
@@ -207,7 +207,7 @@ def party_create(request: HttpRequest, body: PartyIn) -> Any:
     return _party(party_register(**body.dict() | {"branch": branch}, actor=request.user.username))
 
 
-@route(router.post, "/parties/search", "parties-search", PartyPage)
+@route(router.post, "/parties/search", "parties-search", PartyPage, keyed=False)
 def parties_search(request: HttpRequest, body: SearchIn, cursor: Cursor, limit: Limit) -> Any:
     """Parties in your scope with this name, number or telephone; masked, and logged without what was searched."""
     h = search_hash(body.text)
@@ -225,7 +225,7 @@ def party_read(request: HttpRequest, reference: str) -> Any:
     return _party(party)
 
 
-@route(router.post, "/parties/{reference}/reveal", "party-reveal", PartyFull)
+@route(router.post, "/parties/{reference}/reveal", "party-reveal", PartyFull, keyed=False)
 def party_reveal(request: HttpRequest, reference: str, body: RevealIn) -> Any:
     """One party in full, for a stated reason; logged with it."""
     p = party_get(request.user, reference, business_date())
@@ -254,7 +254,7 @@ def _terms(request: HttpRequest, body: ContractTermsIn) -> dict[str, Any]:
     return {**found, "principal_minor": minor(body.principal), **{n: getattr(body, n) for n in names}}
 
 
-@route(router.post, "/contracts/preview", "contracts-preview", ScheduleOut)
+@route(router.post, "/contracts/preview", "contracts-preview", ScheduleOut, keyed=False)
 def contract_preview(request: HttpRequest, body: ContractTermsIn) -> Any:
     """The schedule before signing: byte for byte what `/loans/{number}/schedule` answers for the day of payout."""
     draft = contract_draft(**_terms(request, body))
@@ -278,13 +278,29 @@ def contract_create(request: HttpRequest, body: ContractIn) -> Any:
 
 
 @route(router.get, "/loans/{number}/parties", "loan-parties", LoanPartyPage)
-def loan_parties(request: HttpRequest, number: str, cursor: Cursor, limit: Limit, on: Day | None = None) -> Any:
-    """Who stands in a loan, and how; `on` leaves out who does not on that day."""
+def loan_parties(
+    request: HttpRequest,
+    number: str,
+    cursor: Cursor,
+    limit: Limit,
+    as_of: Day | None = None,
+    known_at: datetime | None = None,
+) -> Any:
+    """Who stands in a loan, and how; `as_of` leaves out who does not on that day. Logged."""
     contract = contract_get(request.user, number, business_date())
-    rows = contract.parties.select_related("party")
-    rows = rows.filter(valid_from__lte=on).filter(Q(valid_to=None) | Q(valid_to__gt=on)) if on else rows
+    rows = known_by(contract.parties.select_related("party"), contract, known_at)
+    rows = rows.filter(valid_from__lte=as_of).filter(Q(valid_to=None) | Q(valid_to__gt=as_of)) if as_of else rows
     log(request.user.username, "loan.read", "loan", number)
     return page_of(rows, cursor, limit, _loan_party)
+
+
+def known_by(rows: QuerySet[Any], contract: Contract, known_at: datetime | None) -> QuerySet[Any]:
+    """The rows of a loan that had been recorded by an instant; a row without one came with the contract."""
+    known = known_read(known_at)
+    if known is None:
+        return rows
+    with_contract = Q(recorded_at=None) if contract.created_at <= known else Q(pk__in=())
+    return rows.filter(with_contract | Q(recorded_at__lte=known))
 
 
 @route(router.post, "/loans/{number}/parties", "loan-parties-add", LoanPartyOut)
@@ -312,9 +328,19 @@ def _loan_party(row: LoanParty) -> dict[str, Any]:
 
 
 @route(router.get, "/loans/{number}/collateral", "loan-collateral", CollateralPage)
-def loan_collateral(request: HttpRequest, number: str, cursor: Cursor, limit: Limit) -> Any:
-    """What secures a loan."""
-    return page_of(contract_get(request.user, number, business_date()).collateral.all(), cursor, limit, _collateral)
+def loan_collateral(
+    request: HttpRequest,
+    number: str,
+    cursor: Cursor,
+    limit: Limit,
+    as_of: Day | None = None,
+    known_at: datetime | None = None,
+) -> Any:
+    """What secures a loan; `as_of` leaves out what was valued later. Logged."""
+    contract = contract_get(request.user, number, business_date())
+    rows = known_by(contract.collateral.all(), contract, known_at)
+    log(request.user.username, "loan.read", "loan", number)
+    return page_of(rows.filter(valued_on__lte=as_of) if as_of else rows, cursor, limit, _collateral)
 
 
 @route(router.post, "/loans/{number}/collateral", "loan-collateral-add", CollateralOut)
@@ -333,9 +359,13 @@ def _collateral(row: Collateral) -> dict[str, Any]:
 
 @route(router.get, "/facilities", "facilities-list", FacilityPage)
 def facilities_list(request: HttpRequest, cursor: Cursor, limit: Limit, party: str = "") -> Any:
-    """Facilities in your scope; `party` filters."""
+    """Facilities in your scope; `party` filters. Logged."""
     rows = facilities_visible(request.user, business_date()).select_related("party", "entity")
-    return page_of(rows.filter(party__reference=party) if party else rows, cursor, limit, _facility)
+    drawn = StandingRow.objects.filter(contract__facility=OuterRef("pk")).order_by().values("contract__facility")
+    rows = rows.annotate(drawn_minor=Subquery(drawn.annotate(sum=Sum("principal_minor")).values("sum")))
+    page = page_of(rows.filter(party__reference=party) if party else rows, cursor, limit, _facility)
+    log(request.user.username, "facility.list", "party", party, {"found": len(page["items"])})
+    return page
 
 
 @route(router.post, "/facilities", "facilities-open", FacilityOut)
@@ -356,8 +386,10 @@ def facility_create(request: HttpRequest, body: FacilityIn) -> Any:
 
 @route(router.get, "/facilities/{number}", "facility-get", FacilityOut)
 def facility_read(request: HttpRequest, number: str) -> Any:
-    """One facility and what can still be drawn."""
-    return _facility(facility_get(request.user, number, business_date()))
+    """One facility and what can still be drawn; logged."""
+    facility = facility_get(request.user, number, business_date())
+    log(request.user.username, "facility.read", "facility", facility.number)
+    return _facility(facility)
 
 
 @route(router.post, "/facilities/{number}/limit", "facility-limit", FacilityOut)

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import AwareDatetime, Field
 
+from tideover.core.action_log import log
 from tideover.core.business_time import business_date
 from tideover.core.problems import NotFound, Problem
 from tideover.core.rest import ID_MAX, Amount, Code, Cursor, Day, Limit, Money, Strict, decimal, minor, one_of, page_of, route
@@ -169,7 +170,10 @@ def _register(kind: Kind) -> None:
         rows = rows.filter(party__reference=party) if party else rows
         rows = rows.filter(contract__number=loan) if loan else rows
         rows = rows.filter(**{f"{closed}__isnull": open}) if open is not None else rows
-        return page_of(rows, cursor, limit, show)
+        page = page_of(rows, cursor, limit, show)
+        named = ("loan", loan) if loan else ("party", party)
+        log(request.user.username, f"{kind.model._meta.model_name}.list", *named, {"found": len(page["items"])})
+        return page
 
     def added(request: HttpRequest, body: kind.body) -> Any:  # type: ignore[name-defined]
         user, today, values = request.user, business_date(), body.dict()
@@ -186,7 +190,7 @@ def _register(kind: Kind) -> None:
             raise NotFound(Problem("no_such_row", f"there is no {kind.path} {row_id} in your scope", "row_id"))
         return show(services.row_close(row, on=business_date(), actor=request.user.username))
 
-    listed.__doc__ = f"List: {kind.words}. `open`: only what still counts, or only what does not."
+    listed.__doc__ = f"List: {kind.words}. `open`: only what still counts, or only what does not. Logged."
     added.__doc__ = f"Add {kind.words}."
     closes.__doc__ = f"Close, lift or withdraw {kind.words}; twice changes nothing."
     route(router.get, f"/{kind.path}", f"{kind.path}-list", page)(listed)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from tideover.core.business_time import now
+from tideover.core.sql import rows_read
 from tideover.lending.models import BookClock
 
 LOCK_ID = 7002
@@ -27,16 +28,18 @@ def writing() -> None:
 
 def cut_off() -> datetime | None:
     """The last cut-off taken; None before the first close."""
-    return BookClock.objects.filter(pk=1).values_list("cut_off", flat=True).first()
+    found = next(rows_read(BookClock, ("cut_off",), "id = 1"), None)
+    return None if found is None else found[0]
 
 
-def stamp(after: datetime | None = None) -> datetime:
+def stamp(after: datetime | None = None, *, joined: bool = False) -> datetime:
     """The `recorded_at` of what is about to be written: above every cut-off taken so far and never before `after`.
 
     Call it inside the writing transaction and under the row lock of what is written, so that stamps of one loan follow its
-    `seq`. Both promises hold also when the wall clock goes backwards.
+    `seq`. Both promises hold also when the wall clock goes backwards. `joined`: this transaction has called `writing` already.
     """
-    writing()
+    if not joined:
+        writing()
     at, cut = now(), cut_off()
     if cut is not None and at <= cut:
         at = cut + TICK

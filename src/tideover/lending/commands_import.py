@@ -30,7 +30,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         k.add_argument("file", type=Path, metavar="FILE", help="CSV (UTF-8 or GB18030), XLSX or Parquet")
         k.add_argument("--mapping", type=Path, required=True, metavar="YAML", help="what the columns mean (docs/import.md)")
         k.add_argument("--dry-run", action="store_true", help="check only; write nothing")
-        k.add_argument("--rejects", type=Path, metavar="CSV", help="write refused rows here: row, column, value, reason")
+        k.add_argument(
+            "--rejects", type=Path, metavar="CSV", help="write refused rows here: row, column, value, reason, and the row itself"
+        )
         k.add_argument("--partial", action="store_true", help="store the rows that fit although others were refused")
         k.add_argument("--actor", default="import", metavar="NAME", help="who does this, for the action log")
         k.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             partial=args.partial, bar=_bar,
         )  # fmt: skip
         if args.rejects is not None:
-            rejects_write(args.rejects, result.rejects)
+            rejects_write(args.rejects, result.rejects, result.source)
     except (BadFile, BadMapping, Refused, OSError, UnicodeDecodeError, DatabaseError) as error:
         print(f"import: {error}", file=sys.stderr)
         return 2

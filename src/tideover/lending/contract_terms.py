@@ -13,11 +13,13 @@ from tideover.core.packs.load import calendar as pack_calendar
 from tideover.core.packs.rules.fixings import Reference, reference_read
 from tideover.core.problems import Problem
 from tideover.engine import terms as T
+from tideover.engine.events import EventKind
 from tideover.engine.terms import NO_DAY, Component, CustomRow, Terms, day
 from tideover.lending.models import Contract
 
 TERM_TYPES = get_type_hints(Terms)
 PENALTY_TYPES = get_type_hints(T.PenaltyTerms)
+ROW_TYPES = get_type_hints(T.RowTerms)
 DPD_TYPES = get_type_hints(T.DpdTerms)
 
 
@@ -61,6 +63,11 @@ def reference_of(contract: Contract) -> Reference | None:
     return None if raw is None else reference_read(raw)
 
 
+def ladder_of(contract: Contract) -> str:
+    """The ladder of classes that the product names beside its lender's (`card`); empty for none."""
+    return str({**contract.product.conventions, **contract.overrides}.get("ladder", ""))
+
+
 def calendar_pinned(c: Contract) -> list[Problem]:
     """Write the calendar's version into the contract: days announced later must not move what was signed."""
     named = {**c.product.conventions, **c.overrides}.get("calendar")
@@ -83,6 +90,7 @@ def terms_build(conventions: Mapping[str, Any], columns: Mapping[str, Any], over
     given = {**conventions, **(overrides or {})}
     if (reference := given.pop("reference", None)) is not None:
         reference_read(reference)
+    given.pop("ladder", None)
     values: dict[str, Any] = {name: _value(name, raw) for name, raw in given.items()}
     return Terms(**{**values, **columns})
 
@@ -95,6 +103,12 @@ def _value(name: str, raw: Any) -> Any:
         return None if raw is None else T.PenaltyTerms(**{k: _enum(PENALTY_TYPES, k, v) for k, v in raw.items()})
     if name == "dpd":
         return T.DpdTerms(**{k: _enum(DPD_TYPES, k, v) for k, v in raw.items()})
+    if name == "row_terms":
+        return None if raw is None else _row_terms(raw)
+    if name == "subsidy":
+        return (
+            None if raw is None else T.SubsidyTerms(**{k: day(v) if k in ("from_day", "to_day") else v for k, v in raw.items()})
+        )
     if name in ("allocation_order", "allocation_over_order"):
         return tuple(Component[c.upper()] for c in raw)
     if name == "custom_rows":
@@ -111,6 +125,28 @@ def _value(name: str, raw: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, IntEnum):
         return _enum(TERM_TYPES, name, raw)
     return raw
+
+
+def _row_terms(raw: Mapping[str, Any]) -> T.RowTerms:
+    """Row terms of plain values: steps and kinds are lists of objects, components and kinds by name."""
+    values = {k: _enum(ROW_TYPES, k, v) for k, v in raw.items() if k not in ("steps", "kinds", "credit_order")}
+    kinds = tuple(
+        T.KindRule(int(EventKind[k["kind"].upper()]), T.FutureRule[k["future"].upper()], _steps(k.get("steps", ())))
+        for k in raw.get("kinds", ())
+    )
+    order = tuple(Component[c.upper()] for c in raw.get("credit_order", ()))
+    return T.RowTerms(_steps(raw["steps"]), kinds=kinds, credit_order=order, **values)
+
+
+def _steps(raw: Any) -> tuple[T.AllocationStep, ...]:
+    return tuple(
+        T.AllocationStep(
+            T.RowTiming[s["rows"].upper()],
+            tuple(Component[c.upper()] for c in s["order"]),
+            T.AllocateBy[s.get("by", "instalment").upper()],
+        )
+        for s in raw
+    )
 
 
 def _enum(types: Mapping[str, Any], name: str, raw: Any) -> Any:

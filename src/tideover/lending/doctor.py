@@ -1,33 +1,34 @@
-"""What must always be true of the book, checked on demand: triggers, chains, standing = replay."""
+"""What must always be true of the book, checked on demand: triggers, chains, reference rates, standing = replay."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
 
+import numpy as np
 from django.db import connection
 from django.db.models import Count, Max, Min
 
-from tideover.core import action_log
 from tideover.core.business_time import business_date
+from tideover.core.doctor import Check
+from tideover.core.packs.load import fixings_missing
+from tideover.engine.batch import STATUS_REJECTED, replay_many
+from tideover.engine.terms import NO_DAY, day
 from tideover.lending import triggers
+from tideover.lending.imports.columns import TermsReader, journal_load, loans_load
+from tideover.lending.imports.standings import standing_columns
 from tideover.lending.journal import chain_breaks
 from tideover.lending.models import Contract, StandingRow
-from tideover.lending.resets import missing_fixings
-from tideover.lending.selectors import loan_standing, standing_fields
+from tideover.lending.resets import contracts_following, missing_fixings, reference_of
 
-CHAINS_AT_ONCE = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    name: str
-    ok: bool
-    detail: str
+LOANS_AT_ONCE = 5000
+NAMED_MAX = 10
 
 
 def checks() -> list[Check]:
-    """Every check, the cheap ones first."""
-    return [_triggers(), _actions(), _chains(), _fixings(), _standings()]
+    """The checks of the book, the cheap ones first."""
+    return [_triggers(), _rates(), _chains(), _standings()]
 
 
 def _triggers() -> Check:
@@ -35,31 +36,77 @@ def _triggers() -> Check:
     return Check("triggers", not missing, f"missing: {', '.join(sorted(missing))}" if missing else "all stand")
 
 
-def _actions() -> Check:
-    broken = action_log.first_break()
-    return Check("action log chain", broken is None, "whole" if broken is None else f"broken at entry {broken}")
+def _rates() -> Check:
+    """Fixings that should be out and are not in the pack. It is a fault once a loan of the book follows the index."""
+    today = business_date()
+    followed = {r.index for r in map(reference_of, contracts_following()) if r is not None}
+    said, faults = [], False
+    for index, days in fixings_missing(today).items():
+        if days:
+            said.append(f"{index} lacks {', '.join(f'{d:%Y-%m}' for d in days)}")
+            faults |= index in followed
+    waiting = missing_fixings(today)
+    if waiting:
+        said.append(f"{len(waiting)} loans wait for a rate: {'; '.join(waiting[:3])}")
+    if said and not faults:
+        said.append("no loan follows them")
+    return Check("reference rates", not faults, "; ".join(said) or "every fixing published so far is there")
+
+
+def _spans() -> Iterator[tuple[int, int]]:
+    ids = Contract.objects.aggregate(first=Min("pk"), last=Max("pk"))
+    for at in range(ids["first"] or 0, (ids["last"] or -1) + 1, LOANS_AT_ONCE):
+        yield at, at + LOANS_AT_ONCE - 1
 
 
 def _chains() -> Check:
-    ids = Contract.objects.aggregate(first=Min("pk"), last=Max("pk"), count=Count("pk"))
-    spans = range(ids["first"] or 0, (ids["last"] or -1) + 1, CHAINS_AT_ONCE)
-    broken = [f"{number} at {seq}" for at in spans for number, seq in chain_breaks(at, at + CHAINS_AT_ONCE - 1)]
-    said = f"broken: {', '.join(broken[:10])}" if broken else f"{ids['count']} whole"
+    broken = [f"{number} at {seq}" for span in _spans() for number, seq in chain_breaks(*span)]
+    count = Contract.objects.aggregate(count=Count("pk"))["count"]
+    said = f"broken: {', '.join(broken[:NAMED_MAX])}" if broken else f"{count} whole"
     return Check("journal chains", not broken, said)
 
 
-def _fixings() -> Check:
-    missing = missing_fixings(business_date())
-    return Check("LPR fixing missing", not missing, "; ".join(missing[:10]) if missing else "none")
+COLUMNS = tuple(f.attname for f in StandingRow._meta.concrete_fields if f.attname not in ("contract_id", "source"))
 
 
 def _standings() -> Check:
-    rows = StandingRow.objects.select_related("contract__product").order_by("pk").iterator(chunk_size=500)
-    wrong, seen = [], 0
-    for row in rows:
-        seen += 1
-        fields = standing_fields(loan_standing(row.contract, row.as_of))
-        found = [name for name, value in fields.items() if getattr(row, name) != value]
-        if found:
-            wrong.append(f"{row.contract.number} ({', '.join(found)})")
-    return Check("standing = replay", not wrong, f"differs: {'; '.join(wrong[:10])}" if wrong else f"{seen} equal")
+    """Every cached standing against replay on its day, in batches; a loan without a standing is named too."""
+    wrong: list[str] = []
+    seen, reader = 0, TermsReader()
+    for first, last in _spans():
+        rows = list(
+            StandingRow.objects.filter(contract_id__gte=first, contract_id__lte=last)
+            .order_by("pk")
+            .values_list("contract_id", *COLUMNS)
+        )
+        bare = Contract.objects.filter(pk__range=(first, last), standing=None).values_list("number", flat=True)
+        wrong += [f"{number} (no standing)" for number in bare]
+        seen += len(rows)
+        if rows:
+            wrong += _differences(rows, reader)
+    said = f"differs: {'; '.join(wrong[:NAMED_MAX])}" if wrong else f"{seen} equal"
+    return Check("standing = replay", not wrong, said)
+
+
+def _differences(rows: list[tuple[Any, ...]], reader: TermsReader) -> list[str]:
+    cached = dict(zip(("id", *COLUMNS), map(_plain, zip(*rows, strict=True)), strict=True))
+    loans = loans_load(cached["id"], reader)
+    events = journal_load(loans.ids).columns(len(loans.ids))
+    as_of = np.maximum(cached["as_of"], loans.disbursed)
+    found = replay_many(loans.terms, events, as_of)
+    made = standing_columns(found, as_of, loans)
+    differs = {name: np.asarray(made[name]) != cached[name] for name in COLUMNS}
+    out = []
+    for i in np.flatnonzero(np.any(list(differs.values()), axis=0) | (found.table["status"] == STATUS_REJECTED)):
+        names = [name for name in COLUMNS if differs[name][i]]
+        if found.table["status"][i] == STATUS_REJECTED:
+            names = [f"event {int(found.table['status_seq'][i])} cannot happen"]
+        out.append(f"{loans.numbers[i]} ({', '.join(names)})")
+    return out
+
+
+def _plain(column: tuple[Any, ...]) -> np.ndarray:
+    """A column as the engine has it: dates as days, no date as NO_DAY."""
+    if any(isinstance(v, date) for v in column):
+        return np.array([NO_DAY if v is None else day(v) for v in column], np.int64)
+    return np.array([NO_DAY if v is None else v for v in column])

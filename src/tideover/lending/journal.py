@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
 from tideover.core.business_time import micros
 from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
-from tideover.engine.events import Event, EventKind, EventRejected
+from tideover.core.sql import among, rows_read
+from tideover.engine.events import PAYMENT_KINDS, Event, EventKind, EventRejected
 from tideover.engine.reference import effective
 from tideover.engine.replay import replay
-from tideover.engine.terms import day
+from tideover.engine.terms import NO_DAY, day
 from tideover.lending import clock
 from tideover.lending.chain import GENESIS, Link, body_hash, canonical, chain_hashes
 from tideover.lending.contract_terms import terms_for
@@ -29,12 +30,16 @@ OWN_KEYS = "tideover:"
 """Idempotency keys of events that the house itself derives (parts of a receipt, resets) begin with this; nobody else's may."""
 YEARS_MAX = 60
 """An event lies at most this many years after the loan began: beyond it is a slip of the keyboard."""
-AGAINST = frozenset({EventKind.REVERSAL, EventKind.CHARGEBACK, EventKind.ADJUSTMENT})
+OF_CHARGE = frozenset({EventKind.CHARGE_CREDIT, EventKind.CHARGE_WAIVER})
+"""Kinds that speak of a charge."""
+AGAINST = frozenset({EventKind.REVERSAL, EventKind.CHARGEBACK, EventKind.ADJUSTMENT}) | OF_CHARGE
 """Kinds that speak of an earlier event, `of_seq`."""
-HAS_AMOUNT = frozenset(
-    {EventKind.PAYMENT, EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.DEBIT, EventKind.CHARGE, EventKind.SETTLEMENT}
-)
+HAS_AMOUNT = PAYMENT_KINDS | {
+    EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.DEBIT, EventKind.CHARGE, EventKind.SETTLEMENT,
+}  # fmt: skip
 """Kinds whose money can be taken back or corrected."""
+HAS_DAYS = frozenset({EventKind.PAUSE, EventKind.EXTENSION})
+"""Kinds whose days can be corrected in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,36 @@ def engine_event(row: LoanEvent) -> Event:
     return engine_event_of(
         row.seq, EventKind(row.kind), row.effective_on, row.amount_minor, row.extra, recorded_us=micros(row.recorded_at)
     )
+
+
+READ = ("contract_id", "seq", "kind", "effective_on", "amount_minor", "extra", "recorded_at")
+
+
+class Said(NamedTuple):
+    """One stored event as plain values: what the engine needs of it, without an object of the engine or the ORM."""
+
+    seq: int
+    kind: int
+    effective_on: date
+    amount_minor: int
+    extra: dict[str, Any] | None
+    recorded_us: int
+
+    def event(self) -> Event:
+        """The event as the engine reads it."""
+        kind = EventKind(self.kind)
+        return engine_event_of(
+            self.seq, kind, self.effective_on, self.amount_minor, self.extra, recorded_us=self.recorded_us
+        )  # fmt: skip
+
+
+def journals_read(contract_ids: Sequence[int]) -> dict[int, list[Said]]:
+    """The journals of many loans by contract id, in order of `seq`; loans without events are left out."""
+    out: dict[int, list[Said]] = {}
+    rows = rows_read(LoanEvent, READ, *among("contract_id", contract_ids), "ORDER BY contract_id, seq")
+    for pk, seq, kind, on, amount, extra, at in rows:
+        out.setdefault(pk, []).append(Said(seq, kind, on, amount, extra, micros(at)))
+    return out
 
 
 def engine_events(rows: Iterable[LoanEvent]) -> list[Event]:
@@ -94,7 +129,7 @@ def event_append(
                     raise _key_conflict(idempotency_key)
                 return before
             stored = list(locked.events.order_by("seq"))
-            recorded_at = clock.stamp(after=stored[-1].recorded_at if stored else None)
+            recorded_at = clock.stamp(after=stored[-1].recorded_at if stored else None, joined=True)
             new = NewEvent(kind, effective_on, recorded_at, amount_minor, idempotency_key, actor, extra, receipt_part)
             _check(locked, engine_events(stored), new)
             [row] = chained(locked, [new])
@@ -154,10 +189,29 @@ def _check_earlier(event: Event, stored: Sequence[Event]) -> None:
         raise refuse("already_reversed", f"event {event.of_seq} is reversed already", "of_seq")
     if event.kind == EventKind.REVERSAL:
         return
+    if event.kind == EventKind.ADJUSTMENT and earlier.kind in HAS_DAYS:
+        _check_days(event, earlier)
+        return
+    if event.kind in OF_CHARGE and earlier.kind != EventKind.CHARGE:
+        raise refuse("no_charge", f"event {event.of_seq} is a {earlier.kind.name.lower()}, no charge", "of_seq")
     if earlier.kind not in HAS_AMOUNT:
         raise refuse("no_money", f"event {event.of_seq} is a {earlier.kind.name.lower()} and has no amount", "of_seq")
+    if event.kind == EventKind.ADJUSTMENT and event.amount_minor <= 0:
+        raise refuse("amount_not_positive", "the amount must be more than zero", "amount")
     if event.kind == EventKind.CHARGEBACK and event.amount_minor > earlier.amount_minor:
         raise refuse("more_than_paid", f"event {event.of_seq} was {earlier.amount_minor} minor units", "amount")
+
+
+def _check_days(event: Event, earlier: Event) -> None:
+    """Refuse an edit of a pause or an extension that gives no day, money, or an end before its beginning."""
+    if event.from_day == NO_DAY and event.until == NO_DAY:
+        message = f"event {event.of_seq} is a {earlier.kind.name.lower()}: say from_day or until"
+        raise refuse("missing_field", message, "extra.until")
+    if event.amount_minor:
+        raise refuse("amount_not_used", f"event {event.of_seq} is a {earlier.kind.name.lower()} and has no amount", "amount")
+    begins = next(d for d in (event.from_day, earlier.from_day, earlier.on) if d != NO_DAY)
+    if (event.until if event.until != NO_DAY else earlier.until) < begins:
+        raise refuse("bad_dates", "it would end before it begins", "extra.until")
 
 
 def is_live(contract: Contract, seq: int) -> bool:

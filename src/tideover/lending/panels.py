@@ -1,17 +1,18 @@
-"""Figures that pages show: the exception rows of a role home, and the book by bucket."""
+"""Figures that pages show: the exception rows of a role home, the loans behind them, and the book by bucket."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
-from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, IntegerField, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 from django.urls import reverse
 
+from tideover.core.business_time import business_date, start_of_day
 from tideover.core.models import Role, User
 from tideover.engine.classify import BAD_CLASSES
 from tideover.engine.events import EventKind
@@ -28,10 +29,12 @@ from tideover.lending.models import (
     Receipt,
     StandingRow,
 )
-from tideover.lending.selectors import BUCKET_ORDER, contracts_visible
+from tideover.lending.models.plain import OfParty
+from tideover.lending.selectors import BUCKET_ORDER, contracts_visible, standings_visible
 
+LATE_BUCKETS = ("d1_30", "d31_60", "d61_90", "d91_180", "d180p")
 CORRECTIONS = (EventKind.REVERSAL, EventKind.ADJUSTMENT, EventKind.CHARGEBACK)
-SOON_DAYS, NEW_DAYS, CORRECTION_DAYS = 7, 7, 7
+SOON_DAYS, NEW_DAYS, CORRECTION_DAYS, FRESH_DAYS = 3, 7, 7, 7
 OPEN_DEBITS = ("unknown", "in_flight")
 
 
@@ -53,6 +56,7 @@ class ExceptionRow:
 class Exceptions:
     """A kind of exception: its rows in a scope, and the same condition on the loan list (`None`: no loans behind it).
 
+    `oldest`: the column that says since when; empty when none does.
     `days`: the house's own target from `oldest` to an answer; it is not a rule of law.
     """
 
@@ -74,8 +78,44 @@ def _inside(visible: QuerySet[Contract]) -> Q:
     return Q(contract__in=visible) if visible.query.has_filters() else Q(contract__isnull=False)
 
 
-def _start_of(on: date) -> datetime:
-    return datetime.combine(on, time(), ZoneInfo(settings.BUSINESS_TIME_ZONE))
+def _plain(label: str, owner: Role, days: int, model: type[OfParty], oldest: str, condition: Callable[[date], Q]) -> Exceptions:
+    """An exception made of plain rows: those of a visible loan, and those of a visible borrower that name no loan."""
+
+    def rows(visible: QuerySet[Contract], on: date) -> QuerySet[Any]:
+        whole = not visible.query.has_filters()
+        of_party = Q(contract=None, party__in=visible.values("borrower"))
+        scope = Q() if whole else Q(contract__in=visible) | of_party
+        return model.objects.filter(scope, condition(on))  # type: ignore[attr-defined]
+
+    def loans(on: date) -> Q:
+        found = model.objects.filter(condition(on))  # type: ignore[attr-defined]
+        of_party = found.filter(contract=None).values("party")
+        return Q(contract__in=found.values("contract")) | Q(contract__borrower__in=of_party)
+
+    return Exceptions(label, owner, days, rows, oldest, None, loans)
+
+
+def _of(rows: QuerySet[Any], field: str = "contract") -> Q:
+    """The standings of the loans that rows are about: read from the rows, which are few, not from the book."""
+    return Q(contract__in=rows.order_by().values(field))
+
+
+def _corrections(since: date) -> QuerySet[LoanEvent]:
+    """Corrections recorded since a day. The kinds are written out, as in the partial index that finds them."""
+    kinds = ", ".join(str(int(k)) for k in CORRECTIONS)
+    return LoanEvent.objects.filter(recorded_at__gte=start_of_day(since)).extra(where=[f"kind IN ({kinds})"])
+
+
+def _corrected(on: date) -> QuerySet[LoanEvent]:
+    return _corrections(on - timedelta(days=CORRECTION_DAYS))
+
+
+def _reversed(on: date) -> QuerySet[LoanEvent]:
+    return _corrections(on).filter(kind=EventKind.REVERSAL)
+
+
+def _unplaced() -> QuerySet[Receipt]:
+    return Receipt.objects.filter(reversed_at=None).extra(where=["unapplied_minor > 0"])
 
 
 def _new(on: date) -> Q:
@@ -98,16 +138,34 @@ def _written_off(on: date) -> Q:
     return Q(bucket="written_off")
 
 
+def _first_late(on: date) -> Q:
+    return Q(days_past_due__gt=0, oldest_due_on=F("contract__first_due_on"))
+
+
+def _fresh(on: date) -> Q:
+    return Q(contract__disbursed_on__gt=on - timedelta(days=FRESH_DAYS))
+
+
+def _surplus(on: date) -> Q:
+    return Q(surplus_minor__gt=0)
+
+
+def _accelerated(on: date) -> Q:
+    """Made due as a whole, not taken back since, and neither paid off nor written off."""
+    taken_back = LoanEvent.objects.filter(contract=OuterRef("contract"), kind=EventKind.REVERSAL).annotate(
+        of_seq=Cast(KT("extra__of_seq"), IntegerField())
+    )
+    made_due = LoanEvent.objects.filter(kind=EventKind.ACCELERATION).filter(~Exists(taken_back.filter(of_seq=OuterRef("seq"))))
+    return Q(contract__in=made_due.values("contract")) & ~Q(bucket__in=("closed", "written_off"))
+
+
 def _kind(label: str, owner: Role, days: int, condition: Callable[[date], Q], oldest: str, amount: str) -> Exceptions:
     return Exceptions(label, owner, days, _standings(condition), oldest, amount, condition)
 
 
 EXCEPTIONS: dict[str, Exceptions] = {
-    "help": Exceptions(
-        label="Help requests without an answer", owner=Role.COUNSELLOR, days=2,
-        rows=lambda visible, on: HelpRequest.objects.filter(_inside(visible), closed_at=None),
-        oldest="opened_at", amount=None,
-        loans=lambda on: Q(contract__helprequests__isnull=False, contract__helprequests__closed_at=None),
+    "help": _plain(
+        "Help requests without an answer", Role.COUNSELLOR, 2, HelpRequest, "opened_at", lambda on: Q(closed_at=None)
     ),
     "missed": Exceptions(
         label="Arrangements past their day, loan still late", owner=Role.COLLECTOR, days=1,
@@ -115,63 +173,52 @@ EXCEPTIONS: dict[str, Exceptions] = {
             _inside(visible), withdrawn_at=None, due_on__lt=on, contract__standing__days_past_due__gt=0
         ),
         oldest="due_on", amount="amount_minor",
-        loans=lambda on: Q(
-            contract__promises__withdrawn_at=None, contract__promises__due_on__lt=on, days_past_due__gt=0
-        ),
+        loans=lambda on: _of(Promise.objects.filter(withdrawn_at=None, due_on__lt=on)) & Q(days_past_due__gt=0),
     ),
     "promise": Exceptions(
         label="Arrangements due today", owner=Role.COLLECTOR, days=0,
         rows=lambda visible, on: Promise.objects.filter(_inside(visible), withdrawn_at=None, due_on=on),
         oldest="due_on", amount="amount_minor",
-        loans=lambda on: Q(contract__promises__withdrawn_at=None, contract__promises__due_on=on),
+        loans=lambda on: _of(Promise.objects.filter(withdrawn_at=None, due_on=on)),
     ),
     "new": _kind("Newly late (up to 7 days)", Role.CUSTOMER_MANAGER, NEW_DAYS, _new, "oldest_due_on", "overdue_minor"),
-    "soon": _kind("Due within 7 days", Role.CUSTOMER_MANAGER, 0, _soon, "next_due_on", "next_due_minor"),
+    "soon": _kind("Due within 3 days", Role.CUSTOMER_MANAGER, 0, _soon, "next_due_on", "next_due_minor"),
+    "first_late": _kind("First instalment late", Role.UNDERWRITER, 7, _first_late, "oldest_due_on", "overdue_minor"),
+    "fresh": _kind(
+        "Paid out in the last 7 days", Role.UNDERWRITER, FRESH_DAYS, _fresh, "contract__disbursed_on", "contract__principal_minor"
+    ),
     "late": _kind("1 to 90 days late", Role.COLLECTOR, 90, _late, "oldest_due_on", "overdue_minor"),
     "bad": _kind("Over 90 days late", Role.LEGAL, 180, _bad, "oldest_due_on", "overdue_minor"),
     "written_off": _kind("Written off, claim still open", Role.LEGAL, 365, _written_off, "oldest_due_on", "overdue_minor"),
+    "accelerated": _kind("Whole loan made due, not yet paid", Role.LEGAL, 180, _accelerated, "oldest_due_on", "payoff_minor"),
+    "surplus": _kind("Money held for the next payment", Role.PAYMENTS, 0, _surplus, "", "surplus_minor"),
+    "reversed": Exceptions(
+        label="Payments taken back today", owner=Role.PAYMENTS, days=0,
+        rows=lambda visible, on: _reversed(on).filter(_inside(visible)),
+        oldest="recorded_at", amount=None, loans=lambda on: _of(_reversed(on)),
+    ),
     "debit": Exceptions(
         label="Debits with an unknown result", owner=Role.PAYMENTS, days=1,
         rows=lambda visible, on: Debit.objects.filter(_inside(visible), state__in=OPEN_DEBITS),
         oldest="sent_at", amount="amount_minor",
-        loans=lambda on: Q(contract__debits__state__in=OPEN_DEBITS),
+        loans=lambda on: _of(Debit.objects.filter(state__in=OPEN_DEBITS)),
     ),
     "held": Exceptions(
         label="Receipts with money not yet placed", owner=Role.PAYMENTS, days=3,
-        rows=lambda visible, on: Receipt.objects.filter(
-            unapplied_minor__gt=0, reversed_at=None, party__in=visible.values("borrower")
-        ),
+        rows=lambda visible, on: _unplaced().filter(Exists(visible.filter(borrower=OuterRef("party")))),
         oldest="received_on", amount="unapplied_minor",
-        loans=lambda on: Q(contract__borrower__receipts__unapplied_minor__gt=0, contract__borrower__receipts__reversed_at=None),
+        loans=lambda on: Q(contract__borrower__in=_unplaced().values("party")),
     ),
     "corrected": Exceptions(
         label="Corrections booked in the last 7 days", owner=Role.FINANCE, days=CORRECTION_DAYS,
-        rows=lambda visible, on: LoanEvent.objects.filter(
-            _inside(visible), kind__in=CORRECTIONS, recorded_at__gte=_start_of(on - timedelta(days=CORRECTION_DAYS))
-        ),
+        rows=lambda visible, on: _corrected(on).filter(_inside(visible)),
         oldest="recorded_at", amount=None,
-        loans=lambda on: Q(
-            contract__events__kind__in=CORRECTIONS,
-            contract__events__recorded_at__gte=_start_of(on - timedelta(days=CORRECTION_DAYS)),
-        ),
+        loans=lambda on: _of(_corrected(on)),
     ),
-    "complaint": Exceptions(
-        label="Open complaints", owner=Role.COMPLAINTS, days=15,
-        rows=lambda visible, on: Complaint.objects.filter(_inside(visible), closed_on=None),
-        oldest="opened_on", amount=None,
-        loans=lambda on: Q(contract__complaints__isnull=False, contract__complaints__closed_on=None),
-    ),
-    "dispute": Exceptions(
-        label="Open disputes", owner=Role.COMPLAINTS, days=20,
-        rows=lambda visible, on: Dispute.objects.filter(_inside(visible), closed_on=None),
-        oldest="opened_on", amount=None,
-        loans=lambda on: Q(contract__disputes__isnull=False, contract__disputes__closed_on=None),
-    ),
-    "hold": Exceptions(
-        label="Holds whose review day has come", owner=Role.TEAM_LEAD, days=0,
-        rows=lambda visible, on: Hold.objects.filter(_inside(visible), lifted_at=None, review_on__lte=on),
-        oldest="review_on", amount=None,
-        loans=lambda on: Q(contract__holds__lifted_at=None, contract__holds__review_on__lte=on),
+    "complaint": _plain("Open complaints", Role.COMPLAINTS, 15, Complaint, "opened_on", lambda on: Q(closed_on=None)),
+    "dispute": _plain("Open disputes", Role.COMPLAINTS, 20, Dispute, "opened_on", lambda on: Q(closed_on=None)),
+    "hold": _plain(
+        "Holds whose review day has come", Role.TEAM_LEAD, 0, Hold, "review_on", lambda on: Q(lifted_at=None, review_on__lte=on)
     ),
     "import": Exceptions(
         label="Files that did not come in whole", owner=Role.ENGINEER, days=1,
@@ -179,38 +226,19 @@ EXCEPTIONS: dict[str, Exceptions] = {
         oldest="started_at", amount=None, loans=None,
     ),
 }  # fmt: skip
-HOMES: dict[Role, tuple[str, ...]] = {
-    Role.UNDERWRITER: ("new", "late", "bad", "help"),
-    Role.COLLECTOR: ("missed", "promise", "new", "late", "help", "hold"),
-    Role.TEAM_LEAD: ("missed", "promise", "new", "late", "hold", "complaint"),
-    Role.COUNSELLOR: ("help", "hold", "missed", "new", "late", "dispute"),
-    Role.CUSTOMER_MANAGER: ("soon", "new", "missed", "promise", "late", "help"),
-    Role.BRANCH_HEAD: ("help", "missed", "new", "late", "bad", "complaint", "soon"),
-    Role.PAYMENTS: ("debit", "held", "corrected", "import", "soon"),
-    Role.FINANCE: ("held", "corrected", "debit", "bad", "written_off"),
-    Role.LEGAL: ("bad", "written_off", "dispute", "help", "hold"),
-    Role.BUREAU: ("corrected", "dispute", "new", "bad"),
-    Role.COMPLAINTS: ("complaint", "dispute", "help", "hold"),
-    Role.RISK: ("new", "late", "bad", "missed", "soon", "written_off"),
-    Role.COMPLIANCE: ("complaint", "hold", "dispute", "corrected", "help"),
-    Role.AUDITOR: ("corrected", "held", "debit", "complaint"),
-    Role.ENGINEER: ("import",),
-}
-"""Which exceptions each role of staff reads first, in this order."""
 
 
-def exception_rows(user: User, as_of: date, *, linked: bool) -> list[ExceptionRow]:
-    """What needs somebody today, in the user's scope. `linked`: whether the user may open the loan list."""
-    visible = contracts_visible(user, as_of)
-    return [_row(key, visible, as_of, linked) for key in HOMES.get(Role(user.role), ())]
-
-
-def _row(key: str, visible: QuerySet[Contract], as_of: date, linked: bool) -> ExceptionRow:
+def exception_row(key: str, visible: QuerySet[Contract], as_of: date, *, linked: bool) -> ExceptionRow:
+    """One row of EXCEPTIONS over the visible loans. `linked`: whether the reader may open the loan list."""
     kind = EXCEPTIONS[key]
-    wanted = {"n": Count("pk"), "first": Min(kind.oldest), **({"total": Sum(kind.amount)} if kind.amount else {})}
+    wanted: dict[str, Any] = {"n": Count("pk")}
+    if kind.oldest:
+        wanted["first"] = Min(kind.oldest)
+    if kind.amount:
+        wanted["total"] = Sum(kind.amount)
     found = kind.rows(visible, as_of).aggregate(**wanted)
-    first = found["first"]
-    on = first.astimezone(ZoneInfo(settings.BUSINESS_TIME_ZONE)).date() if isinstance(first, datetime) else first
+    first = found.get("first")
+    on = business_date(first) if isinstance(first, datetime) else first
     act_by = None if on is None else on + timedelta(days=kind.days)
     address = f"{reverse('loan-list')}?show={key}" if found["n"] and linked and kind.loans else ""
     late = act_by is not None and act_by < as_of
@@ -222,12 +250,45 @@ def shown(rows: QuerySet[StandingRow], show: str, as_of: date) -> QuerySet[Stand
     kind = EXCEPTIONS.get(show)
     if kind is None or kind.loans is None:
         return rows
-    return rows.filter(pk__in=StandingRow.objects.filter(kind.loans(as_of)).values("pk"))
+    return rows.filter(kind.loans(as_of))
 
 
 def shown_label(show: str) -> str:
     """The sentence of an exception row; empty for an unknown name."""
-    return EXCEPTIONS[show].label if show in EXCEPTIONS else ""
+    kind = EXCEPTIONS.get(show)
+    return kind.label if kind and kind.loans else ""
+
+
+def loans_shown(user: User, as_of: date, *, show: str = "", bucket: str = "") -> QuerySet[StandingRow]:
+    """The visible loans of an exception or a bucket: the latest-paying first, else what falls due first, else by number."""
+    rows = standings_visible(user, as_of)
+    if bucket in BUCKET_ORDER:
+        rows = rows.filter(bucket=bucket)
+    rows = shown(rows, show, as_of)
+    return rows.select_related("contract__borrower", "contract__branch").order_by(*order_of(show, bucket))
+
+
+def dated(rows: list[StandingRow], user: User, as_of: date, show: str) -> list[StandingRow]:
+    """The listed loans with `since` and `act_by` of the exception that lists them, where it is about single loans."""
+    kind = EXCEPTIONS.get(show)
+    if kind is None or not kind.oldest or not rows or show == "held":
+        return rows
+    found = kind.rows(contracts_visible(user, as_of), as_of).filter(contract__in=[r.pk for r in rows])
+    first = dict(found.values_list("contract").annotate(first=Min(kind.oldest)).order_by())
+    for row in rows:
+        on = first.get(row.pk)
+        row.since = business_date(on) if isinstance(on, datetime) else on  # type: ignore[attr-defined]
+        row.act_by = row.since and row.since + timedelta(days=kind.days)  # type: ignore[attr-defined]
+    return rows
+
+
+def order_of(show: str, bucket: str) -> tuple[str, ...]:
+    """The columns by which a list is sorted and paged; the last one is the loan itself."""
+    if show == "soon":
+        return ("next_due_on", "contract_id")
+    if show in EXCEPTIONS or bucket in LATE_BUCKETS:
+        return ("-days_past_due", "contract_id")
+    return ("contract_id",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,5 +329,8 @@ def book_figures(user: User, as_of: date) -> BookFigures:
         overdue_loans=sum(b["n"] for b in late),
         overdue_minor=sum(b["overdue"] for b in late),
         bad_minor=sum(b["bad"] for b in live),
-        as_of=min((b["first"] for b in buckets if b["first"]), default=None),
+        as_of=min(
+            (b["first"] for b in [*live, grouped.get("written_off", none)] if b["first"]),
+            default=grouped.get("closed", none)["first"],
+        ),
     )

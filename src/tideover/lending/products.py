@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tideover.core.packs.load import pack
+from tideover.core.packs.load import NoRule, ladder, pack
 from tideover.core.packs.rules.price import price_findings
 from tideover.core.problems import Problem, Refused, refuse
 from tideover.engine.replay import schedule
@@ -60,7 +60,13 @@ def _meaning(data: dict[str, Any], source: str) -> list[Problem]:
         elif isinstance(value, bool) or not isinstance(value, int) or value < 0:
             out.append(Problem("wrong_type", f"{source}: limits.{key} must be a whole number, not {value!r}", f"limits.{key}"))
     try:
-        terms = terms_from(data["conventions"], data["example"])
+        ladder("cn", data.get("lender", "bank"), data["valid_from"], str(data["conventions"].get("ladder", "")))
+    except NoRule as error:
+        out.append(Problem("no_ladder", f"{source}: conventions.ladder: {error}", "conventions.ladder"))
+    try:
+        example = dict(data["example"])
+        own_rows = {"custom_rows": example.pop("custom_rows")} if "custom_rows" in example else {}
+        terms = terms_from(data["conventions"], example, own_rows)
         for f in price_findings(pack("cn"), data.get("lender", "bank"), terms, schedule(terms), data["valid_from"]):
             field = "example.annual_rate_ppm" if f.field == "annual_rate_ppm" else f"conventions.{f.field}"
             out.append(Problem(f.code, f"{source}: {field}: {f}", field))

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from tideover.core.action_log import log
 from tideover.core.packs.load import NoRule, fixing
 from tideover.core.packs.rules.fixings import MissingFixing, reset_days
+from tideover.core.problems import Refused
 from tideover.engine.events import EventKind
 from tideover.lending.contract_terms import reference_of
 from tideover.lending.journal import OWN_KEYS, event_append
@@ -73,10 +74,14 @@ def missing_fixings(until: date) -> list[str]:
 
 
 def resets_run(until: date, *, actor: str = "close") -> list[str]:
-    """Record every reset that has its fixing, loan by loan; the sentences of those that lack one."""
+    """Record every reset that has its fixing, loan by loan; the sentences of those that lack one, or whose journal refuses it."""
+    refused = []
     for contract in contracts_following():
         try:
             resets_record(contract, until=until, actor=actor)
         except (MissingFixing, NoRule):
             continue  # said once below, for the whole book
-    return missing_fixings(until)
+        except Refused as error:
+            # A loan whose journal holds what cannot happen must not keep the day from being closed.
+            refused.append(f"{contract.number}: {error}")
+    return missing_fixings(until) + refused

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tideover.core.models import Role, User
 from tideover.core.problems import NotFound, Problem
-from tideover.lending.models import Branch, Contract, Facility, LegalEntity, Party
+from tideover.lending.models import Branch, Contract, Facility, LegalEntity, LoanParty, Party
 from tideover.lending.selectors import contracts_visible, post_of
 
 
@@ -41,13 +41,17 @@ def parties_reachable(user: User, on: date) -> QuerySet[Party]:
 
     A customer manager reaches somebody of the branch only while nobody has lent to them: after that they belong to a manager.
     """
-    mine = contracts_visible(user, on)
     if user.role == Role.BORROWER:
         return Party.objects.filter(user=user)
+    if is_house_wide(user, on) and user.role != Role.CUSTOMER_MANAGER:
+        return Party.objects.all()
+    mine = contracts_visible(user, on)
     home = Q(branch__in=branches_visible(user, on))
     if user.role == Role.CUSTOMER_MANAGER:
-        home &= ~Q(pk__in=Contract.objects.values("borrower"))
-    return Party.objects.filter(home | Q(pk__in=mine.values("borrower")) | Q(loan_roles__contract__in=mine)).distinct()
+        home &= ~Exists(Contract.objects.filter(borrower=OuterRef("pk")))
+    lent = Exists(mine.filter(borrower=OuterRef("pk")))
+    stands = Exists(LoanParty.objects.filter(party=OuterRef("pk"), contract__in=mine))
+    return Party.objects.filter(home | lent | stands)
 
 
 def party_get(user: User, reference: str, on: date) -> Party:
@@ -60,7 +64,7 @@ def party_get(user: User, reference: str, on: date) -> Party:
 
 def facilities_visible(user: User, on: date) -> QuerySet[Facility]:
     """Facilities of reachable parties, in the entities of the post."""
-    reached = parties_reachable(user, on).order_by().values("pk")
+    reached = parties_reachable(user, on).values("pk")
     return Facility.objects.filter(party__in=reached, entity__in=entities_visible(user, on))
 
 
@@ -74,5 +78,5 @@ def facility_get(user: User, number: str, on: date) -> Facility:
 
 def rows_visible(model: Any, user: User, on: date) -> QuerySet[Any]:
     """Plain rows (holds, promises …): those of a visible loan, and those of a reachable party that name no loan."""
-    reached = parties_reachable(user, on).order_by().values("pk")
+    reached = parties_reachable(user, on).values("pk")
     return model.objects.filter(Q(contract__in=contracts_visible(user, on)) | Q(contract=None, party__in=reached))

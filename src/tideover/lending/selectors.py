@@ -5,20 +5,22 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db import connection
+from django.db.models import QuerySet, Sum
 
 from tideover.core.business_time import micros
 from tideover.core.models import Role, User
-from tideover.core.packs.load import rule
+from tideover.core.packs.load import ladder
 from tideover.core.problems import NotFound, Problem
+from tideover.core.sql import rows_read
 from tideover.engine.classify import classify
 from tideover.engine.events import Event
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import NO_DAY, date_of, day
-from tideover.lending.contract_terms import terms_for
+from tideover.lending.contract_terms import ladder_of, terms_for
 from tideover.lending.journal import engine_events
-from tideover.lending.models import Contract, Facility, Party, Staff, StandingRow
+from tideover.lending.models import Contract, Facility, Staff, StandingRow
 
 BUCKETS = ((0, "current"), (30, "d1_30"), (60, "d31_60"), (90, "d61_90"), (180, "d91_180"))
 BUCKET_ORDER = ("current", "d1_30", "d31_60", "d61_90", "d91_180", "d180p", "written_off", "closed")
@@ -29,27 +31,51 @@ def bucket_of(days_past_due: int) -> str:
     return next((code for upper, code in BUCKETS if days_past_due <= upper), "d180p")
 
 
+POST = tuple(f.attname for f in Staff._meta.concrete_fields)
+
+
 def post_of(user: User, on: date) -> Staff | None:
-    """The staff member's post on a date."""
-    posts = user.posts.filter(valid_from__lte=on).filter(Q(valid_to=None) | Q(valid_to__gt=on))
-    return posts.select_related("entity", "branch").order_by("-valid_from").first()
+    """The staff member's post on a date; within one request it is read once."""
+    if user.memo is None:
+        return _post_of(user, on)
+    if ("post", on) not in user.memo:
+        user.memo["post", on] = _post_of(user, on)
+    found: Staff | None = user.memo["post", on]
+    return found
+
+
+def _post_of(user: User, on: date) -> Staff | None:
+    where = "user_id = %s AND valid_from <= %s AND (valid_to IS NULL OR valid_to > %s)"
+    day_ = connection.ops.adapt_datefield_value(on)
+    found = next(rows_read(Staff, POST, where, [user.pk, day_, day_], "ORDER BY valid_from DESC, id DESC LIMIT 1"), None)
+    return None if found is None else Staff.from_db(connection.alias, POST, found)
+
+
+def _scope(user: User, on: date) -> dict[str, Any] | None:
+    """What a loan must be for a person to see it, as look-ups on Contract; None: they see none."""
+    if user.role == Role.BORROWER:
+        return {"borrower__user": user}
+    post = post_of(user, on)
+    if post is None:
+        return None
+    if user.role == Role.CUSTOMER_MANAGER:
+        return {"manager": post.pk}
+    if post.branch_id:
+        return {"branch": post.branch_id}
+    return {"entity": post.entity_id} if post.entity_id else {}
 
 
 def contracts_visible(user: User, on: date) -> QuerySet[Contract]:
     """The loans that a person may see: borrowers their own, staff those of their post's scope."""
-    loans = Contract.objects.all()
-    if user.role == Role.BORROWER:
-        return loans.filter(borrower__user=user)
-    post = post_of(user, on)
-    if post is None:
-        return loans.none()
-    if user.role == Role.CUSTOMER_MANAGER:
-        return loans.filter(manager=post)
-    if post.branch_id:
-        return loans.filter(branch=post.branch_id)
-    if post.entity_id:
-        return loans.filter(entity=post.entity_id)
-    return loans
+    scope = _scope(user, on)
+    return Contract.objects.none() if scope is None else Contract.objects.filter(**scope)
+
+
+def standings_visible(user: User, on: date) -> QuerySet[StandingRow]:
+    """The standings of the visible loans; the scope is joined, so that a page of a large book reads no more than its rows."""
+    scope = _scope(user, on)
+    rows = StandingRow.objects.all()
+    return rows.none() if scope is None else rows.filter(**{f"contract__{k}": v for k, v in scope.items()})
 
 
 def contract_get(user: User, number: str, on: date) -> Contract:
@@ -61,14 +87,15 @@ def contract_get(user: User, number: str, on: date) -> Contract:
     return contract
 
 
-def parties_visible(user: User, on: date) -> QuerySet[Party]:
-    """Parties with a visible loan."""
-    return Party.objects.filter(pk__in=contracts_visible(user, on).values("borrower"))
-
-
 def facility_available(facility: Facility) -> int:
-    """What can still be drawn: limit less unpaid principal of the drawdowns (minor), 0 when frozen; never negative."""
-    drawn = StandingRow.objects.filter(contract__facility=facility).aggregate(sum=Sum("principal_minor"))["sum"] or 0
+    """What can still be drawn: limit less unpaid principal of the drawdowns (minor), 0 when frozen; never negative.
+
+    A list annotates `drawn_minor`, so that it does not ask once a row.
+    """
+    if hasattr(facility, "drawn_minor"):
+        drawn = facility.drawn_minor or 0
+    else:
+        drawn = StandingRow.objects.filter(contract__facility=facility).aggregate(sum=Sum("principal_minor"))["sum"] or 0
     return 0 if facility.frozen else max(0, facility.limit_minor - drawn)
 
 
@@ -95,20 +122,21 @@ def loan_status(standing: Standing) -> str:
     return "overdue" if standing.days_past_due > 0 else "active"
 
 
-def five_category(standing: Standing) -> str:
-    """The class by the bank ladder in force on the day of the standing."""
-    over = rule("cn", "classification.bank", date_of(standing.as_of)).values["over"]
+def five_category(standing: Standing, contract: Contract) -> str:
+    """The class by the ladder of the contract's lender (and product) in force on the day of the standing."""
+    lender = contract.entity
+    over = ladder(lender.jurisdiction, lender.lender_type, date_of(standing.as_of), ladder_of(contract))
     return classify(standing.days_past_due, over, standing.class_min)
 
 
-def standing_fields(standing: Standing) -> dict[str, Any]:
-    """Columns of the standing cache for a standing (StandingRow without its contract)."""
+def standing_fields(standing: Standing, contract: Contract) -> dict[str, Any]:
+    """Columns of the standing cache (StandingRow without its contract); reads the contract's entity and product."""
     status = loan_status(standing)
     bucket = {"paid_off": "closed", "written_off": "written_off"}.get(status, bucket_of(standing.days_past_due))
     return {
         "as_of": date_of(standing.as_of),
         "loan_status": status,
-        "five_category": "normal" if status == "paid_off" else five_category(standing),
+        "five_category": "normal" if status == "paid_off" else five_category(standing, contract),
         "bucket": bucket,
         "days_past_due": standing.days_past_due,
         "principal_minor": standing.principal_minor,

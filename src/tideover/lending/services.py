@@ -18,6 +18,7 @@ from tideover.core.business_time import business_date, now
 from tideover.core.ids import handle_new
 from tideover.core.models import User
 from tideover.core.packs.load import NoRule, fixing, pack
+from tideover.core.packs.load import ladder as class_ladder
 from tideover.core.packs.rules.fixings import MissingFixing
 from tideover.core.packs.rules.price import price_findings
 from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
@@ -27,7 +28,7 @@ from tideover.engine.replay import schedule
 from tideover.engine.standing import Standing
 from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, Component, day
 from tideover.lending import clock
-from tideover.lending.contract_terms import calendar_pinned, reference_of, terms_for, terms_problems
+from tideover.lending.contract_terms import calendar_pinned, ladder_of, reference_of, terms_for, terms_problems
 from tideover.lending.journal import KEY_LENGTH_MAX, OWN_KEYS, event_append, is_live
 from tideover.lending.models import (
     Branch,
@@ -163,6 +164,7 @@ def contract_open(
         overrides=overrides,
     )
     with transaction.atomic():
+        contract.created_at = clock.stamp()  # a close with an earlier cut-off must never know this loan
         problems = [*_number_problems(number), *contract_problems(contract)]
         if facility is not None:
             problems += _facility_problems(contract, Facility.objects.select_for_update(no_key=True).get(pk=facility.pk))
@@ -233,6 +235,11 @@ def _offer_problems(c: Contract) -> list[Problem]:
     if c.instalments > limits.get("instalments_max", c.instalments):
         message = f"{product.code} has at most {limits['instalments_max']} instalments"
         out.append(Problem("over_product_term", message, "instalments"))
+    for field, place in (("branch", c.branch), ("entity", c.entity), ("manager", c.manager)):
+        if place is not None and not place.holds_on(c.signed_on):
+            until = place.valid_to or "further notice"
+            message = f"the {field} holds from {place.valid_from} until {until}, not on {c.signed_on}"
+            out.append(Problem("outside_validity", message, field))
     if c.manager is not None and c.manager.entity_id not in (None, c.entity.pk):
         out.append(Problem("other_entity", "the customer manager belongs to another legal entity", "manager"))
     return out
@@ -245,6 +252,10 @@ def _law_problems(c: Contract) -> list[Problem]:
         rules = pack(c.entity.jurisdiction)
     except NoRule as error:
         return [Problem("no_pack", str(error), "jurisdiction")]
+    try:
+        class_ladder(c.entity.jurisdiction, c.entity.lender_type, c.signed_on, ladder_of(c))
+    except NoRule as error:
+        return [Problem("no_ladder", str(error), "ladder")]
     found = price_findings(rules, c.entity.lender_type, terms, schedule(terms), c.signed_on)
     out = [Problem(f.code, str(f), f.field) for f in found]
     reference = reference_of(c)
@@ -310,26 +321,10 @@ def event_record(
     return event
 
 
-def payment_record(
-    contract: Contract, *, amount_minor: int, received_on: date, idempotency_key: str, actor: str, as_of: date | None = None
-) -> LoanEvent:
-    """Money for one loan: `event_record` of a payment."""
-    return event_record(
-        contract,
-        kind=EventKind.PAYMENT,
-        effective_on=received_on,
-        amount_minor=amount_minor,
-        idempotency_key=idempotency_key,
-        actor=actor,
-        as_of=as_of,
-    )
-
-
 def payments_record(user: User, payments: Sequence[NewPayment], *, as_of: date | None = None) -> list[LoanEvent | Refused]:
     """Book many payments in one transaction; each stands or falls alone. Answers in the order given.
 
-    What is shared is done once: the loans in scope, their journals, the keys already used, the log. Each loan is replayed
-    once per payment, under the locks of all its fellows (taken in ascending order of id).
+    What is shared is done once: the loans in scope, their journals, the keys already used, the replay, the log (payments.py).
     """
     today = as_of or business_date()
     try:
@@ -342,14 +337,13 @@ def payments_record(user: User, payments: Sequence[NewPayment], *, as_of: date |
 def _payments_record(user: User, payments: Sequence[NewPayment], today: date) -> list[LoanEvent | Refused]:
     with transaction.atomic():
         clock.writing()
-        found = contracts_visible(user, today).filter(number__in={p.loan for p in payments}).values_list("pk", flat=True)
-        return Booking(user.username, sorted(set(found)), [p.key for p in payments], today).book(payments)
+        return Booking(user.username, contracts_visible(user, today), payments, today).book()
 
 
 def standing_refresh(contract: Contract, *, as_of: date) -> Standing:
     """Recompute the cached standing of a loan by replay."""
     standing = loan_standing(contract, as_of)
-    StandingRow.objects.update_or_create(contract=contract, defaults=standing_fields(standing))
+    StandingRow.objects.update_or_create(contract=contract, defaults=standing_fields(standing, contract))
     return standing
 
 

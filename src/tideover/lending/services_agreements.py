@@ -7,6 +7,7 @@ from datetime import date
 from django.db import IntegrityError, transaction
 
 from tideover.core.action_log import log
+from tideover.core.business_time import now
 from tideover.core.problems import Problem, Refused, refuse
 from tideover.engine.terms import PRINCIPAL_MINOR_MAX
 from tideover.lending.models import Collateral, Contract, Facility, LoanParty, Party
@@ -76,7 +77,7 @@ def loan_party_add(
                     raise refuse("bad_share", "the shares of the co-lenders would reach the whole loan", "share_ppm")
             row = LoanParty.objects.create(
                 contract=contract, party=party, role=role, cap_minor=cap_minor, share_ppm=share_ppm, valid_from=valid_from,
-                valid_to=valid_to,
+                valid_to=valid_to, recorded_at=now(),
             )  # fmt: skip
             log(actor, "loan_party.add", "loan", contract.number, {"party": party.reference, "role": role})
     except IntegrityError as error:
@@ -89,6 +90,8 @@ def collateral_add(contract: Contract, *, kind: str, value_minor: int, valued_on
     if not 0 < value_minor <= PRINCIPAL_MINOR_MAX:
         raise refuse("bad_value", f"the value must lie in 1..{PRINCIPAL_MINOR_MAX} minor units", "value")
     with transaction.atomic():
-        row = Collateral.objects.create(contract=contract, kind=kind, value_minor=value_minor, valued_on=valued_on)
+        row = Collateral.objects.create(
+            contract=contract, kind=kind, value_minor=value_minor, valued_on=valued_on, recorded_at=now()
+        )
         log(actor, "collateral.add", "loan", contract.number, {"kind": kind})
     return row

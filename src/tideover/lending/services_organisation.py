@@ -28,17 +28,22 @@ def _create(model: Any, what: str, key: str, actor: str, values: dict[str, Any])
 
 def _holds(outer: Any, valid_from: date, field: str) -> None:
     """Refuse what begins before, or after the end of, what it belongs to."""
-    if valid_from < outer.valid_from or (outer.valid_to is not None and valid_from >= outer.valid_to):
+    if not outer.holds_on(valid_from):
         until = outer.valid_to or "further notice"
         raise refuse("outside_validity", f"the {field} holds from {outer.valid_from} until {until}", "valid_from")
 
 
-def entity_create(*, code: str, name_zh: str, name_en: str, lender_type: str, valid_from: date, actor: str) -> LegalEntity:
+def entity_create(
+    *, code: str, name_zh: str, name_en: str, lender_type: str, valid_from: date, actor: str, currency: str = "CNY"
+) -> LegalEntity:
     """Open a legal entity of the default jurisdiction. Raises Refused: code taken, or a kind of lender without price rules."""
     known = lender_types(pack(LegalEntity._meta.get_field("jurisdiction").default))
     if lender_type not in known:
         raise refuse("unknown_lender_type", f"lender type {lender_type} is not one of {', '.join(known)}", "lender_type")
+    if not (len(currency) == 3 and currency.isascii() and currency.isupper()):
+        raise refuse("bad_currency", f"currency {currency} is not a code of three capital letters", "currency")
     values = {"code": code, "name_zh": name_zh, "name_en": name_en, "lender_type": lender_type, "valid_from": valid_from}
+    values["currency"] = currency
     return _create(LegalEntity, "entity", "code", actor, values)
 
 

@@ -14,6 +14,7 @@ from tideover.core.action_log import log
 from tideover.core.business_time import now
 from tideover.core.ids import handle_new
 from tideover.core.problems import refuse
+from tideover.lending import clock
 from tideover.lending.models import Complaint, Consent, Contract, Dispute, HelpRequest, Hold, Party, Promise
 from tideover.lending.models.plain import OfParty
 
@@ -26,7 +27,7 @@ def _add(model: Any, party: Party, contract: Contract | None, actor: str, **valu
         raise refuse("not_their_loan", f"{party.reference} has no part in {contract.number}", "loan")
     what = model._meta.model_name
     with transaction.atomic():
-        row = model.objects.create(party=party, contract=contract, actor=actor, recorded_at=now(), **values)
+        row = model.objects.create(party=party, contract=contract, actor=actor, recorded_at=clock.stamp(), **values)
         log(actor, f"{what}.add", "party", party.reference, {"id": row.pk})
     return row
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tideover.lending import views
+from tideover.lending import views, views_mine
 
 urlpatterns = [
-    path("", views.home, name="home"),
     path("loans", views.loan_list, name="loan-list"),
     path("loans/<str:number>", views.loan, name="loan"),
     path("loans/<str:number>/what-if", views.loan_what_if, name="loan-what-if"),
+    path("loans/<str:number>/payments/<int:seq>", views.loan_payment, name="loan-payment"),
     path("people/<str:reference>", views.person, name="person"),
-    path("my/schedule/<str:number>", views.my_schedule, name="my-schedule"),
-    path("my/receipts", views.my_receipts, name="my-receipts"),
+    path("my/schedule/<str:number>", views_mine.my_schedule, name="my-schedule"),
+    path("my/receipts", views_mine.my_receipts, name="my-receipts"),
+    path("my/help", views_mine.my_help, name="my-help"),
     path("action-log", views.action_log, name="action-log"),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,29 +13,20 @@ from django.db import transaction
 from tqdm import tqdm
 
 from tideover.core.action_log import log
-from tideover.core.business_time import micros, now
+from tideover.core.business_time import now, start_of_day
 from tideover.core.models import Role, User
+from tideover.core.packs.load import NoRule, fixing
+from tideover.core.packs.rules.fixings import MissingFixing
 from tideover.engine.events import EventKind
+from tideover.engine.presets import seasonal_rows
 from tideover.engine.replay import schedule
 from tideover.engine.terms import date_of, day
 from tideover.lending.contract_terms import terms_for
 from tideover.lending.imports.bulk import BulkEvent, append
-from tideover.lending.models import (
-    Branch,
-    Contract,
-    Debit,
-    HelpRequest,
-    Hold,
-    LegalEntity,
-    LoanParty,
-    Party,
-    Product,
-    Promise,
-    Staff,
-    StandingRow,
-)
+from tideover.lending.models import Branch, Contract, Facility, LegalEntity, LoanParty, Party, Product, Staff, StandingRow
 from tideover.lending.products import catalogue_load
 from tideover.lending.selectors import loan_standing, standing_fields
+from tideover.simulate.aftermath import acts, event, rows_left, securities
 from tideover.simulate.rules.people import World, life, person_draw
 
 DEMO_PASSWORD = "tideover-demo"
@@ -70,9 +61,10 @@ def build(loans: int, as_of: date, seed: int, *, quiet: bool = False) -> None:
         frame = _organisation(as_of)
         borrowers = _borrowers(frame, max(2, loans * 2 // 3), rng, as_of)
         contracts = _contracts(frame, borrowers, loans, rng, as_of)
+        securities(contracts)
         _histories(contracts, as_of, rng, quiet=quiet)
         _standings(contracts, as_of, quiet=quiet)
-        _plain_rows(as_of)
+        rows_left(as_of)
         _demo_borrower(as_of)
         log("demo", "demo.build", "book", "", {"loans": loans, "seed": seed, "as_of": as_of.isoformat()})
 
@@ -97,6 +89,17 @@ def _organisation(as_of: date) -> Frame:
         )  # fmt: skip
         if role == Role.CUSTOMER_MANAGER:
             managers[branches[0].pk] = post
+    for n, branch in enumerate(branches[1:]):
+        user = User.objects.create(username=f"manager_{branch.code.lower()}", role=Role.CUSTOMER_MANAGER, password=secret)
+        managers[branch.pk] = Staff.objects.create(
+            user=user,
+            number=f"{2000 + n}",
+            name_zh="林静",
+            name_en="Lin Jing",
+            valid_from=start,
+            entity=branch.entity,
+            branch=branch,
+        )
     return Frame(branches, managers, {p.code: p for p in catalogue_load()})
 
 
@@ -126,10 +129,12 @@ def _borrowers(frame: Frame, count: int, rng: np.random.Generator, as_of: date) 
 
 
 def _contracts(frame: Frame, borrowers: list[Party], count: int, rng: np.random.Generator, as_of: date) -> list[Contract]:
-    out = []
+    out: list[Contract] = []
+    facilities: dict[int, Facility] = {}
     for n in range(count):
-        borrower = borrowers[n % len(borrowers)]
-        out.append(_contract(frame, borrower, n, rng, as_of))
+        c = _contract(frame, borrowers[n % len(borrowers)], n, rng, as_of, facilities)
+        out.append(c)
+    Facility.objects.bulk_create(facilities.values(), batch_size=500)
     made = Contract.objects.bulk_create(out, batch_size=500)
     LoanParty.objects.bulk_create(
         [LoanParty(contract=c, party=c.borrower, role="borrower", valid_from=c.signed_on) for c in made], batch_size=1000
@@ -137,58 +142,109 @@ def _contracts(frame: Frame, borrowers: list[Party], count: int, rng: np.random.
     return made
 
 
-def _contract(frame: Frame, borrower: Party, n: int, rng: np.random.Generator, as_of: date) -> Contract:
+SHOP_PRODUCTS = (
+    ("sme-interest-only", 0.35),
+    ("consumer-equal-principal", 0.2),
+    ("drawdown", 0.2),
+    ("sme-seasonal", 0.1),
+    ("sme-lpr-floating", 0.15),
+)
+PERSON_PRODUCTS = (("consumer-annuity", 0.7), ("consumer-equal-principal", 0.2), ("short-bullet", 0.1))
+SEASONS = ({10: 1, 11: 2}, {5: 1, 6: 1}, {1: 1})
+SPREAD_PPM = 12_500
+
+
+def _contract(
+    frame: Frame, borrower: Party, n: int, rng: np.random.Generator, as_of: date, facilities: dict[int, Facility]
+) -> Contract:
     start = as_of - timedelta(days=int(rng.integers(5, 730)))
     shop = borrower.kind == "enterprise"
-    code = str(
-        rng.choice(["sme-interest-only", "consumer-equal-principal", "drawdown"], p=[0.5, 0.3, 0.2])
-        if shop
-        else rng.choice(["consumer-annuity", "consumer-equal-principal", "short-bullet"], p=[0.7, 0.2, 0.1])
-    )
+    codes, shares = zip(*(SHOP_PRODUCTS if shop else PERSON_PRODUCTS), strict=True)
+    code = str(rng.choice(codes, p=shares))
+    if borrower.pk in facilities:
+        code = "drawdown"
     rate = int(rng.choice([86_000, 108_000, 126_000, 144_000])) if not shop else int(rng.choice([43_500, 54_500, 66_000]))
-    thousands = int(rng.integers(3, 41)) if not shop else int(rng.integers(20, 121))
-    term = int(rng.choice([6, 12, 18, 24]))
-    day_of_month = int(rng.choice([5, 8, 12, 15, 20, 25]))
-    first = (start.replace(day=1) + timedelta(days=63 if start.day > day_of_month else 32)).replace(day=day_of_month)
-    columns: dict[str, Any] = {"instalments": term, "first_due_on": first, "due_day": day_of_month}
-    if code in ("sme-interest-only", "short-bullet", "drawdown"):
-        months = 12 if code == "sme-interest-only" else int(rng.choice([2, 3]))
-        columns = {"maturity_on": start + timedelta(days=30 * months + 5), "due_day": 21 if code == "sme-interest-only" else 0}
-    return Contract(
+    principal = (int(rng.integers(3, 41)) if not shop else int(rng.integers(20, 121))) * 100_000
+    code, rate = _floating(code, rate, start)
+    c = Contract(
         number=f"T-{10000 + n}", entity_id=borrower.branch.entity_id, branch=borrower.branch,
         manager=frame.managers.get(borrower.branch_id), product=frame.products[code], borrower=borrower, channel="app",
         purpose="turnover" if shop else "consumption", signed_on=start, disbursed_on=start,
-        principal_minor=thousands * 100_000, annual_rate_ppm=rate, created_at=_noon(start), **columns,
+        principal_minor=principal, annual_rate_ppm=rate, created_at=start_of_day(start),
+        **_plan(code, start, principal, rng, as_of),
     )  # fmt: skip
+    if code == "drawdown":
+        c.facility = _facility(facilities, c)
+    return c
 
 
-def _noon(on: date) -> datetime:
-    return datetime(on.year, on.month, on.day, 4, 0, tzinfo=UTC)
+def _floating(code: str, rate_ppm: int, signed_on: date) -> tuple[str, int]:
+    """Product and rate: a floating loan is signed at the fixing of its day plus the spread, and only where there is one."""
+    if code != "sme-lpr-floating":
+        return code, rate_ppm
+    try:
+        return code, fixing("lpr_1y", signed_on) + SPREAD_PPM
+    except (MissingFixing, NoRule):
+        return "sme-interest-only", rate_ppm
+
+
+def _plan(code: str, start: date, principal_minor: int, rng: np.random.Generator, as_of: date) -> dict[str, Any]:
+    """The columns and overrides of a contract that say when it is paid."""
+    soon = min(28, (as_of + timedelta(days=3)).day)
+    day_of_month = int(rng.choice([5, 8, 12, 15, 20, 25, soon]))
+    first = (start.replace(day=1) + timedelta(days=63 if start.day > day_of_month else 32)).replace(day=day_of_month)
+    if code == "sme-seasonal":
+        rows = seasonal_rows(principal_minor, day(first), 18, SEASONS[int(rng.integers(len(SEASONS)))])
+        plan = [{"due_on": date_of(r.due_on).isoformat(), "principal_minor": r.principal_minor} for r in rows]
+        return {"overrides": {"custom_rows": plan}}
+    if code in ("sme-interest-only", "sme-lpr-floating", "short-bullet", "drawdown"):
+        months = 12 if code.startswith("sme") else int(rng.choice([2, 3]))
+        return {"maturity_on": start + timedelta(days=30 * months + 5), "due_day": 21 if code.startswith("sme") else 0}
+    return {"instalments": int(rng.choice([6, 12, 18, 24])), "first_due_on": first, "due_day": day_of_month}
+
+
+def _facility(facilities: dict[int, Facility], c: Contract) -> Facility:
+    """The borrower's limit, wide enough for what is drawn and open on each day of drawing."""
+    made = facilities.get(c.borrower_id)
+    if made is None:
+        made = facilities[c.borrower_id] = Facility(
+            number=f"F-{c.borrower_id}", entity_id=c.entity_id, party=c.borrower, limit_minor=0, opened_on=c.signed_on,
+            expires_on=c.signed_on + timedelta(days=1095),
+        )  # fmt: skip
+    made.limit_minor += c.principal_minor * 3 // 2
+    made.opened_on = min(made.opened_on, c.signed_on)
+    return made
 
 
 def _histories(contracts: list[Contract], as_of: date, rng: np.random.Generator, *, quiet: bool) -> None:
     world, today = World(), day(as_of)
     batch: list[tuple[int, list[BulkEvent]]] = []
-    for c in tqdm(contracts, desc="lives", unit="loan", disable=quiet):
+    for n, c in enumerate(tqdm(contracts, desc="lives", unit="loan", disable=quiet)):
         due = [(r.due_on, r.principal_minor + r.interest_minor) for r in schedule(terms_for(c))]
         person = person_draw(world, rng, enterprise=c.borrower.kind == "enterprise")
         if len(due) > 2 and due[-1][1] > 3 * due[0][1]:
             person.savings_minor += int(due[-1][1] * rng.uniform(0.6, 1.6))
+        elif c.overrides:
+            person.savings_minor += int(c.principal_minor * rng.uniform(0.5, 1.6))
         elif len(due) == 1:
             person.savings_minor += int(due[0][1] * rng.uniform(0.75, 1.8))
         else:
             person.income_minor = max(person.income_minor, int(due[0][1] * rng.uniform(2.2, 5)))
-        batch.append((c.pk, list(_events(c, life(world, person, due, today, rng), rng, today))))
+        paid = [p for p in life(world, person, due, today, rng) if p.on <= today - _stopped(n)]
+        batch.append((c.pk, list(_events(c, paid, rng, today))))
         if len(batch) >= 500:
             append(batch, "demo")
             batch = []
     append(batch, "demo")
 
 
-def _event(
-    kind: EventKind, on: date, at: datetime, amount_minor: int, key: str, actor: str, extra: dict[str, Any] | None = None
-) -> BulkEvent:
-    return BulkEvent(int(kind), day(on), amount_minor, key, extra, micros(at), actor)
+STOPS = (8, 45, 75, 130, 240, 330)
+"""Days ago since when the payers of some loans are not heard of, so that every stage of lateness is met in a small book too."""
+
+
+def _stopped(n: int) -> int:
+    """How many days ago the payer of loan n fell silent; 0 for nearly everybody."""
+    return STOPS[n % 120 // 2] if n % 120 < 2 * len(STOPS) else 0
 
 
 def _events(c: Contract, payments: list[Any], rng: np.random.Generator, today: int) -> Iterator[BulkEvent]:
@@ -201,57 +257,27 @@ def _events(c: Contract, payments: list[Any], rng: np.random.Generator, today: i
         kind = EventKind.PAYOFF if p.closes else EventKind.PAYMENT
         late_news = timedelta(days=int(rng.integers(1, 4))) if rng.random() < 0.02 and p.on + 4 < today else timedelta()
         key = f"demo:{c.number}:{seq}"
-        yield _event(kind, on, _noon(on) + late_news, 0 if p.closes else p.amount_minor, key, "payments")
+        yield event(kind, on, start_of_day(on) + late_news, 0 if p.closes else p.amount_minor, key, "payments")
         if rng.random() < 0.004 and p.on + 6 < today and not p.closes:
             paid, seq = seq, seq + 1
-            back = _noon(date_of(p.on + 5))
-            yield _event(EventKind.REVERSAL, on, back, 0, f"demo:{c.number}:{seq}", "payments", {"of_seq": paid})
+            back = start_of_day(date_of(p.on + 5))
+            yield event(EventKind.REVERSAL, on, back, 0, f"demo:{c.number}:{seq}", "payments", {"of_seq": paid})
 
 
 def _standings(contracts: list[Contract], as_of: date, *, quiet: bool) -> None:
     rows, extra = [], []
-    for c in tqdm(Contract.objects.select_related("product").order_by("pk"), total=len(contracts), desc="replay", disable=quiet):
+    book = Contract.objects.select_related("product", "entity", "borrower").order_by("pk")
+    for c in tqdm(book, total=len(contracts), desc="replay", disable=quiet):
         standing = loan_standing(c, as_of)
-        events = list(_aftermath(c, standing.days_past_due, as_of))
+        events = list(acts(c, standing, as_of))
         if events:
             extra.append((c.pk, events))
         else:
-            rows.append(StandingRow(contract=c, **standing_fields(standing)))
+            rows.append(StandingRow(contract=c, **standing_fields(standing, c)))
     append(extra, "demo")
-    for c in Contract.objects.select_related("product").filter(pk__in=[pk for pk, _ in extra]).order_by("pk"):
-        rows.append(StandingRow(contract=c, **standing_fields(loan_standing(c, as_of))))
+    for c in Contract.objects.select_related("product", "entity").filter(pk__in=[pk for pk, _ in extra]).order_by("pk"):
+        rows.append(StandingRow(contract=c, **standing_fields(loan_standing(c, as_of), c)))
     StandingRow.objects.bulk_create(rows, batch_size=500)
-
-
-def _aftermath(c: Contract, days_past_due: int, as_of: date) -> Iterator[BulkEvent]:
-    """What the lender did on loans in arrears: write-offs, deferrals, waivers, by the loan's own number so that it repeats."""
-    pick, key, at = c.pk % 10, f"demo:{c.number}:after", _noon(as_of)
-    if days_past_due > 270 and pick < 5:
-        yield _event(EventKind.ACCELERATION, as_of - timedelta(days=30), at, 0, key + "1", "legal")
-        yield _event(EventKind.WRITE_OFF, as_of - timedelta(days=20), at, 0, key + "2", "finance")
-    elif 30 < days_past_due <= 120 and pick < 3 and c.instalments:
-        extra = {"rows": 3, "defer_interest": "spread"}
-        yield _event(EventKind.DEFER, as_of - timedelta(days=2), at, 0, key + "1", "counsellor", extra)
-        yield _event(EventKind.WAIVER, as_of - timedelta(days=2), at, -1, key + "2", "counsellor", {"component": "penalty"})
-
-
-def _plain_rows(as_of: date) -> None:
-    late = list(StandingRow.objects.filter(days_past_due__gt=0).select_related("contract__borrower").order_by("contract_id"))
-    at = _noon(as_of)
-    for n, row in enumerate(late):
-        base = {"party": row.contract.borrower, "contract": row.contract, "recorded_at": at}
-        if n % 5 == 0:
-            Promise.objects.create(
-                **base, actor="collector", amount_minor=max(100, row.overdue_minor // 2),
-                promised_on=as_of - timedelta(days=5), due_on=as_of + timedelta(days=n % 7 - 3),
-            )  # fmt: skip
-        if n % 11 == 0:
-            HelpRequest.objects.create(**base, actor="borrower", number=f"H-{2000 + n}", opened_at=at - timedelta(days=n % 4))
-            Hold.objects.create(**base, actor="borrower", kind="help_request", starts_at=at, review_on=as_of + timedelta(days=14))
-        if n % 23 == 0:
-            Debit.objects.create(
-                contract=row.contract, reference=f"D-{n:05d}", amount_minor=row.overdue_minor, state="unknown", sent_at=at
-            )
 
 
 def _demo_borrower(as_of: date) -> None:

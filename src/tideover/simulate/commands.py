@@ -7,7 +7,9 @@ import os
 import socket
 import sys
 import time
-from datetime import timedelta
+from datetime import date, timedelta
+
+MONTHS_CLOSED = 13
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,12 +57,21 @@ def run_demo(args: argparse.Namespace) -> int:
         started = time.perf_counter()
         build(args.loans, business_date(), args.seed, quiet=not sys.stderr.isatty())
         today = business_date()
-        close_day(today.replace(day=1) - timedelta(days=1), today=today)
+        for month_end in _month_ends(today):
+            close_day(month_end, today=today)
         for _ in close_through(today - timedelta(days=1), today, today=today):
             pass
         print(f"built {Contract.objects.count()} loans in {time.perf_counter() - started:.0f} s")
     _sign_ins(args.host, args.port)
     return 0 if args.no_serve else _serve(args.host, args.port)
+
+
+def _month_ends(today: date) -> list[date]:
+    """The last days of the MONTHS_CLOSED months before this one, oldest first."""
+    out = [today.replace(day=1) - timedelta(days=1)]
+    while len(out) < MONTHS_CLOSED:
+        out.append(out[-1].replace(day=1) - timedelta(days=1))
+    return out[::-1]
 
 
 def run_serve(args: argparse.Namespace) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
@@ -15,12 +16,15 @@ from tideover.lending.api import router as loans_router
 from tideover.lending.api_agreements import router as agreements_router
 from tideover.lending.api_organisation import router as organisation_router
 from tideover.lending.api_rows import router as rows_router
+from tideover.web.problems import SAYS, problem
 
 PROBLEMS = {
     400: "The request cannot be read.",
     401: "No credentials, or credentials that are unknown, revoked or expired.",
     403: "The role may not.",
     404: "It does not exist, or not in your scope.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
     422: "The input does not fit or the use case refuses it; `errors` names every field. Nothing was changed.",
 }
 DESCRIPTION = """\
@@ -36,8 +40,9 @@ Pages: a list answers `items` and `next_cursor`; pass it as `cursor` for the nex
 Any day: reads of a loan take `as_of` (the day; today when left out) and `known_at` (an instant with a time zone: answer from
 what had been recorded by then).
 
-Twice is once: payments, events and receipts carry an idempotency key; the same key with the same body answers as before, with
-another body it is refused.
+Twice is once: every write takes an `Idempotency-Key` header (events and receipts need one; payments carry `idempotency_key` in
+the body). The same key with the same request answers as the first time, with another it is refused. Answers are kept for seven
+days; the keys of money are kept for good.
 
 Errors are RFC 9457 problem documents (`application/problem+json`): `type`, `title`, `status`, `detail`, and `errors` with a
 stable `code`, a `message` and the `field`.
@@ -54,9 +59,11 @@ class Api(NinjaAPI):
         schemas |= schemas["Problem"].pop("$defs", {})
         content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         for methods in schema["paths"].values():
-            for operation in methods.values():
+            for method, operation in methods.items():
                 said = operation["responses"]
-                said |= {str(status): {"description": words, "content": content} for status, words in PROBLEMS.items()}
+                for status, words in PROBLEMS.items():
+                    if method != "get" or status not in (413, 415):
+                        said[str(status)] = {"description": words, "content": content}
                 operation["security"] = [{"Bearer": []}, {"Session": []}]
         return schema
 
@@ -64,18 +71,6 @@ class Api(NinjaAPI):
 api = Api(title="Tideover", version="1", description=DESCRIPTION, urls_namespace="api", docs_url=None)
 for part in (loans_router, agreements_router, organisation_router, rows_router, tape_router):
     api.add_router("", part)
-
-
-def problem(status: int, title: str, problems: list[Problem]) -> HttpResponse:
-    """An RFC 9457 problem document."""
-    body = {
-        "type": f"urn:tideover:problem:{problems[0].code}" if problems else "about:blank",
-        "title": title,
-        "status": status,
-        "detail": "; ".join(p.message for p in problems),
-        "errors": [{"code": p.code, "message": p.message, "field": p.field} for p in problems],
-    }
-    return JsonResponse(body, status=status, content_type="application/problem+json")
 
 
 @api.exception_handler(Refused)
@@ -103,4 +98,11 @@ def unauthenticated(request: HttpRequest, error: AuthenticationError) -> HttpRes
 @api.exception_handler(HttpError)
 def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     """Anything else the framework refuses."""
-    return problem(error.status_code, str(error), [Problem("http_error", str(error))])
+    code = "csrf_failed" if "CSRF" in str(error) else "http_error"
+    return problem(error.status_code, str(error), [Problem(code, str(error))])
+
+
+@api.exception_handler(RequestDataTooBig)
+def too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    """More than the server reads at once."""
+    return problem(413, "Content Too Large", [SAYS[413]])

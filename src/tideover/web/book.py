@@ -1,4 +1,4 @@
-"""The book on a page: figures by bucket, where loans moved since the last month end, what the latest close saw; as CSV too.
+"""The book on a page: figures by bucket, what the latest close saw, where loans moved, the trend; as CSV too.
 
 It joins the lending rows with the tapes of the daily closes, so it lives above both.
 """
@@ -7,41 +7,40 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import lru_cache
+from datetime import date
+from itertools import pairwise
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from django.http import HttpRequest, HttpResponse
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from tideover.core.access import require
 from tideover.core.business_time import business_date
-from tideover.core.models import Role, User
-from tideover.daily.close import tape_folder
+from tideover.core.models import User
 from tideover.daily.models import CloseRun
 from tideover.lending.panels import book_figures
-from tideover.lending.selectors import BUCKET_ORDER, contracts_visible, post_of
-from tideover.tape import store
+from tideover.lending.selectors import BUCKET_ORDER
+from tideover.lending.words import word
+from tideover.web import tapes
+from tideover.web.charts import Chart, percent_chart
 
 LEVELS = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9)
 """Upper bounds of the six lighter heat steps."""
 PERCENT_FROM = 30
 """Below this many loans a row shows counts, not percentages (UX §5)."""
+PAGE_SIZE = 50
 KINDS = ("opened", "became_overdue", "rolled", "cured", "paid_off", "corrected")
-ROLLS_SQL = """
-SELECT a.bucket AS was, b.bucket AS became, count(*) AS n, sum(a.current_principal_balance) AS amount
-FROM loans a JOIN loans b ON a.loan_id = b.loan_id
-WHERE a.data_cut_off_date = DATE '{first}' AND b.data_cut_off_date = DATE '{last}'
-GROUP BY 1, 2
-"""
+FLOWS = (("current", "d1_30"), ("d1_30", "d31_60"), ("d31_60", "d61_90"))
+"""The rolls whose trend is shown: from a bucket at one month end to the next bucket a month later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """Loans that went from one bucket to another: how many, their principal at the start, and the share of their row."""
 
+    became: str
     n: int
     amount_minor: int
     share: float | None
@@ -58,111 +57,150 @@ class Rolls:
     rows: list[tuple[str, int, int, list[Cell]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Month ends side by side: late and bad shares of principal, and the roll rates between each two."""
+
+    shares: list[tapes.Shares]
+    shares_chart: Chart | None
+    flows: list[tuple[date, date, list[tuple[int, float | None]]]]
+    flows_chart: Chart | None
+
+
 def rolls_table(first: date, last: date, found: list[dict[str, Any]], *, by_count: bool) -> Rolls:
     """The table of DuckDB's groups. Shares by principal at the start, or by count; a row without a base has no shares."""
     groups = {(r["was"], r["became"]): (int(r["n"]), int(r["amount"])) for r in found}
     columns = tuple(b for b in BUCKET_ORDER if any(b in pair for pair in groups))
     rows = []
     for was in columns:
-        cells = [groups.get((was, became), (0, 0)) for became in columns]
-        n, amount = sum(c[0] for c in cells), sum(c[1] for c in cells)
+        cells = [(became, *groups.get((was, became), (0, 0))) for became in columns]
+        n, amount = sum(c[1] for c in cells), sum(c[2] for c in cells)
         if n:
             rows.append((was, n, amount, [_cell(c, n, amount, by_count=by_count) for c in cells]))
     return Rolls(first, last, columns, rows)
 
 
-def _cell(cell: tuple[int, int], n: int, amount: int, *, by_count: bool) -> Cell:
-    part, whole = (cell[0], n) if by_count else (cell[1], amount)
+def _cell(cell: tuple[str, int, int], n: int, amount: int, *, by_count: bool) -> Cell:
+    part, whole = (cell[1], n) if by_count else (cell[2], amount)
     if not whole:
         return Cell(*cell, None, 0)
     share = part / whole
-    level = sum(share > bound for bound in LEVELS) if cell[0] else 0
+    level = sum(share > bound for bound in LEVELS) if cell[1] else 0
     return Cell(*cell, share if n >= PERCENT_FROM else None, level if n >= PERCENT_FROM else 0)
 
 
-def _scope(user: User, on: date) -> tuple[str, Any] | None:
-    """Which column of the tape holds the user's scope, and its value; None: the whole house; ("none", ""): nothing."""
-    post = post_of(user, on)
-    if post is None:
-        return ("none", "")
-    if user.role == Role.CUSTOMER_MANAGER:
-        return ("loan_id", frozenset(contracts_visible(user, on).values_list("number", flat=True)))
-    if post.branch is not None:
-        return ("branch", post.branch.code)
-    return ("originator_id", post.entity.code) if post.entity is not None else None
+def flow_rates(found: list[dict[str, Any]]) -> list[tuple[int, float | None]]:
+    """For each of FLOWS: loans at the start, and the share of their principal that went on; None under 30 loans."""
+    out: list[tuple[int, float | None]] = []
+    for was, became in FLOWS:
+        base = [r for r in found if r["was"] == was]
+        n, whole = sum(int(r["n"]) for r in base), sum(int(r["amount"]) for r in base)
+        part = sum(int(r["amount"]) for r in base if r["became"] == became)
+        out.append((n, part / whole if whole and n >= PERCENT_FROM else None))
+    return out
 
 
-def _in_scope(table: pa.Table, scope: tuple[str, Any] | None) -> pa.Table:
-    if scope is None:
-        return table
-    name, value = scope
-    if name == "none":
-        return table.slice(0, 0)
-    values = sorted(value) if isinstance(value, frozenset) else [value]
-    return table.filter(pc.is_in(table[name], value_set=pa.array(values, pa.string())))
+def _trend(scope: tapes.Scope) -> Trend:
+    ends = tapes.month_ends()
+    shares = [tapes.shares(run, scope) for run in ends]
+    days = [f"{s.as_of:%y-%m}" if n < len(shares) - 1 else f"{s.as_of:%m-%d}" for n, s in enumerate(shares)]
+    late = [s.late_minor / s.balance_minor if s.balance_minor else None for s in shares]
+    bad = [s.bad_minor / s.balance_minor if s.balance_minor else None for s in shares]
+    shares_chart = percent_chart(
+        _("Late and bad share of unpaid principal, by closed day"),
+        "%",
+        days,
+        [(_("late share"), late), (_("bad-debt share"), bad)],
+    )
+    flows = [
+        (first.as_of, last.as_of, flow_rates(tapes.rolls(first, last, scope)))
+        for first, last in pairwise(ends)
+        if _months_apart(first, last) == 1 and tapes.is_month_end(last.as_of)
+    ]
+    series = [
+        (f"{word(was)} → {word(became)}", [rates[n][1] for *_days, rates in flows]) for n, (was, became) in enumerate(FLOWS)
+    ]
+    flows_chart = percent_chart(
+        _("Share of principal that moved on, month end to month end"),
+        "%",
+        [f"{last:%y-%m}" for _first, last, _r in flows],
+        series,
+    )
+    return Trend(shares, shares_chart, flows, flows_chart)
 
 
-@lru_cache(maxsize=128)
-def _rolls_found(first: date, last: date, files: tuple[str, str], scope: tuple[str, Any] | None) -> list[dict[str, Any]]:
-    """Groups of the two tapes. Files carry the run in their names and never change, so the answer can be kept."""
-    tables = [store.read(tape_folder(day), "loans", [file]) for day, file in zip((first, last), files, strict=True)]
-    loans = _in_scope(pa.concat_tables(tables), scope)
-    sql = ROLLS_SQL.format(first=first, last=last)
-    found = store.query(sql, {"loans": loans, "transitions": store.table_of("transitions", [])})
-    return list(found.to_pylist())
-
-
-@lru_cache(maxsize=128)
-def _moves_found(last: date, file: str, loans: str, scope: tuple[str, Any] | None) -> list[dict[str, Any]]:
-    moved = store.read(tape_folder(last), "transitions", [file])
-    if scope is not None:
-        inside = _in_scope(store.read(tape_folder(last), "loans", [loans]), scope)["loan_id"]
-        moved = moved.filter(pc.is_in(moved["loan_id"], value_set=inside.combine_chunks()))
-    return list(moved.to_pylist())
-
-
-def _closed() -> tuple[CloseRun | None, CloseRun | None]:
-    """The latest closed day, and the day to compare with: the last month end if it is closed, else the oldest day since."""
-    done = CloseRun.objects.filter(state="done")
-    last = done.order_by("-as_of").first()
-    if last is None:
-        return None, None
-    month_end = last.as_of.replace(day=1) - timedelta(days=1)
-    first = done.filter(as_of__gte=month_end, as_of__lt=last.as_of).order_by("as_of").first()
-    return first, last
+def _months_apart(first: CloseRun, last: CloseRun) -> int:
+    return (last.as_of.year - first.as_of.year) * 12 + last.as_of.month - first.as_of.month
 
 
 def _tape_blocks(user: User, on: date, *, by_count: bool) -> dict[str, Any]:
-    """Roll rates and the latest day's transitions; empty blocks while no day is closed."""
-    first, last = _closed()
+    """Changes of the latest day and roll rates; empty blocks while no day is closed."""
+    first, last = tapes.span()
     if last is None:
         return {"rolls": None, "moves": None, "closed": None}
-    scope = _scope(user, on)
-    loans = last.manifest["loans"][0]
-    moved = _moves_found(last.as_of, last.manifest["transitions"][0], loans, scope)
-    moves = [(kind, sum(m["kind"] == kind for m in moved)) for kind in KINDS]
+    _last, found = tapes.changes(user, on)
+    moves = [(kind, sum(c["kind"] == kind for c in found), _principal(found, kind)) for kind in KINDS]
+    scope = tapes.scope_of(user, on)
     rolls = None
     if first is not None:
-        found = _rolls_found(first.as_of, last.as_of, (first.manifest["loans"][0], loans), scope)
-        rolls = rolls_table(first.as_of, last.as_of, found, by_count=by_count)
-    return {"rolls": rolls, "moves": moves, "closed": last}
+        rolls = rolls_table(first.as_of, last.as_of, tapes.rolls(first, last, scope), by_count=by_count)
+    before = None if first is None else tapes.shares(first, scope)
+    return {"rolls": rolls, "moves": moves, "closed": last, "before": before}
+
+
+def _principal(found: list[dict[str, Any]], kind: str) -> int:
+    return sum(c["principal_minor"] for c in found if c["kind"] == kind)
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
 
 
 @require("book")
 def page(request: HttpRequest) -> HttpResponse:
     """The book today. `?by=count`: roll rates by number of loans instead of by principal."""
-    user, today = request.user, business_date()
-    assert isinstance(user, User)
+    user, today = _user(request), business_date()
     by_count = request.GET.get("by") == "count"
     context = {"figures": book_figures(user, today), "by_count": by_count, **_tape_blocks(user, today, by_count=by_count)}
     return render(request, "web/book.html", context)
 
 
+@require("book-trend")
+def trend(request: HttpRequest) -> HttpResponse:
+    """Month ends side by side: a page of its own, and a part of the book that arrives after its figures."""
+    context = {"trend": _trend(tapes.scope_of(_user(request), business_date())), "flow_names": FLOWS}
+    part = request.headers.get("HX-Request")
+    return render(request, "web/book/trend.html" if part else "web/book_trend.html", context)
+
+
+@require("book-loans")
+def loans(request: HttpRequest) -> HttpResponse:
+    """The loans behind a figure: `?kind=` a change of the latest close, or `?was=&became=` a cell of the roll rates."""
+    user, today = _user(request), business_date()
+    kind, was, became = (request.GET.get(k, "") for k in ("kind", "was", "became"))
+    if kind in KINDS:
+        last, found = tapes.changes(user, today)
+        rows, first = [c for c in found if c["kind"] == kind], None
+        heading = word(kind)
+    elif was in BUCKET_ORDER and became in BUCKET_ORDER:
+        first, last = tapes.span()
+        rows = tapes.moved(first, last, tapes.scope_of(user, today), was, became) if first and last else []
+        heading = f"{word(was)} → {word(became)}"
+    else:
+        raise Http404("neither a change nor a pair of buckets")
+    context = {
+        "heading": heading, "first": first, "last": last, "count": len(rows),
+        "sum_minor": sum(r["principal_minor"] for r in rows),
+        "page": Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page")), "kind": kind, "was": was, "became": became,
+    }  # fmt: skip
+    return render(request, "web/book_loans.html", context)
+
+
 @require("book-csv")
 def csv_file(request: HttpRequest) -> HttpResponse:
     """The book by bucket as CSV: amounts in minor units, codes instead of words."""
-    user, today = request.user, business_date()
-    assert isinstance(user, User)
+    user, today = _user(request), business_date()
     figures = book_figures(user, today)
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="book-{figures.as_of or today}.csv"'

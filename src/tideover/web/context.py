@@ -12,6 +12,7 @@ RAIL = (
     ("home", "My desk", "house"),
     ("book", "The book", "book-open"),
     ("loan-list", "Loans", "list"),
+    ("day", "The day", "calendar-days"),
     ("action-log", "Action log", "shield-check"),
     ("settings", "Settings", "settings"),
 )

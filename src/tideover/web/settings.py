@@ -26,6 +26,7 @@ def secret(name: str, development: str) -> str:
 SECRET_KEY = secret("TIDEOVER_SECRET_KEY", "development-only-not-for-production-use")
 TIDEOVER_FIELD_KEY = secret("TIDEOVER_FIELD_KEY", "development-only-field-encryption-key")
 ALLOWED_HOSTS = os.environ.get("TIDEOVER_HOSTS", "localhost,127.0.0.1,[::1],testserver").split(",")
+TRUSTED_PROXIES = int(os.environ.get("TIDEOVER_PROXIES", "0"))
 BUSINESS_TIME_ZONE = os.environ.get("TIDEOVER_BUSINESS_TZ", "Asia/Shanghai")
 
 INSTALLED_APPS = [
@@ -46,6 +47,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tideover.web.problems.ProblemMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -60,6 +62,7 @@ ROOT_URLCONF = "tideover.web.urls"
 WSGI_APPLICATION = "tideover.web.wsgi.application"
 AUTH_USER_MODEL = "core.User"
 LOGIN_URL = "sign-in"
+CSRF_FAILURE_VIEW = "tideover.web.views.not_sent"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
 TEMPLATES = [
@@ -99,6 +102,7 @@ def database() -> dict[str, object]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": url.removeprefix("sqlite:///") or str(DATA_DIR / "tideover.sqlite3"),
+        "CONN_MAX_AGE": 60,
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
@@ -111,7 +115,9 @@ DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "tideover.core.sign_in.NotOnlyOneKind"},
 ]
 
 LANGUAGE_CODE = "zh-hans"

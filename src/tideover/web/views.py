@@ -9,11 +9,15 @@ from uuid import uuid4
 from django.conf import settings
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.timezone import localtime
 from django.utils.translation import check_for_language
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from tideover.core import sign_in
 from tideover.core.access import require
 from tideover.core.models import Role, User
 
@@ -92,25 +96,73 @@ class SignIn(LoginView):
     template_name = "web/sign_in.html"
     redirect_authenticated_user = True
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if opens_at := sign_in.waits_until(request.POST.get("username", ""), sign_in.address_of(request)):
+            words = _("For safety, this name can sign in again at %(time)s. If that is a problem, call 400-000-0000.")
+            return _message(request, 429, _("Too many tries"), words % {"time": f"{localtime(opens_at):%H:%M}"}, again=True)
+        return super().post(request, *args, **kwargs)
+
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
         user = form.get_user()
+        sign_in.succeeded(user.username, sign_in.address_of(self.request))
         self.request.session["look"] = {"theme": user.theme, "size": "large" if user.large_type else "normal"}
         return response
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        name, password = form.data.get("username", "").strip(), form.data.get("password", "")
+        errors = {} if name else {"name_error": _("Enter your user name")}
+        errors |= {} if password else {"password_error": _("Enter your password")}
+        if not errors:
+            sign_in.failed(name, sign_in.address_of(self.request))
+            errors = {"name_error": _("That name and password do not go together. Check both and try again.")}
+        problems = [(f"id_{'username' if key == 'name_error' else 'password'}", words) for key, words in errors.items()]
+        return self.render_to_response(self.get_context_data(form=form, problems=problems, **errors), status=422)
+
+
+def _message(request: HttpRequest, status: int, heading: str, words: str, *, again: bool = False, **more: Any) -> HttpResponse:
+    link = _("Back to sign-in") if again else _("Back to the start")
+    user = getattr(request, "user", None)
+    staff = status < 500 and isinstance(user, User) and user.role != Role.BORROWER
+    shell = "web/staff.html" if staff else "web/borrower.html"
+    context = {"heading": heading, "words": words, "link": link, "shell_template": shell, **more}
+    return render(request, "web/message.html", context, status=status)
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """403: says that another role is needed, and who can grant it."""
-    return render(request, "web/message.html", {"kind": 403}, status=403)
+    words = _("Your role cannot open it. Your branch head or the engineer on duty can grant access.")
+    return _message(request, 403, _("This page is for another role"), words)
+
+
+def not_sent(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 of the cross-site check: the form was too old, or cookies are off."""
+    words = _("Nothing was sent. Go back, load the page again and repeat what you did; cookies must be allowed for this site.")
+    return _message(request, 403, _("This page was open for too long"), words)
+
+
+def not_understood(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """400."""
+    return _message(request, 400, _("We could not read that"), _("Go back and try again. Nothing was changed."))
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404."""
-    return render(request, "web/message.html", {"kind": 404}, status=404)
+    return _message(request, 404, _("There is nothing at this address"), _("It may have moved, or it is not in your scope."))
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """500: plain, with the help block and a reference that the log holds too."""
+    """500: plain, with the help block and a reference that the log holds too; in both languages when even that fails."""
     reference = uuid4().hex[:8].upper()
     logger.error("page failed, reference %s, %s", reference, request.path)
-    return render(request, "web/message.html", {"kind": 500, "reference": reference}, status=500)
+    try:
+        words = _("Nothing you entered was changed. Please try again in a minute.")
+        return _message(request, 500, _("Something went wrong on our side"), words, reference=reference)
+    except Exception:  # the database or a template is what failed
+        return HttpResponse(BARE % reference, status=500)
+
+
+BARE = """<!doctype html><html lang="zh-Hans"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Tideover</title><h1>我们这边出了问题</h1><p>您填的内容没有改动，请稍后再试。编号 %s。电话 400-000-0000。</p>
+<h2 lang="en">Something went wrong on our side</h2><p lang="en">Nothing you entered was changed. Please try again in a
+minute.</p></html>"""

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 ALL_DEBTS = (1 << 62) - 1
-DEBTS_MAX = 62
 
 
 class Channel(IntEnum):

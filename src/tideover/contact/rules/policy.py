@@ -125,13 +125,6 @@ class Policy:
     citations: Mapping[str, Citation]
 
 
-HOUSE_RULES = {
-    "preference.channel": "the person does not want this channel",
-    "preference.time": "the person asked not to be reached then",
-}
-"""Rules that no pack needs to state: what the person asked for is kept."""
-
-
 def policy_read(pack: Pack, on: date) -> Policy:
     """The contact policy of a pack on a day. Raises PackError naming rule and key for values that cannot be read."""
     problems: list[str] = []

@@ -6,7 +6,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
-from tideover.core.packs.rules import calendars, fixings
+from tideover.core.packs.rules import calendars, fixings, ladders
 from tideover.core.packs.rules.pack import NoRule, Pack, PackError, Rule, pack_read
 from tideover.core.packs.rules.pack import rule as rule_of
 from tideover.engine.terms import Calendar
@@ -37,9 +37,20 @@ def rule(name: str, id: str, on: date) -> Rule:
     return rule_of(pack(name), id, on)
 
 
+@cache
+def ladder(name: str, lender: str, on: date, product: str = "") -> ladders.Ladder:
+    """The ladder that classes a loan of a kind of lender (and of product, where it names one) on a day. Raises NoRule."""
+    return ladders.ladder(pack(name), lender, on, product)
+
+
 def fixing(index: str, on: date) -> int:
     """Rate (ppm a year) of a Chinese reference index on a day. Raises MissingFixing or NoRule."""
     return fixings.fixing(pack("cn"), index, on)
+
+
+def fixings_missing(on: date, name: str = "cn") -> dict[str, list[date]]:
+    """By reference index of a pack, the publication days up to `on` that it lacks, oldest first."""
+    return fixings.fixings_missing(pack(name), on)
 
 
 @cache
@@ -62,4 +73,16 @@ def _owner(name: str) -> Pack:
     raise NoRule(f"there is no calendar {name}; calendars are {', '.join(known)}")
 
 
-__all__ = ["NoRule", "PackError", "calendar", "calendar_pin", "fixing", "folder_read", "pack", "pack_names", "rule"]
+__all__ = [
+    "NoRule",
+    "PackError",
+    "calendar",
+    "calendar_pin",
+    "fixing",
+    "fixings_missing",
+    "folder_read",
+    "ladder",
+    "pack",
+    "pack_names",
+    "rule",
+]

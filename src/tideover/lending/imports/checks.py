@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from tideover.core.business_time import business_date
+from tideover.core.sql import among, rows_read
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending.imports.frame import Frame
 from tideover.lending.models import Branch, Contract, Party, Product
 
-ASK = 5000
+ASK, CODES_MAX = 20_000, 900
+AGAINST = ("reversal", "chargeback", "adjustment")
+"""Kinds of event that speak of an earlier one."""
 
 
 @dataclass(slots=True)
@@ -41,33 +45,31 @@ def _link(frame: Frame, links: Links, column: str, find: Any, reason: str) -> No
     frame.reject(~known & ~frame.empty[column], column, reason)
 
 
-def _slices(names: list[str]) -> list[list[str]]:
-    return [names[i : i + ASK] for i in range(0, len(names), ASK)]
+def _ask(model: Any, column: str, names: list[str], fields: tuple[str, ...]) -> Any:
+    """Rows of `fields` where the column holds one of any number of names."""
+    for start in range(0, len(names), ASK):
+        yield from rows_read(model, fields, *among(column, names[start : start + ASK]))
 
 
 def parties(names: list[str]) -> dict[str, Any]:
     """Party ids by reference."""
-    return {r: pk for s in _slices(names) for r, pk in Party.objects.filter(reference__in=s).values_list("reference", "pk")}
+    return dict(_ask(Party, "reference", names, ("reference", "id")))
 
 
 def branches(names: list[str]) -> dict[str, Any]:
     """Branches with their entity, by code."""
-    return {b.code: b for b in Branch.objects.select_related("entity").filter(code__in=names[:ASK])}
+    return {b.code: b for b in Branch.objects.select_related("entity").filter(code__in=names[:CODES_MAX])}
 
 
 def products(names: list[str]) -> dict[str, Any]:
     """The newest version of each product, by code."""
-    return {p.code: p for p in Product.objects.filter(code__in=names[:ASK]).order_by("version")}
+    return {p.code: p for p in Product.objects.filter(code__in=names[:CODES_MAX]).order_by("version")}
 
 
 def loans(names: list[str]) -> dict[str, Any]:
     """(id, disbursed on as engine day, borrower id) of loans, by number."""
-    fields = ("number", "pk", "disbursed_on", "borrower_id")
-    return {
-        n: (pk, day(on), party)
-        for s in _slices(names)
-        for n, pk, on, party in Contract.objects.filter(number__in=s).values_list(*fields)
-    }
+    found = _ask(Contract, "number", names, ("number", "id", "disbursed_on", "borrower_id"))
+    return {n: (pk, day(on), party) for n, pk, on, party in found}
 
 
 def _days_disbursed(frame: Frame, links: Links) -> np.ndarray:
@@ -76,7 +78,8 @@ def _days_disbursed(frame: Frame, links: Links) -> np.ndarray:
 
 
 def _tape(frame: Frame, links: Links) -> None:
-    frame.reject_twice("loan_id", "the loan stands twice in the file")
+    if frame.mapping.plan != "rows":
+        frame.reject_twice("loan_id", "the loan stands twice in the file")
     _link(frame, links, "borrower_id", parties, "no such borrower; import people first")
     _link(frame, links, "branch_code", branches, "no such branch")
     _link(frame, links, "product_code", products, "no such product")
@@ -94,6 +97,8 @@ def _tape(frame: Frame, links: Links) -> None:
         frame.reject(frame.number("total_due") < frame.number("original_principal_balance"), "total_due", "below the principal")
     elif frame.mapping.plan == "balances":
         _balances(frame, start)
+    elif frame.mapping.plan == "rows":
+        frame.reject(frame.number("due_on") <= start, "due_on", "must be after origination_date")
     else:
         _product_plan(frame, links)
 
@@ -138,21 +143,18 @@ def _payments(frame: Frame, links: Links) -> None:
     frame.reject(on < _days_disbursed(frame, links), "effective_on", "before the loan was paid out")
     frame.reject(on > day(business_date()), "effective_on", "lies in the future")
     if frame.has("reference"):
+        odd = np.asarray(pc.match_substring_regex(pc.fill_null(frame.values["reference"], ""), r"[\p{Cc}\p{Zl}\p{Zp}]"))
+        frame.reject(odd, "reference", "holds characters that cannot be printed")
         frame.reject_twice("reference", "the reference stands twice in the file")
 
 
 def _events(frame: Frame, links: Links) -> None:
     _payments(frame, links)
     kinds = np.array(frame.values["kind"].to_pylist(), object)
-    money = np.isin(kinds, ("payment", "prepayment", "charge"))
-    frame.reject(money & (frame.number("amount") <= 0), "amount", "must be more than zero")
     names = frame.values["of_reference"].to_pylist() if frame.has("of_reference") else [None] * len(frame)
     known = set(frame.values["reference"].to_pylist())
-    reversal = kinds == "reversal"
-    frame.reject(reversal & np.array([n not in known for n in names], bool), "of_reference", "names no event of the file")
-    component = np.isin(kinds, ("charge", "waiver"))
-    frame.reject(component & ~frame.given("component"), "component", "needed by this kind")
-    frame.reject((kinds == "rate_change") & ~frame.given("rate"), "rate", "needed by this kind")
+    lost = np.isin(kinds, AGAINST) & np.array([n not in known for n in names], bool)
+    frame.reject(lost, "of_reference", "names no event of the file")
 
 
 def _people(frame: Frame, links: Links) -> None:
@@ -174,6 +176,12 @@ def _of_people(frame: Frame, links: Links) -> None:
         frame.reject(frame.number("due_on") < frame.number("promised_on"), "due_on", "before promised_on")
 
 
+def _ledger(frame: Frame, links: Links) -> None:
+    _link(frame, links, "loan_id", loans, "no such loan in the book")
+    on = frame.number("data_cut_off_date")
+    frame.reject(on < _days_disbursed(frame, links), "data_cut_off_date", "before the loan was paid out")
+
+
 CHECKS = {
     "tape": _tape,
     "payments": _payments,
@@ -182,4 +190,5 @@ CHECKS = {
     "contacts": _of_people,
     "promises": _of_people,
     "complaints": _of_people,
+    "ledger": _ledger,
 }

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from tideover.core.crypto import search_hash
 from tideover.engine.terms import NO_DAY
-from tideover.lending.imports.mapping import Column
+from tideover.lending.imports.mapping import PERS, Column
 from tideover.lending.imports.targets import Type
 
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}([ T].*)?$"
@@ -38,16 +38,24 @@ def column_convert(text: pa.Array, column: Column, missing: tuple[str, ...]) -> 
     text = pc.utf8_trim_whitespace(text)
     empty = np.asarray(pc.is_in(text, pa.array(missing, pa.string())))
     unknown = np.zeros(len(text), bool)
+    if column.default:
+        text, empty = pc.if_else(pa.array(empty), column.default, text), np.zeros(len(text), bool)
     if column.codes is not None:
         text, unknown = _mapped(text, column, empty)
     kind = column.target.type
     if kind == Type.TEXT:
         out = _text(text, column, empty)
     elif kind == Type.MONEY:
-        out = _number(text, empty, 0 if column.is_minor else 2, column.decimal_mark, "an amount with at most two decimals")
+        places = 0 if column.is_minor else 2 + len(str(column.times)) - 1
+        reason = f"an amount with at most {places} decimals" if places else "a whole number of minor units"
+        out = _number(text, empty, places, column.decimal_mark, reason)
+        _signed(out, column.sign)
     elif kind == Type.RATE:
-        places = {"fraction": 6, "percent": 4, "ppm": 0}[column.rate]
+        places = {"fraction": 6, "percent": 4, "permille": 3, "ppm": 0}[column.rate]
+        text = pc.replace_substring_regex(text, r"\s*[%‰]$", "") if column.rate in ("percent", "permille") else text
         out = _number(text, empty, places, column.decimal_mark, f"a rate as {column.rate}, no finer than one millionth")
+        out.bad |= out.values > 10**9  # before it is multiplied, so that nothing wraps
+        out.values = np.where(out.empty | out.bad, out.values, out.values * PERS[column.per])
     elif kind == Type.INTEGER:
         out = _number(text, empty, 0, ".", "a whole number")
     elif kind == Type.DATE:
@@ -88,13 +96,23 @@ def _handles(text: pa.Array) -> pa.Array:
     return pc.take(pa.array(names, pa.string()), coded.indices)
 
 
+def _signed(out: Converted, sign: str) -> None:
+    """Turn the file's sign into ours."""
+    if sign != "plus":
+        flipped = np.abs(out.values) if sign == "any" else -out.values
+        out.values = np.where(out.empty | out.bad, out.values, flipped)
+
+
 def _number(text: pa.Array, empty: np.ndarray, places: int, mark: str, reason: str) -> Converted:
-    """Decimal text as an integer of 10^-places: exact, by decimal128's unscaled value."""
+    """Decimal text as an integer of 10^-places: exact, by decimal128's unscaled value. (5.00) and 5.00- are minus 5.00."""
+    text = pc.replace_substring_regex(text, r"^\(([^()+-]*)\)$", r"-\1")
+    text = pc.replace_substring_regex(text, r"^([^()+-]+)-$", r"-\1")
     thousands = "," if mark == "." else "."
     text = pc.replace_substring(text, thousands, "")
     text = pc.replace_substring(text, ",", ".") if mark == "," else text
     text = pc.replace_substring_regex(text, r"(\.\d*?)0+$", r"\1")
-    shape = rf"^[+-]?\d{{1,14}}(\.\d{{0,{places}}})?$" if places else r"^[+-]?\d{1,17}\.?$"
+    digits = 18 - places  # of a number that int64 holds
+    shape = rf"^[+-]?\d{{1,{digits}}}(\.\d{{0,{places}}})?$" if places else rf"^[+-]?\d{{1,{digits}}}\.?$"
     fits = np.asarray(pc.match_substring_regex(text, shape))
     plain = pc.if_else(pa.array(fits), text, "0")
     plain = pc.replace_substring_regex(plain, r"\.$", "")

@@ -32,8 +32,11 @@ class Source:
     broken: list[tuple[int, str, str]]
 
 
-def file_read(path: Path) -> Source:
-    """The file's rows as text. Raises BadFile: missing, empty, unknown format, undecodable, no header, header twice."""
+def file_read(path: Path, *, skip: int = 0, sheet: str = "") -> Source:
+    """The file's rows as text; `skip` lines above the header, `sheet` of a workbook (the first when empty).
+
+    Raises BadFile: missing, empty, unknown format, undecodable, no header, header twice, no such sheet.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -44,9 +47,9 @@ def file_read(path: Path) -> Source:
         if data[:4] == b"PAR1":
             source = _parquet(data)
         elif data[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
-            source = _sheet(data)
+            source = _sheet(data, skip, sheet)
         else:
-            source = _csv(data)
+            source = _csv(data, skip)
     except pa.ArrowInvalid as error:
         raise BadFile(f"{path.name}: {error}") from error
     names = source.table.column_names
@@ -69,11 +72,15 @@ def encoding_of(data: bytes) -> str:
     raise BadFile("the file is neither UTF-8 nor GB18030")
 
 
-def _csv(data: bytes) -> Source:
+def _csv(data: bytes, skip: int) -> Source:
     data = data.removeprefix(codecs.BOM_UTF8)
     encoding = encoding_of(data)
     if encoding != "utf-8":
         data = data.decode(encoding).encode()
+    lines = data.split(b"\n", skip)
+    if len(lines) <= skip or not lines[skip].strip():
+        raise BadFile(f"there is no header after {skip} lines" if skip else "the first line is empty: the header belongs there")
+    data = lines[skip]
     header = data.split(b"\n", 1)[0].decode().strip("\r")
     delimiter = max(",;\t|", key=header.count)
     names = next(iter(_header(header, delimiter)))
@@ -102,11 +109,16 @@ def _header(line: str, delimiter: str) -> Any:
     return csv.reader([line], delimiter=delimiter)
 
 
-def _sheet(data: bytes) -> Source:
+def _sheet(data: bytes, skip: int, sheet: str) -> Source:
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
-        rows = CalamineWorkbook.from_filelike(io.BytesIO(data)).get_sheet_by_index(0).to_python()
+        book = CalamineWorkbook.from_filelike(io.BytesIO(data))
+        if sheet and sheet not in book.sheet_names:
+            raise BadFile(f"the workbook has no sheet {sheet}; it has {', '.join(book.sheet_names)}")
+        rows = (book.get_sheet_by_name(sheet) if sheet else book.get_sheet_by_index(0)).to_python(skip_empty_area=False)[skip:]
+    except BadFile:
+        raise
     except (CalamineError, ValueError, IndexError) as error:
         raise BadFile(f"the workbook cannot be read: {error}") from error
     if not rows:

@@ -105,11 +105,19 @@ def frame_make(source: Source, mapping: Mapping) -> Frame:
     return frame
 
 
-def rejects_write(path: Path, rejects: list[Reject]) -> None:
-    """The rejects as CSV (UTF-8 with BOM, so that spreadsheets read it), by row; written whole or not at all."""
+def rejects_write(path: Path, rejects: list[Reject], source: Source | None) -> None:
+    """The rejects as CSV (UTF-8 with BOM, so that spreadsheets read it), by row; written whole or not at all.
+
+    Columns: row, column, value, reason, then the row as it stood in the file.
+    """
+    names = source.table.column_names if source is not None else []
+    place = {} if source is None else {int(row): i for i, row in enumerate(source.rows)}
     part = path.with_name(path.name + ".part")
     with part.open("w", encoding="utf-8-sig", newline="") as out:
         writer = csv.writer(out)
-        writer.writerow(("row", "column", "value", "reason"))
-        writer.writerows((r.row, r.column, r.value, r.reason) for r in sorted(rejects, key=lambda r: (r.row, r.column)))
+        writer.writerow(("row", "column", "value", "reason", *names))
+        for r in sorted(rejects, key=lambda r: (r.row, r.column)):
+            at = place.get(r.row)
+            whole = () if at is None or source is None else (source.table[n][at].as_py() for n in names)
+            writer.writerow((r.row, r.column, r.value, r.reason, *whole))
     part.replace(path)

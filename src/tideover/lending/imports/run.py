@@ -14,9 +14,9 @@ from django.db import transaction
 
 from tideover.core.action_log import log
 from tideover.core.business_time import now
-from tideover.lending.imports import store
+from tideover.lending.imports import events, loans, people
 from tideover.lending.imports.checks import check
-from tideover.lending.imports.files import file_read
+from tideover.lending.imports.files import Source, file_read
 from tideover.lending.imports.frame import Frame, Reject, frame_make
 from tideover.lending.imports.mapping import BadMapping, mapping_read
 from tideover.lending.imports.targets import COMMANDS
@@ -35,6 +35,7 @@ class Result:
     state: str = "done"
     rejects: list[Reject] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    source: Source | None = None
 
 
 Bar = Callable[[str, int], AbstractContextManager[Any]]
@@ -58,14 +59,14 @@ def import_file(
     mapping = mapping_read(mapping_text)
     if mapping.kind not in COMMANDS[command]:
         raise BadMapping(f"the mapping is for {mapping.kind}; this command takes {', '.join(COMMANDS[command])}")
-    source = file_read(path)
+    source = file_read(path, skip=mapping.skip, sheet=mapping.sheet)
     sha = hashlib.sha256(hashlib.sha256(mapping_text.encode()).digest() + path.read_bytes()).hexdigest()
     times["read"] = perf_counter() - started
     started = perf_counter()
     frame = frame_make(source, mapping)
     links = check(frame)
     times["check"] = perf_counter() - started
-    result = Result(mapping.kind, len(frame) + len(source.broken), 0, seconds=times)
+    result = Result(mapping.kind, len(frame) + len(source.broken), 0, seconds=times, source=source)
     if not dry_run and ImportBatch.objects.filter(sha256=sha, kind=mapping.kind, state="done").exists():
         result.state, result.already = "already", int(frame.ok.sum())
         return result
@@ -88,22 +89,21 @@ class _Work:
 
     total: int
     already: int
-    write: Callable[[ImportBatch, str, store.Progress], int]
+    write: Callable[[ImportBatch, str, loans.Progress], int]
     whole: bool = False
 
 
 def _prepare(frame: Frame, links: Any, sha: str) -> _Work:
     kind = frame.mapping.kind
     if kind == "tape":
-        made, already = store.openings(frame, links, sha)
-        return _Work(len(made), already, lambda batch, actor, tick: store.loans_store(made, batch, actor, tick))
+        made, already = loans.openings(frame, links, sha)
+        return _Work(len(made), already, lambda batch, actor, tick: loans.loans_store(made, batch, actor, tick))
     if kind in ("payments", "events"):
-        loans, already = (store.payments if kind == "payments" else store.histories)(frame, links, sha)
-        total = sum(len(events) for _, events in loans)
-        return _Work(total, already, lambda batch, actor, tick: store.events_store(loans, actor, tick))
+        new, already = (events.payments if kind == "payments" else events.histories)(frame, links, sha)
+        return _Work(len(new), already, lambda batch, actor, tick: events.events_store(new, actor, tick))
     if kind == "people":
-        return _Work(int(frame.ok.sum()), 0, lambda batch, actor, tick: store.people_store(frame, links, tick)[0])
-    return _Work(int(frame.ok.sum()), 0, lambda batch, actor, tick: store.records_store(frame, links, actor, tick), whole=True)
+        return _Work(int(frame.ok.sum()), 0, lambda batch, actor, tick: people.people_store(frame, links, tick)[0])
+    return _Work(int(frame.ok.sum()), 0, lambda batch, actor, tick: people.records_store(frame, links, actor, tick), whole=True)
 
 
 def _store(result: Result, work: _Work, path: Path, sha: str, actor: str, bar: Bar) -> None:

@@ -55,7 +55,7 @@ TAPE = (
     Target("original_term", Type.INTEGER, required_by=("level",), low=0, high=1200),
     Target("remaining_term", Type.INTEGER, low=0, high=1200),
     Target("payment_every_days", Type.INTEGER, low=0, high=366),
-    _money("original_principal_balance", required=True, low=1),
+    _money("original_principal_balance", required_by=("product", "level", "balances"), low=1),
     _money("total_due", required_by=("level",)),
     _money("current_principal_balance", required_by=("balances",)),
     _money("accrued_interest"),
@@ -69,6 +69,9 @@ TAPE = (
     _money("arrears_principal"),
     _money("arrears_interest"),
     Target("days_past_due", Type.INTEGER, low=0, high=20_000),
+    _date("due_on", required_by=("rows",)),
+    _money("due_principal", required_by=("rows",)),
+    _money("due_interest"),
 )
 PAYMENTS = (
     Target("loan_id", required=True, longest=30),
@@ -77,7 +80,8 @@ PAYMENTS = (
     Target("reference", longest=60),
 )
 EVENT_KINDS = (
-    "payment", "prepayment", "payoff", "charge", "waiver", "reversal", "write_off", "acceleration", "rate_change",
+    "payment", "prepayment", "repay_part", "payoff", "charge", "waiver", "reversal", "chargeback", "adjustment", "credit_refund",
+    "disbursement", "extension", "settlement", "insolvency", "acceleration", "write_off", "rate_change",
 )  # fmt: skip
 COMPONENTS = ("principal", "interest", "penalty", "compound", "fee", "third_party_fee", "recovery_cost")
 EVENTS = (
@@ -89,6 +93,7 @@ EVENTS = (
     Target("of_reference", longest=60),
     Target("component", choices=COMPONENTS),
     _date("due_on"),
+    _date("until"),
     Target("rate", Type.RATE, low=0, high=10_000_000),
     Target("recorded_at", Type.INSTANT),
 )
@@ -130,6 +135,16 @@ COMPLAINTS = (
     _date("closed_on"),
     Target("subject", required=True, longest=80),
 )
+LEDGER_FIGURES = (
+    "current_principal_balance", "interest_due", "accrued_interest", "penalty_outstanding", "compound_outstanding",
+    "fees_outstanding", "recovery_cost_outstanding", "surplus", "total_balance", "arrears_balance", "arrears_principal",
+    "arrears_interest", "due_unpaid", "due_in_period", "paid_in_period", "days_past_due",
+)  # fmt: skip
+LEDGER = (
+    Target("loan_id", required=True, longest=30),
+    _date("data_cut_off_date", required=True),
+    *(Target(n, Type.INTEGER if n == "days_past_due" else Type.MONEY) for n in LEDGER_FIGURES),
+)
 KINDS: dict[str, tuple[Target, ...]] = {
     "tape": TAPE,
     "payments": PAYMENTS,
@@ -138,6 +153,7 @@ KINDS: dict[str, tuple[Target, ...]] = {
     "contacts": CONTACTS,
     "promises": PROMISES,
     "complaints": COMPLAINTS,
+    "ledger": LEDGER,
 }
 COMMANDS = {
     "tape": ("tape",),
@@ -145,4 +161,4 @@ COMMANDS = {
     "people": ("people",),
     "history": ("events", "contacts", "promises", "complaints"),
 }
-"""What each command takes: `tideover import history` reads every kind of the past."""
+"""What each command takes: `tideover import history` reads every kind of the past. (A ledger is for `tideover conform`.)"""

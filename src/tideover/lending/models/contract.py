@@ -86,6 +86,8 @@ class LoanParty(models.Model):
     share_ppm = models.IntegerField(null=True)
     valid_from = models.DateField()
     valid_to = models.DateField(null=True)
+    recorded_at = models.DateTimeField(null=True)
+    """When we learned it; null: with the contract."""
 
     class Meta:
         constraints = [
@@ -98,3 +100,5 @@ class Collateral(models.Model):
     kind = models.CharField(max_length=30)
     value_minor = models.BigIntegerField()
     valued_on = models.DateField()
+    recorded_at = models.DateTimeField(null=True)
+    """When we learned it; null: with the contract."""

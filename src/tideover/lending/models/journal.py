@@ -20,7 +20,8 @@ class LoanEvent(models.Model):
     (lending/chain.py). No personal data here.
     """
 
-    contract = models.ForeignKey("lending.Contract", on_delete=models.PROTECT, related_name="events")
+    # No index of its own: (contract, seq) begins with the contract, and every index costs each event that is written.
+    contract = models.ForeignKey("lending.Contract", on_delete=models.PROTECT, related_name="events", db_index=False)
     seq = models.IntegerField()
     kind = models.SmallIntegerField()
     effective_on = models.DateField()
@@ -30,7 +31,9 @@ class LoanEvent(models.Model):
     idempotency_key = models.CharField(max_length=80)
     body_hash = models.BinaryField(max_length=32)
     actor = models.CharField(max_length=80)
-    receipt_part = models.ForeignKey("lending.ReceiptPart", null=True, on_delete=models.PROTECT, related_name="events")
+    receipt_part = models.ForeignKey(
+        "lending.ReceiptPart", null=True, on_delete=models.PROTECT, related_name="events", db_index=False
+    )
     prev_hash = models.BinaryField(max_length=32)
     hash = models.BinaryField(max_length=32)
 
@@ -39,7 +42,12 @@ class LoanEvent(models.Model):
             models.UniqueConstraint(fields=["contract", "seq"], name="event_seq_once"),
             models.UniqueConstraint(fields=["idempotency_key"], name="event_key_once"),
         ]
-        indexes = [models.Index(fields=["recorded_at"])]
+        indexes = [
+            models.Index(fields=["recorded_at"]),
+            # Few among millions: REVERSAL, CHARGEBACK, ADJUSTMENT (lending/panels.py).
+            models.Index(fields=["recorded_at"], name="event_corrections", condition=models.Q(kind__in=(5, 25, 21))),
+            models.Index(fields=["receipt_part"], condition=models.Q(receipt_part__isnull=False), name="event_receipt_part"),
+        ]
 
 
 class StandingRow(models.Model):
@@ -53,8 +61,8 @@ class StandingRow(models.Model):
     source = models.CharField(max_length=10, default="replay")
     loan_status = models.CharField(max_length=20)
     five_category = models.CharField(max_length=20)
-    bucket = models.CharField(max_length=10, db_index=True)
-    days_past_due = models.IntegerField(db_index=True)
+    bucket = models.CharField(max_length=20)
+    days_past_due = models.IntegerField()
     principal_minor = models.BigIntegerField()
     interest_minor = models.BigIntegerField()
     accrued_minor = models.BigIntegerField()
@@ -70,4 +78,21 @@ class StandingRow(models.Model):
     next_due_minor = models.BigIntegerField(default=0)
 
     class Meta:
-        indexes = [models.Index(fields=["bucket", "contract"])]
+        # Each holds all that a count with its total asks for, so that the book's figures are read from the index alone.
+        indexes = [
+            models.Index(
+                fields=[
+                    "bucket",
+                    "-days_past_due",
+                    "contract",
+                    "five_category",
+                    "as_of",
+                    "oldest_due_on",
+                    "overdue_minor",
+                    "principal_minor",
+                ],
+                name="standing_by_bucket",
+            ),
+            models.Index(fields=["-days_past_due", "contract", "oldest_due_on", "overdue_minor"], name="standing_by_dpd"),
+            models.Index(fields=["next_due_on", "contract", "next_due_minor"], name="standing_by_next_due"),
+        ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.conf import settings
 from django.db import models
 
@@ -17,6 +19,10 @@ class EffectiveDated(models.Model):
 
     class Meta:
         abstract = True
+
+    def holds_on(self, on: date) -> bool:
+        """Whether the row is in force on a day."""
+        return self.valid_from <= on and (self.valid_to is None or on < self.valid_to)
 
 
 class LegalEntity(EffectiveDated):

@@ -15,7 +15,8 @@ from typing import Any
 from tideover.core.problems import Problem
 from tideover.engine.classify import CLASSES
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PrepayMode, RowPolicy
-from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, ROW_COUNT_MAX, Component, day
+from tideover.engine.judgment import JudgmentTerms
+from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, ROW_COUNT_MAX, Component, CustomRow, Unit, day
 
 CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,40}")
 """Text in the journal is a code, never prose: the journal holds no personal data."""
@@ -36,6 +37,7 @@ class Money(Enum):
     NONE = "none"
     POSITIVE = "positive"
     POSITIVE_OR_ALL = "positive, or -1 for all"
+    POSITIVE_OR_NONE = "positive, or 0 where only days change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ SHAPES: dict[EventKind, Shape] = {
     EventKind.WAIVER: _shape(Money.POSITIVE_OR_ALL, "component"),
     EventKind.DEFER: _shape(Money.NONE, "rows", "defer_interest"),
     EventKind.EXTENSION: _shape(Money.NONE, "until", "rate_ppm from_day"),
-    EventKind.REAMORTISE: _shape(Money.NONE, "rows from_day", "components"),
+    EventKind.REAMORTISE: _shape(Money.NONE, "", "rows from_day components"),
+    EventKind.NEW_ROWS: _shape(Money.NONE, "new_rows", "components rate_ppm"),
     EventKind.RESTRUCTURE: _shape(Money.NONE, "class_min"),
     EventKind.ACCELERATION: _shape(Money.NONE),
     EventKind.WRITE_OFF: _shape(Money.NONE),
@@ -75,9 +78,82 @@ SHAPES: dict[EventKind, Shape] = {
     EventKind.CHARGEBACK: _shape(Money.POSITIVE, "of_seq"),
     EventKind.SETTLEMENT: _shape(Money.POSITIVE),
     EventKind.INSOLVENCY: _shape(Money.NONE),
-    EventKind.JUDGMENT: _shape(Money.POSITIVE, may="rate_ppm"),
-    EventKind.ADJUSTMENT: _shape(Money.POSITIVE, "of_seq"),
+    EventKind.JUDGMENT: _shape(Money.NONE, "judgment"),
+    EventKind.ADJUSTMENT: _shape(Money.POSITIVE_OR_NONE, "of_seq", "from_day until"),
+    EventKind.GOODWILL: _shape(Money.POSITIVE),
+    EventKind.MERCHANT_REFUND: _shape(Money.POSITIVE),
+    EventKind.PAYOUT_REFUND: _shape(Money.POSITIVE),
+    EventKind.DOWN_PAYMENT: _shape(Money.POSITIVE),
+    EventKind.CHARGE_CREDIT: _shape(Money.POSITIVE, "of_seq"),
+    EventKind.CHARGE_WAIVER: _shape(Money.POSITIVE_OR_ALL, "of_seq"),
+    EventKind.RE_AGE: _shape(Money.NONE, "rows from_day every unit"),
+    EventKind.SPREAD_ARREARS: _shape(Money.NONE),
+    EventKind.RESCHEDULE: _shape(Money.NONE, "from_day", "until rows grace_rows"),
 }
+
+
+MEANINGS: dict[EventKind, str] = {
+    EventKind.PAYMENT: "money from the borrower, divided by the loan's allocation order",
+    EventKind.PREPAYMENT: "money meant for principal not yet due; the plan is made anew",
+    EventKind.REPAY_PART: "part of the principal paid back with its own interest, before it is due",
+    EventKind.PAYOFF: "everything that is owed on the day is paid; the loan ends",
+    EventKind.REVERSAL: "an earlier event never happened",
+    EventKind.RATE_CHANGE: "another rate from this day on",
+    EventKind.CHARGE: "a fee, cost or penalty is asked for, with a due day of its own",
+    EventKind.WAIVER: "the lender gives up part of a component, or all of it",
+    EventKind.DEFER: "the next rows fall due later",
+    EventKind.EXTENSION: "a later maturity, agreed before the old one",
+    EventKind.REAMORTISE: "a new plan for what is left, with arrears capitalised where named",
+    EventKind.RESTRUCTURE: "terms changed because of difficulty: the class can be no better than named",
+    EventKind.ACCELERATION: "the whole debt falls due by notice",
+    EventKind.WRITE_OFF: "removed from the books; the claim lives on",
+    EventKind.GUARANTOR_PAYMENT: "a guarantor or insurer pays shares of the claim; the borrower owes them instead",
+    EventKind.PAY_GUARANTOR: "money from the borrower for what a guarantor paid",
+    EventKind.DEBIT: "a debit was sent, or its result became known",
+    EventKind.PAUSE: "interest, penalty or the count of days past due stops for a time",
+    EventKind.DISBURSEMENT: "a later tranche is paid out",
+    EventKind.CREDIT_REFUND: "money held as surplus goes back to the borrower",
+    EventKind.CHARGEBACK: "part of an earlier payment was taken back",
+    EventKind.SETTLEMENT: "a sum is accepted and the rest waived",
+    EventKind.INSOLVENCY: "a court accepted insolvency: interest and penalty stop",
+    EventKind.JUDGMENT: "a court fixed the sums; general interest and the double part run on them",
+    EventKind.ADJUSTMENT: "an earlier event had another amount, or other days",
+    EventKind.NEW_ROWS: "rows agreed one by one in place of all that are not yet due",
+    EventKind.GOODWILL: "money credited to the borrower for goodwill, allocated by its own rule",
+    EventKind.MERCHANT_REFUND: "a merchant gave money back for what the loan bought, allocated by its own rule",
+    EventKind.PAYOUT_REFUND: "money paid out came back, allocated by its own rule",
+    EventKind.DOWN_PAYMENT: "the down payment of a tranche",
+    EventKind.CHARGE_CREDIT: "a charge is given back as money, allocated like a payment",
+    EventKind.CHARGE_WAIVER: "one charge is given up, whole or in part",
+    EventKind.RE_AGE: "all unpaid principal moves into new instalments",
+    EventKind.SPREAD_ARREARS: "principal past due moves into the instalments to come, in equal parts",
+    EventKind.RESCHEDULE: "from one instalment on: another due day, more instalments, or instalments without principal",
+}
+"""What each kind says happened, in one sentence; docs/events.md lists them."""
+FIELD_MEANINGS: dict[str, str] = {
+    "class_min": "best five-category class that the loan can still have",
+    "component": "component of the claim: principal, interest, penalty, compound, fee, third_party_fee, recovery_cost",
+    "components": "list of components, each once, in order",
+    "debit_id": "the debit's own reference",
+    "debit_status": "sent, unknown, success or failed",
+    "defer_interest": "where the interest of the waiting time goes: first_row, spread or waived",
+    "every": "units from one new instalment to the next",
+    "from_day": "day from which it holds (first due day of a new plan)",
+    "judgment": "the adjudged sums: principal_minor, performance_due_on; cost_minor, interest_minor, general_rate_ppm …",
+    "later_rows": "keep_principal, or reamortise so that instalments are level again",
+    "new_rows": "list of rows: due_on, principal_minor, and interest_minor where it is agreed",
+    "grace_rows": "instalments without principal, before the others",
+    "note": "a code for people; never read by the engine, never prose",
+    "of_seq": "`seq` of the earlier event that is meant",
+    "pause_what": "sum of 1 (interest), 2 (penalty), 4 (days past due)",
+    "prepay_mode": "keep_term (smaller instalments) or shorten (fewer)",
+    "rate_ppm": "rate, parts per million a year",
+    "rows": "how many instalments; left out of a reamortise: the rows that are left keep their dates",
+    "shares": "list of [component, numerator, denominator]",
+    "unit": "day, week, month, quarter or year",
+    "until": "last day, new maturity or due day",
+}
+"""What each field of `extra` means."""
 
 
 def event_problems(kind: EventKind, amount_minor: int, extra: Mapping[str, Any] | None) -> list[Problem]:
@@ -106,6 +182,8 @@ def _money_problems(money: Money, name: str, amount_minor: int) -> list[Problem]
         return [Problem("amount_not_used", f"{name} takes no amount", "amount")]
     if money is Money.POSITIVE and amount_minor <= 0:
         return [Problem("amount_not_positive", "the amount must be more than zero", "amount")]
+    if money is Money.POSITIVE_OR_NONE and amount_minor < 0:
+        return [Problem("amount_not_positive", "the amount must be more than zero, or 0 where only days change", "amount")]
     if money is Money.POSITIVE_OR_ALL and amount_minor <= 0 and amount_minor != -1:
         return [Problem("amount_not_positive", "the amount must be more than zero, or -1 minor unit for all", "amount")]
     return []
@@ -117,6 +195,8 @@ def _meaning(kind: EventKind, field: str, value: Any) -> None:
         raise FieldError(field, f"rate_ppm {value} must lie in 0..{RATE_PPM_MAX}")
     if field == "rows" and not 1 <= value <= ROW_COUNT_MAX:
         raise FieldError(field, f"rows {value} must lie in 1..{ROW_COUNT_MAX}")
+    if field in ("every", "grace_rows") and not 1 <= value <= ROW_COUNT_MAX:
+        raise FieldError(field, f"{field} {value} must lie in 1..{ROW_COUNT_MAX}")
     if field == "pause_what" and not 1 <= value <= 7:
         raise FieldError(field, f"pause_what {value} must be a sum of 1 (interest), 2 (penalty) and 4 (days past due)")
     if field == "of_seq" and value < 1:
@@ -205,6 +285,38 @@ def _shares(field: str, raw: Any) -> tuple[tuple[Component, int, int], ...]:
     return tuple(out)
 
 
+def _new_rows(field: str, raw: Any) -> tuple[CustomRow, ...]:
+    if not isinstance(raw, list | tuple) or not 0 < len(raw) <= ROW_COUNT_MAX:
+        raise FieldError(field, f"{field} must be a list of 1 to {ROW_COUNT_MAX} rows")
+    rows = []
+    for line in raw:
+        if not isinstance(line, Mapping) or not {"due_on", "principal_minor"} <= set(line) <= set(CustomRow.__slots__):
+            raise FieldError(field, "each new row has due_on, principal_minor and, if it is agreed, interest_minor")
+        interest = _integer(field, line.get("interest_minor", -1))
+        rows.append(CustomRow(_day(field, line["due_on"]), _integer(field, line["principal_minor"]), interest))
+    return tuple(rows)
+
+
+def _judgment(field: str, raw: Any) -> JudgmentTerms:
+    if not isinstance(raw, Mapping) or not {"principal_minor", "performance_due_on"} <= set(raw) <= set(JudgmentTerms.__slots__):
+        known = ", ".join(JudgmentTerms.__slots__)
+        raise FieldError(field, f"a judgment has principal_minor, performance_due_on and, if it says so, others of {known}")
+    values: dict[str, Any] = {}
+    for name, value in raw.items():
+        if name in ("performance_due_on", "general_from"):
+            values[name] = _day(field, value)
+        elif name == "order":
+            values[name] = _components(field, value)
+        elif name == "double_on_cost":
+            values[name] = bool(value)
+        else:
+            values[name] = _integer(field, value)
+    judgment = JudgmentTerms(**values)
+    if found := next(judgment.problems(), None):
+        raise FieldError(field, f"judgment: {found}")
+    return judgment
+
+
 READERS: dict[str, Callable[[str, Any], Any]] = {
     "prepay_mode": _one_of(PrepayMode),
     "later_rows": _one_of(RowPolicy),
@@ -218,8 +330,13 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "of_seq": _integer,
     "rate_ppm": _integer,
     "rows": _integer,
+    "every": _integer,
+    "unit": _one_of(Unit),
+    "grace_rows": _integer,
     "pause_what": _integer,
     "class_min": _code,
     "debit_id": _code,
     "note": _code,
+    "new_rows": _new_rows,
+    "judgment": _judgment,
 }

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from django import template
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.timezone import localtime
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
 
 from tideover.core.business_time import business_date
 from tideover.engine.terms import NO_DAY, date_of
+from tideover.lending.words import word
 
 register = template.Library()
 ICONS = Path(__file__).resolve().parents[1] / "icons"
@@ -51,6 +53,36 @@ def share(part: int, whole: int) -> str:
 def plain_money(minor: int | None) -> str:
     """1,273.63 of 127363, for tables with the unit in the header; a dash for none."""
     return money(minor).replace("¥", "")
+
+
+@register.filter
+def dash_money(minor: int | None) -> str:
+    """Like plain_money, but a dash for nothing, so that what is there stands out."""
+    return plain_money(minor or None)
+
+
+@register.filter
+def dash(count: int | None) -> str:
+    """A count, or a dash for none."""
+    return grouped(count) if count else "–"
+
+
+@register.filter
+def grouped(count: int) -> str:
+    """A count with groups of three digits: 18,240."""
+    return f"{count:,}"
+
+
+@register.filter
+def local_minute(at: datetime | None) -> str:
+    """A moment in the business time zone as `2026-11-24 14:02`; a dash for none."""
+    return "–" if at is None else localtime(at).strftime("%Y-%m-%d %H:%M")
+
+
+@register.filter
+def in_language(thing: Any) -> str:
+    """The name of a product, branch or entity in the page's language."""
+    return str(thing.name_zh if _zh() else thing.name_en)
 
 
 @register.filter
@@ -111,7 +143,7 @@ def _capital(n: int) -> str:
 @register.filter
 def named(code: str) -> str:
     """The word for a code (bucket, status, class, component …) in the page's language."""
-    return _(NAMES.get(code, code))
+    return word(code)
 
 
 @register.filter
@@ -139,60 +171,3 @@ def _shapes(name: str) -> str:
 
 def _zh() -> bool:
     return (get_language() or "").startswith("zh")
-
-
-NAMES = {
-    "current": "up to date",
-    "d1_30": "1–30 days late",
-    "d31_60": "31–60 days late",
-    "d61_90": "61–90 days late",
-    "d91_180": "91–180 days late",
-    "d180p": "over 180 days late",
-    "closed": "paid off",
-    "paid_off": "paid off",
-    "written_off": "written off",
-    "active": "up to date",
-    "overdue": "late",
-    "normal": "normal",
-    "special_mention": "special mention",
-    "substandard": "substandard",
-    "doubtful": "doubtful",
-    "loss": "loss",
-    "principal": "principal",
-    "interest": "interest",
-    "penalty": "interest on the late part",
-    "compound": "interest on late interest",
-    "fee": "fee",
-    "third_party_fee": "third-party fee",
-    "recovery_cost": "recovery cost",
-    "held": "held for the next payment",
-    "payment": "payment",
-    "payoff": "pay-off",
-    "reversal": "reversal",
-    "defer": "payments moved later",
-    "waiver": "waiver",
-    "acceleration": "whole loan made due",
-    "write_off": "write-off",
-    "charge": "charge",
-    "prepayment": "early payment",
-    "rate_change": "rate change",
-    "extension": "extension",
-    "reamortise": "new plan",
-    "debit": "debit",
-    "opened": "new loan",
-    "became_overdue": "became late",
-    "rolled": "moved on",
-    "cured": "got better",
-    "corrected": "corrected",
-    "borrower": "Borrower",
-    "co_borrower": "co-borrower",
-    "guarantor_general": "guarantor",
-    "guarantor_joint": "joint guarantor",
-    "guarantee_company": "guarantee company",
-    "insurer": "insurer",
-    "co_lender": "co-lender",
-    "controller": "controller",
-    "heir": "heir",
-    "administrator": "administrator",
-    "proxy": "proxy",
-}

@@ -65,6 +65,27 @@ def fixing(pack: Pack, index: str, on: date) -> int:
     raise MissingFixing(index, expected, on)
 
 
+def fixings_missing(pack: Pack, on: date) -> dict[str, list[date]]:
+    """By index, the days up to `on` on which a fixing should have been published that is not in the data, oldest first.
+
+    Counted from the first fixing that the data has: a series may begin later than the index.
+    """
+    out: dict[str, list[date]] = {}
+    for id, rules in sorted(pack.rules.items()):
+        if not id.startswith(PREFIX):
+            continue
+        days, have = calendar(pack, rules[0].values["calendar"]), {d for r in rules for d, _ in r.values["series"]}
+        at = min(have)
+        lacking = []
+        for n in range((on.year - at.year) * 12 + on.month - at.month + 1):
+            year, month = divmod(at.year * 12 + at.month - 1 + n, 12)
+            due = published_on(days, year, month + 1)
+            if due <= on and due not in have:
+                lacking.append(due)
+        out[id.removeprefix(PREFIX)] = lacking
+    return out
+
+
 def reference_read(raw: Mapping[str, Any]) -> Reference:
     """The reference of a contract from plain values. Raises ValueError naming what is wrong."""
     known = {"index", "spread_ppm", "reset_months", "first_reset_on"}

@@ -8,3 +8,8 @@ document.addEventListener("change", function (event) {
   field.value = day.toISOString().slice(0, 10);
   range.form.requestSubmit();
 });
+/* After a swap say in one sentence what is shown now. */
+document.addEventListener("htmx:after:swap", function () {
+  var say = document.querySelector("[data-say]"), said = document.getElementById("said");
+  if (say && said) said.textContent = say.dataset.say;
+});

@@ -1,0 +1,59 @@
+"""What is installed, whether the packs can be read, whether the action log's chain is whole."""
+
+from __future__ import annotations
+
+import ctypes.util
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from django.db import connection
+
+from tideover.core import action_log
+from tideover.core.packs.load import FOLDER, PackError, folder_read, pack_names
+
+LIBRARIES = ("django", "numba", "numpy", "pyarrow", "duckdb")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must be true: its name, whether it is, and in a sentence what was seen."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def checks() -> list[Check]:
+    """The checks that need no loan."""
+    return [_installed(), _packs(), _actions()]
+
+
+def _installed() -> Check:
+    """Versions; what a slim system lacks is said, but only a missing library is a fault."""
+    seen, missing = [f"Python {platform.python_version()}", connection.vendor], []
+    for name in LIBRARIES:
+        try:
+            seen.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if ctypes.util.find_library("gomp") is None:
+        seen.append("libgomp1 is not installed (only LightGBM needs it)")
+    said = ", ".join(seen)
+    return Check("installed", not missing, f"missing: {', '.join(missing)}; {said}" if missing else said)
+
+
+def _packs() -> Check:
+    problems, rules = [], 0
+    for name in pack_names():
+        try:
+            rules += sum(1 for _ in folder_read(FOLDER / name))
+        except PackError as error:
+            problems += error.problems
+    said = "; ".join(problems[:10]) if problems else f"{rules} rules of {', '.join(pack_names())}"
+    return Check("packs", not problems, said)
+
+
+def _actions() -> Check:
+    broken = action_log.first_break()
+    return Check("action log chain", broken is None, "whole" if broken is None else f"broken at entry {broken}")

@@ -1,0 +1,94 @@
+"""Once: a write with an idempotency key happens once, and every later request with the key gets the first answer.
+
+The key's row is written in the transaction of the act itself, before it: a second request with the key waits for the first
+(PostgreSQL: on the unique index; SQLite: for the writer's lock) and then finds its answer. An act that is refused leaves no row,
+so it can be sent again under the same key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from ninja import Schema
+from ninja.responses import NinjaJSONEncoder
+
+from tideover.core.business_time import now
+from tideover.core.crypto import derived_key
+from tideover.core.models import StoredAnswer, User
+from tideover.core.problems import IdempotencyConflict, Problem, refuse
+
+KEPT = timedelta(days=7)
+SWEPT_MAX = 200
+"""Expired answers removed by one write, so that no single request pays for a long pause."""
+
+
+def once(request: HttpRequest, operation: str, key: str, answer: type[Schema], act: Callable[[], Any]) -> HttpResponse:
+    """Do `act`, or give the answer of the same request before.
+
+    Raises IdempotencyConflict (422) when the key came with another request, and what `act` raises; then nothing is kept.
+    """
+    if not key.isprintable():
+        raise refuse("bad_idempotency_key", "an idempotency key has 1 to 80 printable characters", "Idempotency-Key")
+    user = request.user
+    assert isinstance(user, User)
+    asked = _request_hash(operation, request)
+    try:
+        with transaction.atomic():
+            _sweep()
+            before = StoredAnswer.objects.filter(user=user, key=key).first()
+            if before is not None:
+                return _again(before, asked, key)
+            try:
+                with transaction.atomic():
+                    row = StoredAnswer.objects.create(user=user, key=key, request_hash=asked, created_at=now())
+            except IntegrityError as error:
+                raise _Raced from error
+            text = _text(answer, act())
+            row.answer = text
+            row.save(update_fields=["answer"])
+            return _response(text)
+    except _Raced:
+        # The other request has committed since: its row can be seen in a new transaction.
+        return _again(StoredAnswer.objects.get(user=user, key=key), asked, key)
+
+
+class _Raced(Exception):
+    """Another request with the key was faster."""
+
+
+def _again(before: StoredAnswer, asked: bytes, key: str) -> HttpResponse:
+    if bytes(before.request_hash) != asked:
+        message = f"key {key} was used for another request; use a new key"
+        raise IdempotencyConflict(Problem("idempotency_conflict", message, "Idempotency-Key"))
+    return _response(str(before.answer))
+
+
+def _request_hash(operation: str, request: HttpRequest) -> bytes:
+    """Keyed, because a body can hold a name or a number that could be guessed. Spaces and the order of fields do not matter."""
+    try:
+        body = json.dumps(json.loads(request.body), sort_keys=True).encode()
+    except (ValueError, RecursionError):  # an operation without a body does not care what came
+        body = request.body
+    said = b"\0".join((operation.encode(), request.get_full_path().encode(), body))
+    return hmac.new(derived_key("once"), said, hashlib.sha256).digest()
+
+
+def _text(answer: type[Schema], result: Any) -> str:
+    shown = answer.model_validate(result, from_attributes=True).model_dump(mode="python")
+    return json.dumps(shown, cls=NinjaJSONEncoder)
+
+
+def _response(text: str) -> HttpResponse:
+    return HttpResponse(text, content_type="application/json; charset=utf-8")
+
+
+def _sweep() -> None:
+    old = StoredAnswer.objects.filter(created_at__lt=now() - KEPT).values("pk")[:SWEPT_MAX]
+    StoredAnswer.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()

@@ -1,0 +1,69 @@
+"""Whether the last closed day's tape is what was committed, and what replay says again as known at its cut-off."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tideover.core.business_time import micros
+from tideover.core.doctor import Check
+from tideover.daily.close import read_tape, replay_book
+from tideover.daily.loans import Moment
+from tideover.daily.lookups import lookups_read
+from tideover.daily.models import CloseRun, runs_closed
+from tideover.daily.sources import Book
+from tideover.tape.digest import digest
+from tideover.tape.schema import TABLES
+
+NOT_REPLAYED = frozenset({"customer_manager", "branch", "holds_open", "is_held", "channel", "purpose"})
+"""What the tape repeats from rows that may have changed since; everything else is terms and journal."""
+NAMED_MAX = 10
+
+
+def checks() -> list[Check]:
+    """The checks of the tapes."""
+    run = runs_closed().last()
+    if run is None:
+        return [Check("tape", True, "no day is closed yet"), Check("tape = replay", True, "no day is closed yet")]
+    return [_committed(run), _replayed(run)]
+
+
+def _committed(run: CloseRun) -> Check:
+    try:
+        tables = {name: read_tape(run, name) for name in (run.manifest or {}) if name in TABLES}
+        found = digest(tables)
+    except (OSError, pa.ArrowException) as error:
+        return Check("tape", False, f"{run.as_of}: {error}")
+    same = found == run.digest
+    return Check("tape", same, f"{run.as_of}: {'the digest of its manifest' if same else f'digest {found}, not {run.digest}'}")
+
+
+def _replayed(run: CloseRun) -> Check:
+    try:
+        stored = read_tape(run, "loans")
+    except (OSError, pa.ArrowException) as error:
+        return Check("tape = replay", False, f"{run.as_of}: {error}")
+    made = replay_book(
+        Book(run.as_of, run.cut_off), lookups_read(run.as_of, run.cut_off), Moment(run.as_of, micros(run.cut_off), None)
+    ).loans
+    wrong = _differences(stored, made)
+    said = f"differs: {'; '.join(wrong[:NAMED_MAX])}" if wrong else f"{len(stored)} rows equal"
+    return Check("tape = replay", not wrong, f"{run.as_of}: {said}")
+
+
+def _differences(stored: pa.Table, made: pa.Table) -> list[str]:
+    """Loans whose rows differ, with the columns."""
+    by = [("loan_id", "ascending")]
+    names = [c for c in stored.column_names if c not in NOT_REPLAYED]
+    old, new = (t.select(names).cast(stored.select(names).schema).sort_by(by) for t in (stored, made))
+    if not old["loan_id"].equals(new["loan_id"]):
+        lost = set(old["loan_id"].to_pylist()) ^ set(new["loan_id"].to_pylist())
+        return [f"{number} (in one only)" for number in sorted(lost)]
+    found: dict[str, list[str]] = {}
+    for name in names:
+        a, b = old[name].combine_chunks(), new[name].combine_chunks()
+        same = pc.fill_null(pc.equal(a, b), False)
+        both = pc.and_(pc.is_null(a), pc.is_null(b))
+        for number in old["loan_id"].filter(pc.invert(pc.or_(same, both))).to_pylist():
+            found.setdefault(number, []).append(name)
+    return [f"{number} ({', '.join(columns)})" for number, columns in sorted(found.items())]

@@ -1,0 +1,109 @@
+"""Standings of many loans: replay in one batch, columns of the standing cache, one statement that writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from django.db import connection
+
+from tideover.core.business_time import business_date
+from tideover.core.packs.load import ladder
+from tideover.core.problems import refuse
+from tideover.engine.batch import STATUS_REJECTED, Standings, replay_many
+from tideover.engine.classify import CLASSES
+from tideover.engine.terms import NO_DAY, date_of, day
+from tideover.lending.imports.columns import LoanColumns, journal_load, loans_load
+from tideover.lending.models import LegalEntity, StandingRow
+from tideover.lending.standing_words import BUCKET_CODES, STATUSES, buckets_of, categories_of, status_of
+
+DAYS = ("as_of", "oldest_due_on", "next_due_on")
+
+
+def standings_refresh(ids: Sequence[int]) -> None:
+    """Rewrite the cached standing of many loans by replay; call it in the transaction that changed them.
+
+    Raises Refused when a loan's journal holds what cannot happen (another writer came between the check and the write).
+    """
+    loans = loans_load(np.unique(np.array(ids, np.int64)))
+    as_of = np.maximum(day(business_date()), loans.disbursed)
+    found = replay_many(loans.terms, journal_load(loans.ids).columns(len(loans.ids)), as_of)
+    rejected = np.flatnonzero(found.table["status"] == STATUS_REJECTED)
+    if len(rejected):
+        i = int(rejected[0])
+        raise refuse("event_rejected", f"{loans.numbers[i]}: event {int(found.table['status_seq'][i])} cannot happen")
+    standings_write(loans.ids, standing_columns(found, as_of, loans))
+
+
+def standing_columns(found: Standings, as_of: np.ndarray, loans: LoanColumns) -> dict[str, Any]:
+    """Columns of `StandingRow` by name (numpy, days as engine days): `selectors.standing_fields` of every loan at once."""
+    t = found.table
+    status = status_of(t)
+    return {
+        "as_of": as_of,
+        "loan_status": np.array(STATUSES)[status],
+        "five_category": np.array(CLASSES)[_categories(found, status, as_of, loans)],
+        "bucket": np.array(BUCKET_CODES)[buckets_of(t, status)],
+        "days_past_due": np.asarray(t["days_past_due"]),
+        **{f"{n}_minor": np.asarray(t[n]) for n in _AS_THEY_ARE},
+        "fee_minor": t["fee"] + t["third_party_fee"],
+        "overdue_minor": np.asarray(t["total_overdue"]),
+        "oldest_due_on": np.asarray(t["oldest_due_on"]),
+        "next_due_on": np.asarray(t["next_due_on"]),
+        "next_due_minor": np.asarray(t["next_due"]),
+    }
+
+
+_AS_THEY_ARE = ("principal", "interest", "accrued", "penalty", "compound", "recovery_cost", "surplus", "payoff")
+
+
+def _categories(found: Standings, status: np.ndarray, as_of: np.ndarray, loans: LoanColumns) -> np.ndarray:
+    """Index into CLASSES by the ladder of each loan's lender and product in force on its day."""
+    entities = {e.pk: e for e in LegalEntity.objects.filter(pk__in=[pk for pk, _ in loans.lenders])}
+    days = np.unique(as_of).tolist()
+    of = loans.lender_of * len(days) + np.searchsorted(days, as_of)
+    pairs = [(entities[pk], product, on) for pk, product in loans.lenders for on in days]
+    ladders = [ladder(e.jurisdiction, e.lender_type, date_of(on), product) for e, product, on in pairs]
+    return categories_of(found, status, of, ladders)
+
+
+def standings_write(ids: np.ndarray, columns: dict[str, Any]) -> None:
+    """Insert or replace the cached standings of loans."""
+    texts = {"contract_id": pa.array(ids), **{n: _values(n, v) for n, v in columns.items()}}
+    texts["source"] = pa.array(["replay"] * len(ids))
+    names = ", ".join(texts)
+    update = ", ".join(f"{n} = excluded.{n}" for n in columns)
+    table = StandingRow._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor != "postgresql":
+            marks = ", ".join(["%s"] * len(texts))
+            sql = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT (contract_id) DO UPDATE SET {update}"
+            cursor.executemany(sql, list(zip(*(c.to_pylist() for c in texts.values()), strict=True)))
+            return
+        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS standings_new (LIKE {table}) ON COMMIT DELETE ROWS")
+        cursor.execute("TRUNCATE standings_new")
+        with cursor.copy(f"COPY standings_new ({names}) FROM STDIN") as copy:
+            copy.write(_lines(list(texts.values())))
+        cursor.execute(
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM standings_new ORDER BY contract_id "
+            f"ON CONFLICT (contract_id) DO UPDATE SET {update}"
+        )
+
+
+def _values(name: str, values: np.ndarray) -> pa.Array:
+    """Values as the database takes them: days as ISO texts, NO_DAY as null."""
+    if name not in DAYS:
+        return pa.array(values)
+    days = pa.array(values.astype(np.int32), pa.int32(), mask=values == NO_DAY)
+    return pc.cast(pc.cast(days, pa.date32()), pa.string())
+
+
+def _lines(columns: list[pa.Array]) -> bytes:
+    """COPY's text format: tabs, \\N for null, a line a row."""
+    cells = [pc.fill_null(pc.cast(c, pa.string()), "\\N") for c in columns]
+    cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "")
+    rows = pc.binary_join_element_wise(*cells, "\t")
+    return bytes(memoryview(rows.buffers()[2])[: np.frombuffer(rows.buffers()[1], np.int32)[len(rows)]])

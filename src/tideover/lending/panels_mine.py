@@ -1,0 +1,131 @@
+"""One borrower's loans as they read them: what is due to the cent, how late, what comes next."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.db.models import Sum
+
+from tideover.core.business_time import business_date
+from tideover.core.models import User
+from tideover.engine.replay import replay
+from tideover.engine.standing import Depth, Row, Standing
+from tideover.engine.terms import NO_DAY, day
+from tideover.lending.contract_terms import terms_for
+from tideover.lending.journal import engine_events
+from tideover.lending.models import Contract, Debit, LoanEvent
+from tideover.lending.panels_loan import MONEY_IN, OPEN_DEBITS, open_principal, parts_of
+from tideover.lending.selectors import contracts_visible
+
+SOON_DAYS = 7
+"""From how many days before a due date the card speaks of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MyLoan:
+    """One loan as its borrower reads it."""
+
+    contract: Contract
+    standing: Standing
+    in_flight_minor: int
+    events: list[LoanEvent]
+
+    @property
+    def due_parts(self) -> list[tuple[str, int]]:
+        """What is due today by component (minor units), the parts that are not zero."""
+        s = self.standing
+        due = [r for r in s.rows if r.due_on <= s.as_of]
+        parts = [
+            ("principal", sum(map(open_principal, due))),
+            ("penalty", s.penalty_minor),
+            ("compound", s.compound_minor),
+            ("fee", s.fee_minor),
+            ("third_party_fee", s.third_party_fee_minor),
+            ("recovery_cost", s.recovery_cost_minor),
+        ]
+        parts.insert(1, ("interest", sum(r.outstanding_minor for r in due) - parts[0][1]))
+        return [(name, amount) for name, amount in parts if amount]
+
+    @property
+    def due_minor(self) -> int:
+        return sum(amount for _, amount in self.due_parts)
+
+    @property
+    def late_minor(self) -> int:
+        return self.standing.penalty_minor + self.standing.compound_minor
+
+    @property
+    def days_late(self) -> int:
+        return self.standing.shown_days_past_due
+
+    @property
+    def late_rows(self) -> list[Row]:
+        return [r for r in self.standing.rows if r.outstanding_minor and r.due_on < self.standing.as_of]
+
+    @property
+    def late_count(self) -> int:
+        return max(1, len(self.late_rows))
+
+    @property
+    def late_since(self) -> int:
+        return self.late_rows[0].due_on if self.late_rows else self.standing.oldest_due_on
+
+    @property
+    def settled(self) -> bool:
+        return self.standing.payoff_minor <= 0
+
+    @property
+    def state(self) -> str:
+        """settled, on_its_way, late, due, soon or fine: the words of the card."""
+        s = self.standing
+        if self.settled:
+            return "settled"
+        # Less than what is due would leave the borrower late while we said that nothing was to be done.
+        if self.in_flight_minor and self.in_flight_minor >= self.due_minor:
+            return "on_its_way"
+        if s.shown_days_past_due:
+            return "late"
+        if self.due_minor:
+            return "due"
+        return "soon" if s.next_due_on != NO_DAY and s.next_due_on - s.as_of <= SOON_DAYS else "fine"
+
+    @property
+    def paid_rows(self) -> int:
+        return sum(r.paid_on != NO_DAY for r in self.standing.rows)
+
+    @property
+    def pips(self) -> list[str]:
+        s = self.standing
+        return ["y" if r.paid_on != NO_DAY else "l" if r.due_on < s.as_of else "" for r in s.rows]
+
+
+def my_loans(user: User) -> list[MyLoan]:
+    """The borrower's loans, the most pressing first; three queries, however many loans there are."""
+    today = business_date()
+    contracts = list(contracts_visible(user, today).select_related("product").order_by("disbursed_on"))
+    moving = Debit.objects.filter(contract__in=contracts, state__in=OPEN_DEBITS)
+    amounts = dict(moving.values_list("contract_id").annotate(Sum("amount_minor")))
+    journals: dict[int, list[LoanEvent]] = defaultdict(list)
+    for event in LoanEvent.objects.filter(contract__in=contracts).order_by("contract_id", "seq"):
+        journals[event.contract_id].append(event)
+    out = [_mine(c, journals[c.pk], today, amounts.get(c.pk, 0)) for c in contracts]
+    return sorted(out, key=lambda m: (m.settled, -m.days_late, m.standing.next_due_on))
+
+
+def _mine(contract: Contract, events: list[LoanEvent], today: date, in_flight_minor: int) -> MyLoan:
+    on = max(day(today), day(contract.disbursed_on))
+    return MyLoan(contract, replay(terms_for(contract), engine_events(events), on, None, Depth.TRACE), in_flight_minor, events)
+
+
+def my_payments(user: User) -> list[dict[str, Any]]:
+    """Every payment that stands (not taken back), the newest first: its loan, day, parts and sum (minor units)."""
+    out = []
+    for m in my_loans(user):
+        money = {e.seq for e in m.events if e.kind in MONEY_IN}
+        for line in m.standing.trace:
+            if line.seq in money and (parts := parts_of(line)):
+                out.append({"contract": m.contract, "line": line, "parts": parts, "total_minor": sum(a for _name, a in parts)})
+    return sorted(out, key=lambda r: (-r["line"].on, r["contract"].number))

@@ -1,0 +1,101 @@
+"""The role homes: for every role of staff the same kind of exception rows, and the loans to start with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import get_language
+
+from tideover.core.access import can, require
+from tideover.core.business_time import business_date
+from tideover.core.models import Role, User
+from tideover.lending.models import StandingRow
+from tideover.lending.panels import EXCEPTIONS, ExceptionRow, dated, exception_row, loans_shown
+from tideover.lending.selectors import contracts_visible, post_of
+from tideover.lending.views_mine import borrower_home
+from tideover.web.house_rows import HOUSE_ROWS
+
+FIRST = 8
+HOMES: dict[Role, tuple[str, ...]] = {
+    Role.UNDERWRITER: ("first_late", "fresh", "new", "help"),
+    Role.COLLECTOR: ("missed", "promise", "late", "new", "help", "hold"),
+    Role.TEAM_LEAD: ("missed", "promise", "new", "late", "hold", "complaint"),
+    Role.COUNSELLOR: ("help", "hold", "missed", "new", "late", "dispute"),
+    Role.CUSTOMER_MANAGER: ("soon", "new", "promise", "missed", "late", "help"),
+    Role.BRANCH_HEAD: ("help", "missed", "new", "late", "bad", "complaint", "soon", "rolled"),
+    Role.PAYMENTS: ("debit", "held", "surplus", "reversed", "corrected", "import"),
+    Role.FINANCE: ("held", "surplus", "reversed", "corrected", "debit", "written_off", "unclosed"),
+    Role.LEGAL: ("accelerated", "written_off", "bad", "dispute", "help", "hold"),
+    Role.BUREAU: ("corrected", "dispute", "new", "bad"),
+    Role.COMPLAINTS: ("complaint", "dispute", "help", "hold"),
+    Role.RISK: ("became_late", "rolled", "new", "late", "bad", "written_off"),
+    Role.COMPLIANCE: ("complaint", "hold", "dispute", "reveals", "searches", "chain", "corrected"),
+    Role.AUDITOR: ("chain", "actions", "reveals", "corrected", "held", "debit", "unclosed"),
+    Role.ENGINEER: ("unclosed", "stuck", "import", "fixing", "calendar", "chain"),
+}
+"""Which exceptions each role of staff reads first, in this order: names of EXCEPTIONS (loans) and of HOUSE_ROWS (the house)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLoans:
+    """The loans behind the first row of a home that has any."""
+
+    label: str
+    address: str
+    loans: list[StandingRow]
+
+
+def home_rows(user: User, as_of: date) -> list[ExceptionRow]:
+    """What needs somebody today, in the user's scope, in the order of the role."""
+    visible, linked = contracts_visible(user, as_of), can(user, "loan-list")
+    rows = [
+        exception_row(key, visible, as_of, linked=linked) if key in EXCEPTIONS else HOUSE_ROWS[key](user, as_of)
+        for key in HOMES.get(Role(user.role), ())
+    ]
+    return [
+        replace(r, address=reverse("day")) if r.label == EXCEPTIONS["import"].label and _sees_day(user, r) else r for r in rows
+    ]
+
+
+def _sees_day(user: User, row: ExceptionRow) -> bool:
+    return bool(row.count) and can(user, "day")
+
+
+def _first_loans(user: User, as_of: date, rows: list[ExceptionRow]) -> FirstLoans | None:
+    for key, row in zip(HOMES.get(Role(user.role), ()), rows, strict=True):
+        if row.count and row.address and key in EXCEPTIONS:
+            loans = dated(list(loans_shown(user, as_of, show=key)[:FIRST]), user, as_of, key)
+            return FirstLoans(row.label, row.address, loans) if loans else None
+    return None
+
+
+def _where(user: User, as_of: date) -> str:
+    """The name of the post's branch or entity; empty for the whole house."""
+    post = post_of(user, as_of)
+    unit = post and (post.branch or post.entity)
+    if not unit:
+        return ""
+    return str(unit.name_zh if (get_language() or "").startswith("zh") else unit.name_en)
+
+
+@require("home")
+def page(request: HttpRequest) -> HttpResponse:
+    """The home of whoever signed in."""
+    user = request.user
+    assert isinstance(user, User)
+    if user.role == Role.BORROWER:
+        return borrower_home(request, user)
+    today = business_date()
+    rows = home_rows(user, today)
+    context = {
+        "rows": rows,
+        "today": today,
+        "where": _where(user, today),
+        "quiet": not any(r.count for r in rows),
+        "first": _first_loans(user, today, rows),
+    }
+    return render(request, "web/home.html", context)

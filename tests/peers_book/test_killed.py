@@ -1,0 +1,72 @@
+"""Fineract #5853 and #5472: there is no table of locks and no second truth, so a killed writer leaves nothing to clean up.
+
+A process that books money is killed (SIGKILL) at random instants and started again from the beginning; the book then equals the
+book of an undisturbed run, every chain is whole, and nobody had to unlock anything. (tests/daily/test_kill.py kills the close.)
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.lending.test_two_writers import BUILD
+
+SEED, KILLS, PAYMENTS = 20261125, 4, 160
+CHECK = """
+import django; django.setup()
+from datetime import date
+from tideover.lending.doctor import checks
+from tideover.lending.models import Contract, LoanEvent, StandingRow
+from tideover.lending.selectors import loan_standing
+assert [c for c in checks() if not c.ok and c.name != "reference rates"] == [], checks()
+for number in ("T-1", "T-2"):
+    loan = Contract.objects.get(number=number)
+    keys = loan.events.values_list("idempotency_key", flat=True)
+    print(number, loan.events.count(), len(set(keys)), loan_standing(loan, date(2026, 5, 1)).payoff_minor)
+"""
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """An own book: a file, or on PostgreSQL a schema of its own inside the server's database."""
+    env = {**os.environ, "TIDEOVER_HOME": str(folder), "DJANGO_SETTINGS_MODULE": "tideover.web.settings"}
+    if not env.get("TIDEOVER_DATABASE", "").startswith("postgres"):
+        env["TIDEOVER_DATABASE"] = f"sqlite:///{folder / 'book.sqlite3'}"
+        return env
+    import psycopg
+
+    name = f"killed_{folder.name}_{os.getpid()}"
+    with psycopg.connect(env["TIDEOVER_DATABASE"], autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    head, _, tail = env["TIDEOVER_DATABASE"].partition("/postgres?")
+    env["TIDEOVER_DATABASE"] = f"{head}/{name}?{tail}" if tail else env["TIDEOVER_DATABASE"].rsplit("/", 1)[0] + f"/{name}"
+    return env
+
+
+def book(folder: Path, env: dict[str, str], kills: int) -> str:
+    """Pay everything, killed `kills` times on the way; what the book then says."""
+    subprocess.run([sys.executable, "-c", BUILD], env=env, check=True)
+    words, rng = [sys.executable, "-m", "tests.peers_book.payer", "0", str(PAYMENTS)], random.Random(SEED)
+    killed = 0
+    for _ in range(kills):
+        process = subprocess.Popen(words, env=env)
+        time.sleep(rng.uniform(0.8, 2.2))
+        killed += process.poll() is None
+        process.kill()
+        process.wait()
+    assert killed or not kills, f"no run was killed in time (seed {SEED})"
+    subprocess.run(words, env=env, check=True, timeout=120)
+    return subprocess.run([sys.executable, "-c", CHECK], env=env, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_killed_writer_leaves_the_book_of_an_undisturbed_one(tmp_path: Path) -> None:
+    said = []
+    for name, kills in (("calm", 0), ("rough", KILLS)):
+        folder = tmp_path / name
+        folder.mkdir()
+        said.append(book(folder, environment(folder), kills))
+    assert said[0] == said[1]
+    assert said[0].split()[1::4] == [str(PAYMENTS // 2)] * 2

@@ -1,0 +1,125 @@
+"""No page and no list asks the database once a row: each asks as often over many rows as over a few."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import get_resolver
+
+from tests.factories import House, loan, party
+from tests.web.test_api import client
+from tests.web.test_api_book import operations
+from tests.web.test_pages import ADDRESSES, client_for, routes
+from tideover.core.access import PERMISSIONS
+from tideover.core.business_time import business_date, now
+from tideover.core.models import Role
+from tideover.daily.close import close_day
+from tideover.engine.events import EventKind
+from tideover.lending import services_agreements, services_rows
+from tideover.lending.models import Debit, Receipt
+from tideover.lending.services import event_record, facility_open, receipt_record
+
+PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1"}
+
+
+def more(house: House, n: int) -> None:
+    """One more of everything that a page can list."""
+    today = business_date()
+    someone = party(f"P-1{n:03}", f"人{n}", house.branch, f"1991111{n:04}")
+    contract = loan(f"X-{n}", someone, house.branch)
+    line = {"opened_on": date(2026, 1, 1), "expires_on": date(2030, 1, 1), "actor": "t"}
+    facility_open(number=f"F-{n}", party=house.borrower, entity=house.entity, limit_minor=100, **line)
+    for key, whose in ((f"a{n}", house.borrower), (f"b{n}", someone)):
+        receipt_record(
+            party=whose, entity_id=house.entity.pk, amount_minor=100, received_on=date(2026, 2, 25), channel="cash",
+            idempotency_key=key, actor="t",
+        )  # fmt: skip
+    services_agreements.loan_party_add(
+        house.loan, someone, role="guarantor_joint", valid_from=date(2026, 1, 20), cap_minor=1, actor="t"
+    )
+    services_agreements.collateral_add(house.loan, kind="flat", value_minor=1, valued_on=date(2026, 1, 1), actor="t")
+    event_record(
+        house.loan, kind=EventKind.PAYMENT, effective_on=date(2026, 2, 1), amount_minor=100, idempotency_key=f"p{n}", actor="t"
+    )
+    for on in (house.loan, contract):
+        whose = on.borrower
+        services_rows.hold_place(whose, on, kind="x", starts_at=now(), review_on=today, actor="t")
+        services_rows.promise_make(whose, on, amount_minor=1, promised_on=today, due_on=today - timedelta(0), actor="t")
+        services_rows.dispute_open(whose, on, opened_on=today, subject="x", actor="t")
+        services_rows.complaint_open(whose, on, source="x", opened_on=today, subject="x", actor="t")
+        services_rows.help_request_open(whose, on, reason="", actor="t")
+        services_rows.consent_give(whose, on, purpose="sms", channel="", given_at=now(), expires_at=None, actor="t")
+        Debit.objects.create(contract=on, reference=f"D-{n}-{on.pk}", amount_minor=5, state="unknown", sent_at=now())
+
+
+def asked(ask: Any) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        response = ask()
+    assert response.status_code == 200, response.request["PATH_INFO"]
+    return len(queries)
+
+
+def lists(house: House) -> dict[str, Any]:
+    """Every GET of pages and REST, by name: (how to ask it)."""
+    out: dict[str, Any] = {}
+    for name, address in ADDRESSES.items():
+        role = sorted(PERMISSIONS[name])[0] if Role.BORROWER not in PERMISSIONS[name] else Role.BORROWER
+        role = Role.RISK if name in ("book", "book-csv", "loan-list", "loan", "loan-what-if", "person") else role
+        c = client_for(house, role)
+        out[f"page {name}"] = lambda c=c, a=address: c.get(a)
+    for role in house.staff:
+        c = client_for(house, role)
+        out[f"home {role}"] = lambda c=c: c.get("/")
+    for method, path, permission in operations():
+        if method == "get":
+            for key, value in (PATHS | {"code": house.loan.product.code}).items():
+                path = path.replace(f"{{{key}}}", value)
+            if "/facilities/" in path:
+                path = path.replace("T-1", "F-0")
+            if "/receipts/" in path:
+                path = path.replace("T-1", Receipt.objects.earliest("pk").number)
+            bearer = _bearer(house, sorted(PERMISSIONS[permission] - {Role.CUSTOMER_MANAGER, Role.BORROWER})[0])
+            out[permission] = lambda c=bearer, a=path: c.get(a)
+    return out
+
+
+_bearers: dict[tuple[int, str], Client] = {}
+
+
+def _bearer(house: House, role: str) -> Client:
+    key = (id(house), role)
+    if key not in _bearers:
+        _bearers[key] = client(house, role)
+    return _bearers[key]
+
+
+def test_every_page_is_counted() -> None:
+    pages = {r for r in routes(get_resolver().url_patterns) if ":" not in r and r in PERMISSIONS}
+    assert pages <= set(ADDRESSES)
+
+
+def test_counts_do_not_grow_with_the_rows(house: House) -> None:
+    more(house, 0)
+    for on in (date(2026, 2, 19), date(2026, 2, 20)):
+        close_day(on, today=date(2026, 4, 1))
+    found = lists(house)
+    for ask in found.values():
+        ask()  # sessions, caches of packs and tapes
+    few = {name: asked(ask) for name, ask in found.items()}
+    for n in range(1, 6):
+        more(house, n)
+    many = {name: asked(ask) for name, ask in found.items()}
+    grown = {name: (few[name], many[name]) for name in few if many[name] > few[name]}
+    assert grown == {}
+
+
+@pytest.mark.parametrize("role", ["branch_head", "customer_manager"])
+def test_narrow_scopes_cost_no_more_than_a_few_queries(house: House, role: str) -> None:
+    c = client(house, role)
+    for address in ("/loans", "/receipts", "/facilities", "/holds", "/loans/T-1"):
+        assert asked(lambda a=address: c.get(f"/api/v1{a}")) <= 12, address
