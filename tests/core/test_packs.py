@@ -13,7 +13,6 @@ from tideover.cli import main
 from tideover.core.packs import commands
 from tideover.core.packs.load import NoRule, calendar, calendar_pin, fixing, fixings_missing, ladder, pack, pack_names, rule
 from tideover.core.packs.rules.calendars import is_provisional
-from tideover.core.packs.rules.calls import call_refusal
 from tideover.core.packs.rules.fixings import MissingFixing, Reference, expected_fixing, published_on, reference_read, reset_days
 from tideover.core.packs.rules.ladders import ladder as ladder_of
 from tideover.core.packs.rules.pack import PackError, pack_read
@@ -232,16 +231,6 @@ def test_the_ladder_follows_the_lender_and_the_stricter_of_it_and_the_product() 
         ladder("cn", "bank", on, "moon")
     with pytest.raises(NoRule, match="no ladder bank; its ladders are closed_end, open_end"):
         ladder("us", "bank", on)
-
-
-def test_calls_in_the_united_states() -> None:
-    cap, monday = rule("us", "contact.call_cap", date(2026, 6, 1)), date(2026, 6, 1)
-    week = [monday + timedelta(n) for n in range(7)]
-    assert call_refusal(cap, week[:6], [], week[6]) == ""
-    assert "1006.14" in call_refusal(cap, week, [], week[6])
-    assert call_refusal(cap, week, [], monday + timedelta(7)) == ""
-    assert "2026-06-08" in call_refusal(cap, [], [monday], monday + timedelta(6))
-    assert call_refusal(cap, [], [monday], monday + timedelta(7)) == ""
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:

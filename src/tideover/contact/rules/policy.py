@@ -1,0 +1,274 @@
+"""The contact rules of a pack on one day, read into typed records; anything unclear in the data is refused with the rule's id.
+
+Kinds of rule, by the first words of their id: contact.window.* (local hours), contact.cap.* (how often), contact.wait.* (days
+after a conversation), contact.third_person, contact.consent.*, contact.hold.* (what an open hold stops).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum
+from typing import Any, TypeVar
+
+from tideover.contact.rules.model import Channel, Outcome, Purpose, Recipient
+from tideover.core.packs.rules.pack import Citation, Pack, PackError, Rule
+
+E = TypeVar("E", bound=IntEnum)
+DAY_MINUTES = 1440
+COUNTS: Mapping[str, frozenset[Outcome]] = {
+    "every": frozenset(Outcome),
+    "connected": frozenset({Outcome.UNANSWERED, Outcome.MESSAGE_LEFT, Outcome.CONVERSATION}),
+    "conversation": frozenset({Outcome.CONVERSATION}),
+    "unanswered": frozenset({Outcome.UNANSWERED, Outcome.MESSAGE_LEFT, Outcome.FAILED}),
+    "delivered": frozenset({Outcome.DELIVERED}),
+}
+"""What a cap counts. connected: the call reached the number, answered or not; unanswered: nobody took it."""
+
+
+class Per(IntEnum):
+    """Whose contacts a cap adds up."""
+
+    PERSON = 0
+    NUMBER = 1
+    DEBT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which proposals a rule speaks of."""
+
+    channels: frozenset[Channel]
+    purposes: frozenset[Purpose]
+    recipients: frozenset[Recipient]
+
+    def covers(self, channel: Channel, purpose: Purpose, recipient: Recipient) -> bool:
+        """Whether a contact of this kind falls under the rule."""
+        return channel in self.channels and purpose in self.purposes and recipient in self.recipients
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Allowed from minute `opens` to minute `closes` of the recipient's day; closes_included: its first second too."""
+
+    id: str
+    scope: Scope
+    opens: int
+    closes: int
+    closes_included: bool
+    lifted_by_agreement: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """At most `most` counted contacts within `days` of the recipient's calendar days, the day of the proposal among them."""
+
+    id: str
+    scope: Scope
+    counts: frozenset[Outcome]
+    per: Per
+    days: int
+    most: int
+    skips_consented: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """No contact about a debt for `days` calendar days from a conversation about it, whose day is the first."""
+
+    id: str
+    scope: Scope
+    days: int
+    skips_consented: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ThirdPerson:
+    """When somebody who owes nothing may be asked where the debtor is: after `failed` vain attempts in a row, or an invalid
+    number, or when the debtor is dead or incapable; never after a refusal; never so that the debt becomes known."""
+
+    id: str
+    recipients: frozenset[Recipient]
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsConsent:
+    id: str
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRule:
+    """What an open hold of one kind stops, and how long it may stand. `days_max` None: until lifted."""
+
+    id: str
+    kind: str
+    scope: Scope
+    days_max: int | None
+    review_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The contact rules of one pack in force on one day, in the order of their ids; `citations` by rule id."""
+
+    pack: str
+    on: date
+    windows: tuple[Window, ...]
+    caps: tuple[Cap, ...]
+    waits: tuple[Wait, ...]
+    third: ThirdPerson | None
+    consents: tuple[NeedsConsent, ...]
+    holds: Mapping[str, HoldRule]
+    citations: Mapping[str, Citation]
+
+
+def policy_read(pack: Pack, on: date) -> Policy:
+    """The contact policy of a pack on a day. Raises PackError naming rule and key for values that cannot be read."""
+    problems: list[str] = []
+    made: dict[str, list[Any]] = {}
+    citations: dict[str, Citation] = {}
+    for rule in pack:
+        kind = next((k for k in _READERS if rule.id == k or rule.id.startswith(k + ".")), None)
+        if kind is None or not rule.in_force(on):
+            continue
+        try:
+            made.setdefault(kind, []).append(_READERS[kind](rule, _Values(rule)))
+            citations[rule.id] = rule.citation
+        except ValueError as error:
+            problems.append(f"{rule.file}:{rule.line}: {rule.id}: {error}")
+    if problems:
+        raise PackError(problems)
+    of = {kind: tuple(made.get(kind, ())) for kind in _READERS}
+    third = of["contact.third_person"][0] if of["contact.third_person"] else None
+    holds = {h.kind: h for h in of["contact.hold"]}
+    windows, caps, waits = of["contact.window"], of["contact.cap"], of["contact.wait"]
+    return Policy(pack.name, on, windows, caps, waits, third, of["contact.consent"], holds, citations)
+
+
+class _Values:
+    """The values of one rule; every key must be asked for, or it is unknown."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.given: Mapping[str, Any] = rule.values
+        self.asked: set[str] = set()
+
+    def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
+        found = self._get(key, default)
+        if isinstance(found, bool) or not isinstance(found, int) or not low <= found <= high:
+            raise ValueError(f"{key} must be a whole number in {low}..{high}, not {found!r}")
+        return found
+
+    def truth(self, key: str) -> bool:
+        found = self._get(key, False)
+        if not isinstance(found, bool):
+            raise ValueError(f"{key} must be true or false, not {found!r}")
+        return found
+
+    def word(self, key: str, known: Mapping[str, Any]) -> Any:
+        found = self._get(key, None)
+        if found not in known:
+            raise ValueError(f"{key} cannot be {found!r}; it is one of {', '.join(known)}")
+        return known[found]
+
+    def members(self, key: str, kind: type[E], default: frozenset[E]) -> frozenset[E]:
+        found = self._get(key, None) if key in self.given else None
+        self.asked.add(key)
+        if found is None:
+            return default
+        known = {m.name.lower(): m for m in kind}
+        if not isinstance(found, tuple) or not found or any(f not in known for f in found):
+            raise ValueError(f"{key} must be a list of {', '.join(known)}, not {found!r}")
+        return frozenset(known[f] for f in found)
+
+    def minute(self, key: str) -> int:
+        """A clock time like "08:00", as minutes of the day."""
+        found = self._get(key, None)
+        parts = found.split(":") if isinstance(found, str) else []
+        if len(parts) != 2 or not all(p.isdecimal() and len(p) == 2 for p in parts):
+            raise ValueError(f'{key} must be a clock time like "08:00", not {found!r}')
+        value = int(parts[0]) * 60 + int(parts[1])
+        if value > DAY_MINUTES or int(parts[1]) > 59:
+            raise ValueError(f"{key} must lie in 00:00..24:00, not {found}")
+        return value
+
+    def done(self) -> None:
+        unknown = sorted(set(self.given) - self.asked)
+        if unknown:
+            raise ValueError(f"unknown key {unknown[0]}; keys are {', '.join(sorted(self.asked))}")
+
+    def _get(self, key: str, default: Any) -> Any:
+        self.asked.add(key)
+        if key in self.given:
+            return self.given[key]
+        if default is None:
+            raise ValueError(f"{key} is missing")
+        return default
+
+    def scope(self, purposes: frozenset[Purpose], recipients: frozenset[Recipient] = frozenset(Recipient)) -> Scope:
+        return Scope(
+            self.members("channels", Channel, frozenset(Channel)),
+            self.members("purposes", Purpose, purposes),
+            self.members("recipients", Recipient, recipients),
+        )
+
+
+COLLECTS = frozenset({Purpose.COLLECTION})
+
+
+def _window(rule: Rule, v: _Values) -> Window:
+    opens, closes = v.minute("opens"), v.minute("closes")
+    if opens >= closes:
+        raise ValueError(f"opens must lie before closes, not {opens} and {closes} minutes")
+    out = Window(rule.id, v.scope(COLLECTS), opens, closes, v.truth("closes_included"), v.truth("lifted_by_agreement"))
+    v.done()
+    return out
+
+
+def _cap(rule: Rule, v: _Values) -> Cap:
+    out = Cap(
+        rule.id, v.scope(COLLECTS), v.word("counts", COUNTS), v.word("per", {p.name.lower(): p for p in Per}),
+        v.whole("days", 1, 366), v.whole("most", 0, 1000), v.truth("skips_consented"),
+    )  # fmt: skip
+    v.done()
+    return out
+
+
+def _wait(rule: Rule, v: _Values) -> Wait:
+    out = Wait(rule.id, v.scope(COLLECTS), v.whole("days", 1, 366), v.truth("skips_consented"))
+    v.done()
+    return out
+
+
+def _third(rule: Rule, v: _Values) -> ThirdPerson:
+    out = ThirdPerson(
+        rule.id,
+        v.members("recipients", Recipient, frozenset({Recipient.RELATED, Recipient.UNRELATED})),
+        v.whole("failed", 1, 100),
+    )
+    v.done()
+    return out
+
+
+def _consent(rule: Rule, v: _Values) -> NeedsConsent:
+    out = NeedsConsent(rule.id, v.scope(COLLECTS))
+    v.done()
+    return out
+
+
+def _hold(rule: Rule, v: _Values) -> HoldRule:
+    days = v.whole("days_max", 0, 36_600, 0)
+    scope = v.scope(COLLECTS)
+    if scope.purposes & {Purpose.STATUTORY, Purpose.REPLY}:
+        raise ValueError("a hold never stops statutory notices or replies; leave them out of purposes")
+    out = HoldRule(rule.id, rule.id.removeprefix("contact.hold."), scope, days or None, v.whole("review_days", 1, 366, 30))
+    v.done()
+    return out
+
+
+_READERS = {
+    "contact.window": _window, "contact.cap": _cap, "contact.wait": _wait, "contact.third_person": _third,
+    "contact.consent": _consent, "contact.hold": _hold,
+}  # fmt: skip
