@@ -15,5 +15,5 @@ step migrations; django-admin makemigrations --check --dry-run
 [ "${1:-}" = lint ] && exit 0
 step "the engine, not compiled"; NUMBA_DISABLE_JIT=1 TIDEOVER_RANDOM_LOANS=160 python -W error -m pytest -n 2 -p no:cacheprovider tests/engine
 step "everything, compiled"; python -m pytest -n 2 --dist loadfile -m "not soak"
-step "the journal on PostgreSQL"
-python scripts/with_postgres.py python -m pytest -p no:cacheprovider tests/lending tests/peers_book tests/daily/test_backup.py
+step "journal, day and peers on PostgreSQL"
+python scripts/with_postgres.py python -m pytest -p no:cacheprovider tests/lending tests/peers_book tests/daily
