@@ -31,7 +31,7 @@ LEVELS = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9)
 PERCENT_FROM = 30
 """Below this many loans a row shows counts, not percentages (UX §5)."""
 PAGE_SIZE = 50
-KINDS = ("opened", "became_overdue", "rolled", "cured", "paid_off", "corrected")
+KINDS = ("opened", "became_due", "became_overdue", "rolled", "cured", "reopened", "paid_off", "written_off", "corrected")
 FLOWS = (("current", "d1_30"), ("d1_30", "d31_60"), ("d31_60", "d61_90"))
 """The rolls whose trend is shown: from a bucket at one month end to the next bucket a month later."""
 
