@@ -40,6 +40,8 @@ TODAY = AS_OF + timedelta(days=30)
 DAYS = [AS_OF, AS_OF + timedelta(days=1)]
 CALLS_MAX = 47_000
 """About as many calls as an undisturbed close makes."""
+TRIES_MAX = 4
+"""Attempts for each kill that is asked for, at most."""
 
 
 def spawned(*words: object) -> subprocess.Popen[bytes]:
@@ -83,9 +85,12 @@ def write_late() -> None:
 
 
 def killed(on: date, kills: int, rng: random.Random) -> int:
-    """Close a day through kills; how many attempts died. The day is closed when this returns."""
-    died = 0
-    for n in range(kills):
+    """Close a day until so many attempts have died; how many did. The day is closed when this returns."""
+    died = n = 0
+    while died < kills:
+        n += 1
+        if n > TRIES_MAX * kills:
+            raise SystemExit(f"{n - 1} attempts, and only {died} died")
         from_outside = n % 3 == 2
         attempt = spawned("close", on, 10**9 if from_outside else rng.randrange(1, CALLS_MAX))
         if from_outside:
@@ -95,13 +100,20 @@ def killed(on: date, kills: int, rng: random.Random) -> int:
         died += code == -signal.SIGKILL
         if code > 0:
             raise SystemExit(f"attempt {n} failed with {code}")
+        if code == 0:
+            reopen(on)  # it got through before its shot: the next one must have something to kill
     close_day(on, today=TODAY)
     return died
 
 
+def reopen(on: date) -> None:
+    """Make a closed day look like one whose close was killed just before its commit point."""
+    CloseRun.objects.filter(as_of=on).update(state="running", manifest=None, digest="", steps_done=[], lease_until=None)
+
+
 def again(on: date) -> str:
     """The digest of the same day closed once more, undisturbed, at the same cut-off."""
-    CloseRun.objects.filter(as_of=on).update(state="running", manifest=None, digest="", steps_done=[], lease_until=None)
+    reopen(on)
     return close_day(on, today=TODAY).digest
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-KILLS = int(os.environ.get("TIDEOVER_KILLS", "6"))
+KILLS = int(os.environ.get("TIDEOVER_KILLS", "4"))
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -27,10 +27,10 @@ def test_killed_anywhere_with_late_writers(vendor: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.daily.killer", str(KILLS), str(seed)]
     if vendor == "postgresql":
         command = [sys.executable, str(ROOT / "scripts" / "with_postgres.py"), *command]
-    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr[-3000:]
     said = json.loads(done.stdout.splitlines()[-1])
-    assert sum(d["died"] for d in said["days"]) >= KILLS, f"too few attempts were killed in time: {said} (seed {seed})"
+    assert [d["died"] for d in said["days"]] == [KILLS, KILLS], said
     assert [d["digest"] for d in said["days"]] == said["again"], said
     assert [d["files"] for d in said["days"]] == [4, 4], "a killed close left files behind"
     assert said["wrong_screens"] == []

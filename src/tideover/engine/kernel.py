@@ -1098,6 +1098,10 @@ def _on_reamortise(w, loan, conv, ev, d, today):
     for k in range(d.rows):
         on = _shifted(loan, conv, d.from_day, k) if k else d.from_day
         end, due, late = row_dates(w, loan, conv, on, k + 1 == d.rows)
+        if end <= at:
+            # A row without a day of interest: the reference says why the plan is refused.
+            st.status = GAP
+            return
         w.undue[k] = new_row(w, at, end, due, late)
         at = end
     first, whole = w.rows[w.undue[0]], False
