@@ -28,6 +28,22 @@ PASSWORD = "bench-password-1"
 HOMES = ("collector", "team_lead", "counsellor", "customer_manager", "branch_head", "payments", "finance", "legal", "complaints")
 
 
+def answered(
+    connection: http.client.HTTPConnection, method: str, address: str, body: str | None, head: dict[str, str]
+) -> tuple[http.client.HTTPResponse, bytes]:
+    """One answer and its body; asked again where the server had closed a connection that nobody used for a while."""
+    for last in (False, True):
+        try:
+            connection.request(method, address, body, head)
+            answer = connection.getresponse()
+            return answer, answer.read()
+        except (http.client.RemoteDisconnected, ConnectionError):
+            connection.close()
+            if last:
+                raise
+    raise AssertionError
+
+
 class Visitor:
     """One signed-in person with one connection."""
 
@@ -49,9 +65,7 @@ class Visitor:
         head = {"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())}
         if form is not None:
             head |= {"Content-Type": "application/x-www-form-urlencoded"}
-        self.connection.request(method, address, None if form is None else urlencode(form), head)
-        answer = self.connection.getresponse()
-        body = answer.read()
+        answer, body = answered(self.connection, method, address, None if form is None else urlencode(form), head)
         for name, value in answer.getheaders():
             if name.lower() == "set-cookie":
                 key, _, rest = value.partition("=")
