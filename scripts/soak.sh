@@ -15,4 +15,4 @@ report="docs/soak/$(date -u +%Y-%m-%d).txt"
   echo "commit $(git rev-parse --short HEAD); random loans $TIDEOVER_RANDOM_LOANS; kills $TIDEOVER_KILLS; fuzzed requests $TIDEOVER_FUZZ_REQUESTS"
   python -m pytest -n 2 -p no:cacheprovider -rP --durations=5 "${@:-tests/engine/test_kernel.py}"
   if [ $# -eq 0 ]; then python -m pytest -p no:cacheprovider -m soak tests/web/test_api_fuzz.py; fi
-} 2>&1 | grep -v "^$" | tee "$report"
+} 2>&1 | grep -v "^$" | sed "s|$PWD|.|g; s|/tmp/[^ ',]*|TMP|g" | tee "$report"
