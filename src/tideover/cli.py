@@ -45,6 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
+    except Exception as error:
+        # Django is looked up, not imported: a command that needs no database must not load it to say what went wrong.
+        database = sys.modules.get("django.db")
+        if database is None or not isinstance(error, database.DatabaseError):
+            raise
+        hint = "is there one? `tideover lender init` and `tideover demo` make one"
+        print(f"{args.command}: the database answered: {str(error).strip()} ({hint})", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

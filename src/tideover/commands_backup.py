@@ -47,7 +47,6 @@ def _run(name: str, args: argparse.Namespace) -> int:
 
     django.setup()
     from django.conf import settings
-    from django.db import DatabaseError
 
     from tideover.core.problems import Refused
     from tideover.daily import backup
@@ -55,7 +54,7 @@ def _run(name: str, args: argparse.Namespace) -> int:
     Path(settings.DATA_DIR).mkdir(parents=True, exist_ok=True)
     try:
         said = (backup.backup if name == "backup" else backup.restore)(args.file, actor=getpass.getuser())
-    except (Refused, OSError, DatabaseError) as error:
+    except (Refused, OSError) as error:
         print(f"{name}: {str(error).strip()}", file=sys.stderr)
         return 2
     if name == "restore" and not backup.keys_fit():

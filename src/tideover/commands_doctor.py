@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import sys
 from dataclasses import asdict
 
 MODULES = ("tideover.core.doctor", "tideover.lending.doctor", "tideover.daily.doctor")
@@ -29,20 +28,12 @@ def run(args: argparse.Namespace) -> int:
     import django
 
     django.setup()
-    from django.db import DatabaseError
-
     found = []
-    try:
-        for name in MODULES:
-            for check in importlib.import_module(name).checks():
-                found.append(check)
-                if not args.json:
-                    print(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}", flush=True)
-    except DatabaseError as error:
-        print(
-            f"doctor: the database cannot be read: {str(error).strip()}; was `tideover demo` or an import run?", file=sys.stderr
-        )
-        return 2
+    for name in MODULES:
+        for check in importlib.import_module(name).checks():
+            found.append(check)
+            if not args.json:
+                print(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}", flush=True)
     ok = all(c.ok for c in found)
     if args.json:
         print(json.dumps({"ok": ok, "checks": [asdict(c) for c in found]}, ensure_ascii=False))

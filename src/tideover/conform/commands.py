@@ -58,8 +58,6 @@ def _ledger(args: argparse.Namespace) -> int:
     import django
 
     django.setup()
-    from django.db import DatabaseError
-
     from tideover.conform.ledger import compare, differences_write, shown
     from tideover.lending.imports.files import BadFile
     from tideover.lending.imports.mapping import BadMapping
@@ -70,7 +68,7 @@ def _ledger(args: argparse.Namespace) -> int:
         report = compare(args.files[0], args.mapping.read_text(encoding="utf-8"))
         if args.differences is not None:
             differences_write(args.differences, report)
-    except (ConformInputError, BadFile, BadMapping, OSError, UnicodeDecodeError, DatabaseError) as error:
+    except (ConformInputError, BadFile, BadMapping, OSError, UnicodeDecodeError) as error:
         print(f"conform: {error}", file=sys.stderr)
         return 2
     if args.json:

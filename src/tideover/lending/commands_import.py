@@ -44,8 +44,6 @@ def run(args: argparse.Namespace) -> int:
     import django
 
     django.setup()
-    from django.db import DatabaseError
-
     from tideover.core.problems import Refused
     from tideover.lending.imports.files import BadFile
     from tideover.lending.imports.frame import rejects_write
@@ -59,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         )  # fmt: skip
         if args.rejects is not None:
             rejects_write(args.rejects, result.rejects, result.source)
-    except (BadFile, BadMapping, Refused, OSError, UnicodeDecodeError, DatabaseError) as error:
+    except (BadFile, BadMapping, Refused, OSError, UnicodeDecodeError) as error:
         print(f"import: {error}", file=sys.stderr)
         return 2
     said = {

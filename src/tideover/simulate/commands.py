@@ -27,7 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     serve.set_defaults(func=run_serve)
     for p in (demo, serve):
         p.add_argument("--host", default="127.0.0.1")
-        p.add_argument("--port", type=int, default=8000)
+        p.add_argument("--port", type=_port, default=8000)
         p.add_argument("--workers", type=int, default=2, help="processes that answer (default 2)")
 
 
@@ -79,7 +79,20 @@ def run_serve(args: argparse.Namespace) -> int:
     """Handle `serve`."""
     if not _free(args.host, args.port):
         return 2
+    import django
+
+    django.setup()
+    from tideover.core.models import User
+
+    User.objects.exists()  # a database without tables is said here, not by every page
     return _serve(args.host, args.port, max(1, args.workers))
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port < 65_536:
+        raise argparse.ArgumentTypeError(f"{port} is not a port; ports are 1 to 65535")
+    return port
 
 
 def _free(host: str, port: int) -> bool:
