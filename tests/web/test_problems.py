@@ -63,6 +63,14 @@ def test_a_session_without_its_csrf_token_writes_nothing(house: House) -> None:
     assert c.get("/api/v1/loans/T-1").status_code == 200
 
 
+def test_a_stranger_is_asked_to_sign_in_whatever_they_send(house: House) -> None:
+    for headers in ({}, {"Authorization": "Bearer nonsense"}):
+        stranger = Client(enforce_csrf_checks=True, headers=headers)
+        response = post(stranger, "/loans/T-1/events", PAY)
+        assert response.status_code == 401 and problem(response)["errors"][0]["code"] == "unauthenticated"
+    assert house.loan.events.count() == 0
+
+
 def test_strangers_and_wrong_roles(house: House) -> None:
     assert problem(Client().get("/api/v1/loans"))["errors"][0]["code"] == "unauthenticated"
     assert problem(Client(headers={"authorization": "Bearer no"}).get("/api/v1/loans"))["status"] == 401

@@ -64,6 +64,10 @@ class Session(SessionAuth):
         super().__init__()
         self.permission = permission
 
+    def __call__(self, request: HttpRequest) -> Any:
+        """Nobody signed in is no one whose token could be missing: the answer is 401, not a failed CSRF check."""
+        return super().__call__(request) if isinstance(request.user, User) else None
+
     def authenticate(self, request: HttpRequest, key: str | None) -> Any:
         return _permitted(request.user, self.permission) if isinstance(request.user, User) else None
 
