@@ -9,11 +9,12 @@ import pytest
 
 from tests.factories import House
 from tideover.core.problems import Refused
+from tideover.engine.columns_bulk import SAYS_MORE
 from tideover.engine.events import EventKind
 from tideover.engine.terms import AllocateBy, AllocationStep, Component, FutureRule, KindRule, PlanChanges, RowTerms, RowTiming
 from tideover.lending.contract_terms import terms_build
 from tideover.lending.journal import event_append
-from tideover.lending.rules.events import engine_event_of, event_problems
+from tideover.lending.rules.events import SHAPES, engine_event_of, event_problems
 
 CONVENTIONS: dict[str, Any] = {
     "method": "flat",
@@ -74,3 +75,9 @@ def test_a_waiver_of_a_charge_must_aim_at_a_charge(house: House) -> None:
     fee = {"component": "fee"}
     event_append(house.loan, kind=EventKind.CHARGE, effective_on=on, amount_minor=500, idempotency_key="c", actor="a", extra=fee)
     assert event_append(house.loan, idempotency_key="w2", extra={"of_seq": 2}, **waiver).seq == 3
+
+
+def test_a_kind_that_needs_a_field_never_comes_to_the_engine_without_it() -> None:
+    told_by_columns = {"component"}
+    needy = {kind for kind, shape in SHAPES.items() if shape.needs - told_by_columns}
+    assert needy <= SAYS_MORE

@@ -44,7 +44,8 @@ SAYS_MORE = frozenset(
     {
         EventKind.REVERSAL, EventKind.RATE_CHANGE, EventKind.DEFER, EventKind.EXTENSION, EventKind.REAMORTISE,
         EventKind.RESTRUCTURE, EventKind.GUARANTOR_PAYMENT, EventKind.DEBIT, EventKind.PAUSE, EventKind.JUDGMENT,
-        EventKind.ADJUSTMENT, EventKind.NEW_ROWS,
+        EventKind.ADJUSTMENT, EventKind.NEW_ROWS, EventKind.CHARGEBACK, EventKind.CHARGE_CREDIT, EventKind.CHARGE_WAIVER,
+        EventKind.RE_AGE, EventKind.RESCHEDULE,
     }
 )  # fmt: skip
 """Kinds that mean nothing without a detail: they must come as objects."""
