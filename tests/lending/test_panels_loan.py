@@ -9,13 +9,17 @@ import pytest
 from django.utils.translation import override
 
 from tests.factories import House
+from tideover.daily.transitions import KINDS
+from tideover.engine.classify import CLASSES
 from tideover.engine.events import EventKind
-from tideover.engine.terms import day
+from tideover.engine.terms import Component, day
 from tideover.lending import panels_loan
-from tideover.lending.models import Contract
+from tideover.lending.models import Contract, LoanParty
 from tideover.lending.panels_loan import owed_lines, payment_trail, schedule_lines, schedule_totals
-from tideover.lending.selectors import loan_standing
+from tideover.lending.panels_mine import my_payments
+from tideover.lending.selectors import BUCKET_ORDER, loan_standing
 from tideover.lending.services import event_record
+from tideover.lending.words import NAMES, word
 
 LATE = date(2026, 3, 5)
 
@@ -109,3 +113,25 @@ def test_what_if_agrees_with_what_then_happens(house: House) -> None:
     real = loan_standing(house.loan, LATE)
     assert (real.payoff_minor, real.as_of) == (answer["after"].payoff_minor, day(LATE))
     assert dict(answer["parts"]) == dict(panels_loan.parts_of(real.trace[0]))
+
+
+def debited(loan: Contract, status: str, key: str) -> None:
+    more = {"debit_id": "d1", "debit_status": status}
+    event_record(loan, kind=EventKind.DEBIT, effective_on=LATE, amount_minor=100_000, idempotency_key=key, actor="a", extra=more)
+
+
+def test_a_debit_is_money_once_it_succeeded(house: House) -> None:
+    debited(house.loan, "sent", "s")
+    assert payment_trail(house.loan, 1) is None and my_payments(house.borrower.user) == []
+    debited(house.loan, "success", "t")
+    trail = payment_trail(house.loan, 2)
+    assert trail is not None and trail.total_minor == 100_000
+    assert [p["total_minor"] for p in my_payments(house.borrower.user)] == [100_000]
+
+
+def test_every_code_of_a_page_has_a_word_in_both_languages() -> None:
+    roles, kinds = [role for role, _ in LoanParty.ROLES], [k.name.lower() for k in EventKind]
+    codes = [*kinds, *(c.name.lower() for c in Component), *KINDS, *BUCKET_ORDER, *CLASSES, *roles]
+    assert [c for c in codes if c not in NAMES] == []
+    with override("zh-hans"):
+        assert [c for c in codes if word(c).isascii()] == []

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from tideover.core.business_time import micros, start_of_day
-from tideover.engine.events import Event, EventKind
+from tideover.engine.events import PAYMENT_KINDS, DebitStatus, Event, EventKind
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Row, Standing, TraceLine
 from tideover.engine.terms import NO_DAY, Component, DayCount, Terms, date_of, day
@@ -30,11 +30,11 @@ from tideover.lending.models import (
 from tideover.lending.selectors import loan_standing
 
 OPEN_DEBITS = ("unknown", "in_flight")
-MONEY_IN = frozenset({
-    EventKind.PAYMENT, EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.PAYOFF, EventKind.GUARANTOR_PAYMENT,
-    EventKind.PAY_GUARANTOR, EventKind.SETTLEMENT,
-})  # fmt: skip
-"""Kinds of event that bring money, so that it can be asked where the money went."""
+MONEY_IN = PAYMENT_KINDS | {
+    EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.PAYOFF, EventKind.GUARANTOR_PAYMENT, EventKind.PAY_GUARANTOR,
+    EventKind.SETTLEMENT,
+}  # fmt: skip
+"""Kinds of event that bring money, so that it can be asked where the money went; a debit does when it succeeded."""
 YEAR_DAYS = {DayCount.ACT_360: 360, DayCount.ACT_365F: 365}
 
 
@@ -263,6 +263,13 @@ def rates(contract: Contract) -> tuple[int, int | None]:
     return terms.annual_rate_ppm, late
 
 
+def brings_money(event: LoanEvent) -> bool:
+    """Whether an entry of the journal brought money."""
+    if event.kind == EventKind.DEBIT:
+        return (event.extra or {}).get("debit_status") == DebitStatus.SUCCESS.name.lower()
+    return event.kind in MONEY_IN
+
+
 def journal_lines(events: list[LoanEvent], standing: Standing) -> list[dict[str, Any]]:
     """The journal as a table; entries that the standing does not count (later, or learned later) are marked `future`."""
     traced = {t.seq: t for t in standing.trace}
@@ -274,7 +281,7 @@ def journal_lines(events: list[LoanEvent], standing: Standing) -> list[dict[str,
             "parts": parts_of(traced[e.seq]) if e.seq in traced else [],
             "future": day(e.effective_on) > standing.as_of,
             "taken_back": e.seq in taken_back,
-            "money_in": e.kind in MONEY_IN,
+            "money_in": brings_money(e),
             "of_seq": (e.extra or {}).get("of_seq"),
         }
         for e in sorted(events, key=lambda e: (e.effective_on, e.seq))
@@ -288,7 +295,7 @@ def payment_trail(contract: Contract, seq: int) -> Trail | None:
     """
     events = list(contract.events.order_by("seq"))
     event = next((e for e in events if e.seq == seq), None)
-    if event is None or event.kind not in MONEY_IN:
+    if event is None or not brings_money(event):
         return None
     known, terms, on = engine_events(events), terms_for(contract), day(event.effective_on)
     before = replay(terms, [e for e in known if e.seq < seq], on, None, Depth.TRACE)

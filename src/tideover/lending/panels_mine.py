@@ -11,13 +11,14 @@ from django.db.models import Sum
 
 from tideover.core.business_time import business_date
 from tideover.core.models import User
+from tideover.engine.events import PAYMENT_KINDS, EventKind
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Row, Standing
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending.contract_terms import terms_for
 from tideover.lending.journal import engine_events
 from tideover.lending.models import Contract, Debit, LoanEvent
-from tideover.lending.panels_loan import MONEY_IN, OPEN_DEBITS, open_principal, parts_of
+from tideover.lending.panels_loan import OPEN_DEBITS, brings_money, open_principal, parts_of
 from tideover.lending.selectors import contracts_visible
 
 SOON_DAYS = 7
@@ -120,11 +121,15 @@ def _mine(contract: Contract, events: list[LoanEvent], today: date, in_flight_mi
     return MyLoan(contract, replay(terms_for(contract), engine_events(events), on, None, Depth.TRACE), in_flight_minor, events)
 
 
+GIVEN = PAYMENT_KINDS - {EventKind.PAYMENT, EventKind.DOWN_PAYMENT}
+"""Money that came to a loan without the borrower paying it: goodwill, refunds."""
+
+
 def my_payments(user: User) -> list[dict[str, Any]]:
     """Every payment that stands (not taken back), the newest first: its loan, day, parts and sum (minor units)."""
     out = []
     for m in my_loans(user):
-        money = {e.seq for e in m.events if e.kind in MONEY_IN}
+        money = {e.seq for e in m.events if brings_money(e) and e.kind not in GIVEN}
         for line in m.standing.trace:
             if line.seq in money and (parts := parts_of(line)):
                 out.append({"contract": m.contract, "line": line, "parts": parts, "total_minor": sum(a for _name, a in parts)})
