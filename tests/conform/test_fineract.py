@@ -142,3 +142,9 @@ def test_every_compared_scenario_agrees() -> None:
 def test_every_table_of_equal_instalments_agrees() -> None:
     results = [emi.run_case(c) for c in cases("fineract_emi.json")]
     assert [d for r in results for d in r.differences] == [] and len(results) == 12
+
+
+def test_a_word_that_is_not_known_is_named_and_stops_no_other_scenario() -> None:
+    case = copy.deepcopy(SCENARIO)
+    case["terms"]["unit"] = "fortnights"
+    assert "fortnights" in (fineract.run_case(case).not_compared or "")

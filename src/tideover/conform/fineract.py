@@ -6,6 +6,7 @@ The script plays the lender's part only: it writes events, as they were entered,
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any, ClassVar
 
 from tideover.conform.fineract_cells import iso, outstanding_of
@@ -13,6 +14,7 @@ from tideover.conform.fineract_compare import compare
 from tideover.conform.fineract_terms import UNITS, NotOffered, cents, ppm_of_percent, terms_of
 from tideover.conform.report import CaseResult
 from tideover.engine.events import Event, EventKind, EventRejected, PauseWhat
+from tideover.engine.reference_schedule import round_exact
 from tideover.engine.reference_state import down_payment_of
 from tideover.engine.replay import replay
 from tideover.engine.standing import Standing
@@ -104,6 +106,8 @@ def run_case(case: Json) -> CaseResult:
         return CaseResult(case["id"], not_compared=str(reason))
     except ValueError as error:
         return CaseResult(case["id"], not_compared=f"terms that are refused: {error}")
+    except KeyError as unknown:
+        return CaseResult(case["id"], not_compared=f"a word of the scenario that is not known here: {unknown}")
     if not result.compared_cells and not result.left_out:
         return CaseResult(case["id"], not_compared="nothing is expected of the loan")
     if not result.compared_cells:
@@ -254,7 +258,7 @@ def _overdue_penalties(script: Script, step: Json) -> None:
     for k, row in enumerate(script.standing(now).rows):
         if row.due_on < now and row.outstanding_minor > 0 and row.due_on not in script.overdue:
             base = row.principal_minor + (row.interest_minor if "interest" in rule["of"] else 0)
-            amount = round(base * ppm_of_percent(rule["pct"]) / 1_000_000)
+            amount = _share(script, base, rule["pct"])
             component = Component.PENALTY if rule["penalty"] else Component.FEE
             event = script.add(step, EventKind.CHARGE, now, k, amount_minor=amount, component=component, until=row.due_on)
             script.charge_names[event.seq] = "late_pct_" + rule["of"].replace("_plus_", "_")
@@ -267,7 +271,12 @@ def _percent(script: Script, step: Json) -> int:
     base = sum(amount for _, amount in s.tranches)
     if "interest" in step.get("of", ""):
         base += sum(r.interest_minor for r in s.rows)
-    return round(base * ppm_of_percent(step["pct"]) / 1_000_000)
+    return _share(script, base, step["pct"])
+
+
+def _share(script: Script, base: int, percent: Any) -> int:
+    """A percentage of minor units, rounded as the terms round."""
+    return round_exact(Fraction(base * ppm_of_percent(percent), 1_000_000), script.planned().rounding)
 
 
 def _waive(script: Script, step: Json) -> None:
