@@ -20,7 +20,17 @@ from tideover.lending.imports.files import BadFile, file_read
 from tideover.lending.imports.mapping import BadMapping, mapping_read
 from tideover.lending.imports.run import Result, import_file
 from tideover.lending.journal import chain_break
-from tideover.lending.models import Complaint, ContactRecord, Contract, ImportBatch, LoanEvent, Party, Promise, StandingRow
+from tideover.lending.models import (
+    BookClock,
+    Complaint,
+    ContactRecord,
+    Contract,
+    ImportBatch,
+    LoanEvent,
+    Party,
+    Promise,
+    StandingRow,
+)
 from tideover.lending.products import catalogue_load
 from tideover.lending.selectors import loan_standing, standing_fields
 
@@ -360,3 +370,20 @@ def test_the_command_says_rejects_and_exit_codes(
     assert main(["import", "people", str(tmp_path / "f.csv"), "--mapping", str(tmp_path / "m.yaml")]) == 2
     assert main(["import", "payments", str(tmp_path / "none.csv"), "--mapping", str(tmp_path / "m.yaml")]) == 2
     assert "payments" in capsys.readouterr().err
+
+
+def test_what_is_imported_after_a_cut_off_lies_above_it_whatever_the_clock_says(house: House, tmp_path: Path) -> None:
+    cut = clock.cut_off_take() + timedelta(hours=1)  # taken before the wall clock was set back
+    BookClock.objects.update(cut_off=cut)
+    tape = "id,b,o,d,p,r,n,f,x\nL-77,P-0001,HZ,2026-01-20,12000,0.06,12,2026-02-20,consumer-equal-principal\n"
+    columns = (
+        "loan_id: id, borrower_id: b, branch_code: o, origination_date: d, original_principal_balance: p, interest_rate: r, "
+    )
+    columns += "original_term: n, first_payment_date: f, product_code: x"
+    made = put(tmp_path, tape, f"kind: tape\nplan: product\ncolumns: {{{columns}}}", "tape")
+    assert made.stored == 1, made.rejects
+    assert Contract.objects.get(number="L-77").created_at > cut
+    contacts = "l,b,t,d,c\nT-1,P-0001,2026-02-01T10:00:00+08:00,out,call\n"
+    said = "kind: contacts\ncolumns: {loan_id: l, borrower_id: b, at: t, direction: d, channel: c}"
+    assert put(tmp_path, contacts, said, "history").stored == 1
+    assert ContactRecord.objects.get().recorded_at > cut

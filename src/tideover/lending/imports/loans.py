@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pyarrow.compute as pc
 from django.db import transaction
 
-from tideover.core.business_time import now
 from tideover.core.sql import among, rows_read
 from tideover.engine.columns_bulk import terms_bulk, unsound
 from tideover.engine.terms import NO_DAY, ROW_COUNT_MAX, CustomRow, date_of, day
+from tideover.lending.clock import stamp
 from tideover.lending.contract_terms import calendar_pinned, terms_build
 from tideover.lending.imports import opening
 from tideover.lending.imports.bulk import append
@@ -194,7 +195,8 @@ def loans_store(made: NewLoans, batch: ImportBatch, actor: str, progress: Progre
     for start in range(0, len(keep), LOANS_AT_ONCE):
         part = keep[start : start + LOANS_AT_ONCE]
         with transaction.atomic():
-            contracts = [each.make(k) for k in part]
+            at = stamp()  # a close with an earlier cut-off must never know these loans
+            contracts = [each.make(k, at) for k in part]
             Contract.objects.bulk_create(contracts)
             LoanParty.objects.bulk_create(
                 [LoanParty(contract=c, party_id=c.borrower_id, role="borrower", valid_from=c.signed_on) for c in contracts]
@@ -211,12 +213,12 @@ class _Contracts:
 
     def __init__(self, made: NewLoans, batch: ImportBatch) -> None:
         frame = made.frame
-        self.made, self.batch, self.now = made, batch, now()
+        self.made, self.batch = made, batch
         self.names = frame.values["loan_id"].to_pylist()
         self.texts = {c: frame.values[c].to_pylist() if frame.has(c) else None for c in ("channel", "purpose")}
         self.start, self.rate = frame.number("origination_date").tolist(), frame.number("interest_rate").tolist()
 
-    def make(self, k: int) -> Contract:
+    def make(self, k: int, created_at: datetime) -> Contract:
         """Loan k's contract, not yet saved."""
         made, i, opened = self.made, int(self.made.at[k]), self.made.opened
         product, branch = made.links.of("product_code", i), made.links.of("branch_code", i)
@@ -227,7 +229,7 @@ class _Contracts:
             annual_rate_ppm=self.rate[i], principal_minor=int(opened.principal[k]), instalments=int(opened.instalments[k]),
             first_due_on=opening.day_or_date(int(opened.first_due[k])), due_day=int(opened.due_day[k]),
             maturity_on=opening.day_or_date(int(opened.maturity[k])), overrides=opened.overrides(k),
-            imported_from=self.batch, created_at=self.now, **{n: (t[i] or "") if t else "" for n, t in self.texts.items()},
+            imported_from=self.batch, created_at=created_at, **{n: (t[i] or "") if t else "" for n, t in self.texts.items()},
         )  # fmt: skip
         calendar_pinned(contract)
         return contract

@@ -11,6 +11,7 @@ from django.db.models import Model
 from tideover.core.business_time import now
 from tideover.core.sql import among, rows_read
 from tideover.engine.terms import date_of
+from tideover.lending.clock import stamp
 from tideover.lending.imports.checks import Links
 from tideover.lending.imports.frame import Frame
 from tideover.lending.imports.loans import Progress
@@ -52,7 +53,7 @@ def records_store(frame: Frame, links: Links, actor: str, progress: Progress) ->
     model, fields = RECORDS[frame.mapping.kind]
     texts = {n: frame.values[n].to_pylist() for n in fields if frame.has(n) and not isinstance(frame.values[n], np.ndarray)}
     numbers = {n: frame.values[n] for n in fields if frame.has(n) and isinstance(frame.values[n], np.ndarray)}
-    rows = []
+    rows, recorded_at = [], stamp()
     for i in np.flatnonzero(frame.ok).tolist():
         values: dict[str, Any] = {n: column[i] or "" for n, column in texts.items()}
         for n, column in numbers.items():
@@ -63,7 +64,7 @@ def records_store(frame: Frame, links: Links, actor: str, progress: Progress) ->
                 party_id=links.of("borrower_id", i),
                 contract_id=loan[0] if loan else None,
                 actor=actor,
-                recorded_at=now(),
+                recorded_at=recorded_at,
                 **values,
             )
         )
