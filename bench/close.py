@@ -90,9 +90,9 @@ def _chunk(k: int, first: int, n: int) -> tuple[Any, Any]:
     import numpy as np
     import pyarrow as pa
 
-    from tideover.daily.sources import CONTRACTS, EVENTS
     from tideover.engine.events import EventKind
     from tideover.engine.terms import day
+    from tideover.lending.sources import CONTRACTS, EVENTS
 
     rng = np.random.default_rng(k)
     start = day("2024-01-05")
@@ -170,7 +170,7 @@ class Files:
     def write(self) -> None:
         import pyarrow.parquet as pq
 
-        from tideover.daily.sources import CONTRACTS, EVENTS
+        from tideover.lending.sources import CONTRACTS, EVENTS
 
         with (
             pq.ParquetWriter(self.home / "contracts.parquet", CONTRACTS) as contracts,
@@ -183,7 +183,7 @@ class Files:
     def partitions(self) -> Iterator[Any]:
         import pyarrow.parquet as pq
 
-        from tideover.daily.sources import Partition
+        from tideover.lending.sources import Partition
 
         with (
             pq.ParquetFile(self.home / "contracts.parquet") as contracts,
@@ -228,9 +228,9 @@ def _fill(loans: int) -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from tideover.daily.sources import address
     from tideover.lending.models import Branch, LegalEntity
     from tideover.lending.products import CATALOGUE, product_load
+    from tideover.lending.sources import address
 
     call_command("migrate", verbosity=0)
     entity = LegalEntity.objects.create(code="BANK", name_zh="x", name_en="x", valid_from=AS_OF)
@@ -290,7 +290,7 @@ def _write_bare(table: Any) -> float:
 def _close_database() -> dict[str, Any]:
     from tideover.daily import close
     from tideover.daily.models import CloseRun
-    from tideover.daily.sources import Book
+    from tideover.lending.sources import Book
 
     today = date.today()
     house = [s for s in close.HOUSE if s.name not in ("resets", "screens")]

@@ -11,21 +11,22 @@ from django.db import transaction
 from tests.daily.books import AS_OF, book_build, instant
 from tests.factories import House
 from tideover.core.business_time import micros
-from tideover.daily import close, sources
+from tideover.daily import close
 from tideover.daily.close import close_day, read_tape, replay_book
-from tideover.daily.columns import Conventions
 from tideover.daily.loans import Moment, replayed
 from tideover.daily.lookups import lookups_read
 from tideover.daily.models import CloseRun
 from tideover.daily.screens import FROM_TAPE
-from tideover.daily.sources import Book
 from tideover.engine.clocks import contractual_days_past_due
 from tideover.engine.events import EventKind, EventRejected
 from tideover.engine.terms import NO_DAY, date_of, day
+from tideover.lending import sources
+from tideover.lending.columns import Conventions
 from tideover.lending.contract_terms import terms_for
 from tideover.lending.journal import engine_events
 from tideover.lending.models import Contract, StandingRow
 from tideover.lending.selectors import loan_standing, standing_fields
+from tideover.lending.sources import Book
 from tideover.tape.digest import digest
 
 TODAY = date(2026, 11, 24)

@@ -104,3 +104,19 @@ def test_columns_of_terms_that_do_not_fit_are_refused() -> None:
             terms_bulk(columns, [plain], at)
     empty = terms_bulk(dict.fromkeys(own, ones[:0]), [plain], ones[:0])
     assert len(empty.loans) == 0 and not unsound(empty).any()
+
+
+def test_custom_rows_are_unsound_where_problems_says_so() -> None:
+    rng, start = random.Random(5), day("2024-01-05")
+    terms = [Terms(3_000, start, Method.CUSTOM)]
+    for _ in range(400):
+        count = rng.choice([1, 2, 3, 5])
+        due, rows = start, []
+        for _ in range(count):
+            due += rng.choice([30, 30, 30, 1, 0, -3, 200_000]) if rng.random() < 0.2 else 30
+            rows.append(CustomRow(due, rng.choice([1_000] * 12 + [0, -1, 10**14]), rng.choice([-1] * 9 + [0, 5, -2, 10**14])))
+        principal = sum(r.principal_minor for r in rows) + rng.choice([0, 0, 0, 1])
+        terms.append(Terms(principal, start, Method.CUSTOM, custom_rows=tuple(rows)))
+    expected = [bool(t.problems()) for t in terms]
+    assert 50 < sum(expected) < 350
+    assert unsound(terms_columns(terms)).tolist() == expected

@@ -15,8 +15,8 @@ import pytest
 from tests.factories import House
 from tideover.cli import main
 from tideover.engine.events import EventKind
+from tideover.lending.columns import loans_read
 from tideover.lending.contract_terms import terms_for
-from tideover.lending.imports.columns import journal_load, loans_load
 from tideover.lending.imports.convert import column_convert
 from tideover.lending.imports.files import BadFile, file_read
 from tideover.lending.imports.mapping import BadMapping, mapping_read
@@ -297,8 +297,8 @@ def test_loans_and_journals_in_bulk_are_the_engine_s_own(house: House) -> None:
     house.second_loan.instalments, house.second_loan.first_due_on, house.second_loan.due_day = 0, None, 0
     house.second_loan.save()
     ids = np.array(sorted(Contract.objects.values_list("pk", flat=True)))
-    loans, journal = loans_load(ids), journal_load(ids)
-    events = journal.columns(len(ids))
+    loans = loans_read(ids)
+    events = loans.events
     for i, contract in enumerate(Contract.objects.select_related("product").order_by("pk")):
         assert loans.terms.at(i) == terms_for(contract)
         assert [(e.seq, e.on, e.kind, e.amount_minor) for e in events.at(i)] == [

@@ -17,14 +17,13 @@ def main(as_of: str) -> None:
 
     from tideover.engine.batch import rows_many
     from tideover.engine.terms import NO_DAY, date_of, day
-    from tideover.lending.imports.columns import journal_load, loans_load
+    from tideover.lending.columns import loans_read
     from tideover.lending.models import Contract
 
-    loans = loans_load(np.array(Contract.objects.order_by("pk").values_list("pk", flat=True), np.int64))
-    events = journal_load(loans.ids).columns(len(loans.ids))
-    _, offsets, rows = rows_many(loans.terms, events, np.full(len(loans.ids), day(as_of), np.int64))
+    loans = loans_read(np.array(Contract.objects.order_by("pk").values_list("pk", flat=True), np.int64))
+    _, offsets, rows = rows_many(loans.terms, loans.events, np.full(len(loans.ids), day(as_of), np.int64))
     print("loan_id,due,amount_minor,settled")
-    for i, number in enumerate(loans.numbers):
+    for i, number in enumerate(loans.names()):
         for row in rows[offsets[i] : offsets[i + 1]]:
             settled = "" if row["paid_on"] == NO_DAY else date_of(int(row["paid_on"]))
             print(f"{number},{date_of(int(row['due_on']))},{row['principal'] + row['interest']},{settled}")

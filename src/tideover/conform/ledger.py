@@ -22,8 +22,8 @@ import numpy as np
 
 from tideover.engine.batch import STATUS_OK, rows_many
 from tideover.engine.terms import date_of
+from tideover.lending.columns import Conventions, Loans, loans_read
 from tideover.lending.imports.checks import check
-from tideover.lending.imports.columns import LoanColumns, TermsReader, journal_load, loans_load
 from tideover.lending.imports.files import file_read
 from tideover.lending.imports.frame import Frame, frame_make
 from tideover.lending.imports.mapping import BadMapping, mapping_read
@@ -117,11 +117,11 @@ def compare(path: Path, mapping_text: str) -> LedgerReport:
     whole = np.ones(len(frame), bool)
     rows = np.flatnonzero(frame.ok)
     rows = rows[np.lexsort((frame.number("data_cut_off_date")[rows], loan[rows]))]
-    reader, ids = TermsReader(), np.unique(loan[rows])
+    shared, ids = Conventions.of_book(), np.unique(loan[rows])
     for start in range(0, len(ids), LOANS_AT_ONCE):
         part = ids[start : start + LOANS_AT_ONCE]
         own = rows[np.searchsorted(loan[rows], part[0]) : np.searchsorted(loan[rows], part[-1], side="right")]
-        _compare_part(report, frame, figures, own, loan[own], loans_load(part, reader), whole)
+        _compare_part(report, frame, figures, own, loan[own], loans_read(part, shared), whole)
     for reject in frame.rejects:
         report.not_compared[f"{reject.column or 'line'}: {reject.reason}"] += 1
     report.compared, report.whole = int(frame.ok.sum()), int((frame.ok & whole).sum())
@@ -129,21 +129,20 @@ def compare(path: Path, mapping_text: str) -> LedgerReport:
 
 
 def _compare_part(
-    report: LedgerReport, frame: Frame, figures: list[str], rows: np.ndarray, loan: np.ndarray, loans: LoanColumns,
+    report: LedgerReport, frame: Frame, figures: list[str], rows: np.ndarray, loan: np.ndarray, loans: Loans,
     whole: np.ndarray,
 ) -> None:  # fmt: skip
     """Lines of some loans, sorted by loan and day: the k-th line of every loan in one batch, k after k."""
     at = np.searchsorted(loans.ids, loan)
     first = np.searchsorted(loan, loans.ids)
     nth = np.arange(len(rows)) - first[at]
-    events = journal_load(loans.ids).columns(len(loans.ids))
     day = frame.number("data_cut_off_date")
     before = {"due": np.zeros(len(loans.ids), np.int64), "paid": np.zeros(len(loans.ids), np.int64)}
     for k in range(int(nth.max()) + 1 if len(nth) else 0):
         lines, of = rows[nth == k], at[nth == k]
         as_of = loans.disbursed.copy()
         as_of[of] = day[lines]
-        standings, offsets, instalments = rows_many(loans.terms, events, as_of)
+        standings, offsets, instalments = rows_many(loans.terms, loans.events, as_of)
         table = standings.table
         got = {n: sum(np.asarray(table[f]) for f in STANDING_OF[n]) for n in figures if n in STANDING_OF}
         owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
@@ -153,7 +152,7 @@ def _compare_part(
         received = np.asarray(table["paid_total"]) + table["surplus"]  # what is held counts as received
         got["due_in_period"], got["paid_in_period"] = due - before["due"], received - before["paid"]
         before["due"][of], before["paid"][of] = due[of], received[of]
-        fits = np.asarray(table["status"])[of] == STATUS_OK
+        fits = (np.asarray(table["status"])[of] == STATUS_OK) & (loans.refused[of] < 0)
         bad = np.zeros(len(frame), bool)
         bad[lines[~fits]] = True
         frame.reject(bad, "loan_id", "its terms or events are not compiled; ask for this loan alone")
@@ -168,7 +167,7 @@ def _sum(owner: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
 
 
 def _compare_cells(
-    report: LedgerReport, frame: Frame, name: str, lines: np.ndarray, got: np.ndarray, loans: LoanColumns, of: np.ndarray,
+    report: LedgerReport, frame: Frame, name: str, lines: np.ndarray, got: np.ndarray, loans: Loans, of: np.ndarray,
     whole: np.ndarray,
 ) -> None:  # fmt: skip
     given = frame.given(name)[lines]
@@ -179,10 +178,10 @@ def _compare_cells(
     total[1] += int(differs.sum())
     total[2] += int(expected[given].sum())
     total[3] += int(got[given].sum())
-    day = frame.number("data_cut_off_date")
+    day, numbers = frame.number("data_cut_off_date"), loans.names() if differs.any() else []
     for i in np.flatnonzero(differs).tolist():
         on = date_of(int(day[lines[i]])).isoformat()
-        report.differing.append(Differing(loans.numbers[int(of[i])], on, name, int(expected[i]), int(got[i])))
+        report.differing.append(Differing(numbers[int(of[i])], on, name, int(expected[i]), int(got[i])))
     whole[lines[differs]] = False
 
 

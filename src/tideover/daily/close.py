@@ -26,16 +26,16 @@ from tqdm import tqdm
 from tideover.core.business_time import micros, now
 from tideover.core.problems import refuse
 from tideover.daily import screens, steps
-from tideover.daily.columns import Conventions, numbers
 from tideover.daily.lease import claim, owner_new, release, renew
 from tideover.daily.loans import Moment, Replayed, replayed
 from tideover.daily.lookups import Lookups, lookups_read
 from tideover.daily.models import CloseRun, run_closed, runs_closed
 from tideover.daily.people import people_and_facilities
-from tideover.daily.sources import Book, Partition, Source
 from tideover.daily.steps import Step, columns
 from tideover.daily.transitions import BEFORE, Corrections, transitions
+from tideover.lending.columns import Conventions, numbers
 from tideover.lending.resets import resets_run
+from tideover.lending.sources import Book, Partition, Source
 from tideover.tape import store
 from tideover.tape.digest import digest
 from tideover.tape.schema import TABLES, arrow_schema

@@ -11,7 +11,7 @@ from tideover.daily.close import read_tape, replay_book
 from tideover.daily.loans import Moment
 from tideover.daily.lookups import lookups_read
 from tideover.daily.models import CloseRun, runs_closed
-from tideover.daily.sources import Book
+from tideover.lending.sources import Book
 from tideover.tape.digest import digest
 from tideover.tape.schema import TABLES
 

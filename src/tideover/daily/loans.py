@@ -10,19 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tideover.core.packs.load import ladder
-from tideover.core.packs.rules.ladders import Ladder
-from tideover.daily.columns import Conventions, Loans, columns_of, numbers, subset
 from tideover.daily.lookups import Lookups
-from tideover.daily.sources import Partition
 from tideover.engine.batch import STATUS_OK, Standings, replay_many
 from tideover.engine.classify import CLASSES
 from tideover.engine.clocks import RESCHEDULES, WHATEVER_CLOSES, contractual_days_past_due
-from tideover.engine.columns import NO, STANDING
+from tideover.engine.columns import NO
 from tideover.engine.events import EventKind
 from tideover.engine.reference import effective
 from tideover.engine.terms import Method, day
-from tideover.lending.standing_words import BUCKET_CODES, STATUSES, buckets_of, categories_of, status_of
+from tideover.lending.columns import Conventions, Loans, columns_of, event_counts, numbers, standings_of, subset
+from tideover.lending.sources import Partition
+from tideover.lending.standing_words import BUCKET_CODES, STATUSES, buckets_of, categories_of, ladders_of, status_of
 from tideover.tape.schema import LOANS
 
 STATES = ("ok", "event_rejected", "terms_impossible")
@@ -87,31 +85,13 @@ def replayed(partition: Partition, shared: Conventions, lookups: Lookups, moment
     """Replay a partition and lay its rows out."""
     loans = columns_of(partition, shared)
     today = day(moment.as_of)
-    standings, state = _standings(loans, np.arange(len(loans.refused)), today, moment.known_us)
+    standings, state = standings_of(loans, today, moment.known_us)
     figures = figures_of(standings, state)
     late_news = _late_news(loans, moment, today)
-    before = figures_of(*_standings(loans, late_news, today - 1, moment.known_us))
+    before = figures_of(*standings_of(loans, today - 1, moment.known_us, late_news))
     table = _table(partition, loans, standings, state, figures, lookups, moment.as_of)
     rejected = partition.contracts["number"].filter(pa.array(state != 0)).to_pylist()
     return Replayed(table, pc.sum(table["event_count"]).as_py() or 0, late_news, before, rejected)
-
-
-def _standings(loans: Loans, chosen: np.ndarray, as_of: int, known_us: int) -> tuple[Standings, np.ndarray]:
-    """Standings of some loans, and the state of each (index into STATES). Impossible ones are not shown to the kernel."""
-    refused = loans.refused[chosen]
-    sound = np.flatnonzero(refused < 0)
-    every = len(sound) == len(loans.refused)
-    terms, events = (loans.terms, loans.events) if every else subset(loans, chosen[sound])
-    days = np.maximum(as_of, terms.loans["disbursed_on"])
-    answer = replay_many(terms, events, days, known_us)
-    state = np.where(refused == 0, 2, np.where(refused > 0, 1, 0))
-    state[sound[answer.table["status"] != STATUS_OK]] = 1
-    if every:
-        return answer, state
-    table = np.zeros(len(chosen), STANDING).view(np.recarray)
-    table[sound] = answer.table
-    table["status_seq"] = np.where(refused > 0, refused, table["status_seq"])
-    return Standings(table, answer.classes, answer.by_reference), state
 
 
 def figures_of(standings: Standings, state: np.ndarray) -> Figures:
@@ -121,16 +101,6 @@ def figures_of(standings: Standings, state: np.ndarray) -> Figures:
     bucket = buckets_of(s, status)
     bucket[state != 0] = -1
     return Figures(bucket, s["days_past_due"], s["payoff"])
-
-
-def _ladders(loans: Loans, entities: np.ndarray, look: Lookups, as_of: date) -> tuple[np.ndarray, list[Ladder]]:
-    """Which ladder classes each loan, and the ladders: by its lender, and by its product where that names one."""
-    names = sorted({c.ladder for c in loans.conventions})
-    name_of = np.array([names.index(c.ladder) for c in loans.conventions], np.int64)
-    both = entities * max(len(names), 1) + (name_of[loans.convention] if len(name_of) else 0)
-    pairs, of = np.unique(both, return_inverse=True)
-    at = [(look.lenders[int(p) // len(names)], names[int(p) % len(names)]) for p in pairs]
-    return of, [ladder(jurisdiction, kind, as_of, name) for (jurisdiction, kind), name in at]
 
 
 def _late_news(loans: Loans, moment: Moment, today: int) -> np.ndarray:
@@ -194,8 +164,8 @@ def _table(
     bad = state != 0
     ids = {name: numbers(c[name], -1) for name in ("id", "entity_id", "branch_id", "manager_id", "product_id", "facility_id")}
     status = status_of(s)
-    category = categories_of(standings, status, *_ladders(loans, ids["entity_id"], look, as_of))
     today = day(as_of)
+    category = categories_of(standings, status, *ladders_of(loans, look.lenders, today))
     changed, written = np.zeros(n, bool), np.full(n, NO, np.int64)
     changed[_live(loans, CHANGES, None, today)[0]] = True
     np.maximum.at(written, *_live(loans, np.array([int(EventKind.WRITE_OFF)]), None, today))
@@ -236,7 +206,7 @@ def _table(
         "cumulative_recoveries": pa.array(s["recovered"].sum(axis=1), mask=bad),
         "holds_open": pa.array(holds),
         "is_held": pa.array(holds > 0),
-        "event_count": counts(event_counts(partition, ids["id"])),
+        "event_count": counts(event_counts(loans)),
         "replay_state": codes(state.astype(np.int8), STATES),
         "contractual_days_past_due": counts(contractual_days(loans, standings, state, today), bad),
         "rejected_event": counts(s["status_seq"], state != 1),
@@ -245,13 +215,6 @@ def _table(
     out |= {name: counts(s[of], bad) for name, of in COUNTS.items()}
     out |= {name: dates(s[of], bad) for name, of in DATES.items()}
     return pa.table({column.name: out.pop(column.name) for column in LOANS})
-
-
-def event_counts(partition: Partition, ids: np.ndarray) -> np.ndarray:
-    """Events of each loan recorded by the cut-off, those that could not be read included."""
-    of = numbers(partition.events["contract_id"])
-    ordered = of if len(of) < 2 or bool((of[1:] >= of[:-1]).all()) else np.sort(of)
-    return np.searchsorted(ordered, ids, side="right") - np.searchsorted(ordered, ids, side="left")
 
 
 def codes(index: np.ndarray, texts: Sequence[str], absent: np.ndarray | None = None) -> pa.Array:

@@ -13,9 +13,9 @@ import pyarrow as pa
 from django.db.models import Count, Q, Sum
 
 from tideover.daily.lookups import day_bounds, holds_open
-from tideover.daily.sources import fetching
 from tideover.engine.classify import CLASSES
 from tideover.lending.models import Complaint, ContactRecord, Dispute, Facility, HelpRequest, Promise
+from tideover.lending.sources import fetching
 from tideover.tape.schema import arrow_schema
 
 GUARANTORS = ("guarantor_general", "guarantor_joint", "guarantee_company", "insurer")

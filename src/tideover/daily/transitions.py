@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tideover.daily.columns import numbers
 from tideover.daily.loans import Figures, codes, dates
 from tideover.engine.terms import day
+from tideover.lending.columns import numbers
 from tideover.lending.standing_words import BUCKET_CODES, BUCKET_OF
 from tideover.tape.schema import TRANSITIONS, arrow_schema
 

@@ -115,7 +115,7 @@ def unsound(terms: TermsColumns) -> np.ndarray:
     bad |= running & ((last - loans["disbursed_on"]) // length + 1 > ROW_COUNT_MAX)
     bad |= running & (first != NO) & (first > last)
     bad |= (method != Method.CUSTOM) & (loans["custom_count"] > 0)
-    bad |= (method == Method.CUSTOM) & (_custom_sums(terms) != loans["principal"])
+    bad |= (method == Method.CUSTOM) & _custom_wrong(terms)
     bad |= np.array([bool(_probe(t).problems()) for t in terms.templates], bool)[of]
     rare = np.array([_depends_on_the_loan(t) for t in terms.templates], bool)[of]
     for i in np.flatnonzero(rare & ~bad).tolist():
@@ -151,16 +151,26 @@ def _depends_on_the_loan(t: Terms) -> bool:
     """Whether these conventions can be impossible for one loan and sound for another: asked loan by loan."""
     rows = t.grace_principal_rows or t.grace_interest_rows or t.interest_free_rows
     far = t.method in BY_ROWS and (t.every > 1 or t.unit not in (Unit.DAY, Unit.WEEK, Unit.MONTH))
-    dates = t.settlement_day or t.debit_day or t.accrual_dates == Shift.SHIFTED or t.method == Method.CUSTOM
+    dates = t.settlement_day or t.debit_day or t.accrual_dates == Shift.SHIFTED
     return bool(rows or t.balloon_minor or far or dates)
 
 
-def _custom_sums(terms: TermsColumns) -> np.ndarray:
-    """Sum of each loan's custom principal."""
-    running = np.zeros(len(terms.custom) + 1, np.int64)
-    np.cumsum(terms.custom[:, 1], out=running[1:])
-    at = terms.loans["custom_at"]
-    return running[at + terms.loans["custom_count"]] - running[at]
+def _custom_wrong(terms: TermsColumns) -> np.ndarray:
+    """bool[n]: custom rows that `terms_problems` refuses: how many, out of order, impossible sums, not the principal."""
+    loans = terms.loans
+    count, n = loans["custom_count"], len(loans)
+    of, first = np.repeat(np.arange(n), count), np.cumsum(count) - count
+    rows = terms.custom[np.repeat(loans["custom_at"] - first, count) + np.arange(len(of))]
+    due, principal, interest = rows[:, 0], rows[:, 1], rows[:, 2]
+    before = np.concatenate([[0], due[:-1]]) if len(due) else due
+    before[first[count > 0]] = loans["disbursed_on"][count > 0]
+    wrong = (due <= before) | (due > LAST_DAY) | (principal < 0) | (interest < -1)
+    wrong |= (principal > PRINCIPAL_MINOR_MAX) | (interest > PRINCIPAL_MINOR_MAX)
+    out = (count < 1) | (count > ROW_COUNT_MAX)
+    out[of[wrong]] = True
+    sums = np.zeros(n, np.int64)
+    np.add.at(sums, of, np.clip(principal, -PRINCIPAL_MINOR_MAX, PRINCIPAL_MINOR_MAX))
+    return np.asarray(out | (sums != loans["principal"]))
 
 
 def events_bulk(

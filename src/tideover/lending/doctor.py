@@ -13,10 +13,9 @@ from django.db.models import Count, Max, Min
 from tideover.core.business_time import business_date
 from tideover.core.doctor import Check
 from tideover.core.packs.load import fixings_missing
-from tideover.engine.batch import STATUS_REJECTED, replay_many
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending import triggers
-from tideover.lending.imports.columns import TermsReader, journal_load, loans_load
+from tideover.lending.columns import IMPOSSIBLE, OK, REJECTED, Conventions, loans_read, standings_of
 from tideover.lending.imports.standings import standing_columns
 from tideover.lending.journal import chain_breaks
 from tideover.lending.models import Contract, StandingRow
@@ -72,7 +71,7 @@ COLUMNS = tuple(f.attname for f in StandingRow._meta.concrete_fields if f.attnam
 def _standings() -> Check:
     """Every cached standing against replay on its day, in batches; a loan without a standing is named too."""
     wrong: list[str] = []
-    seen, reader = 0, TermsReader()
+    seen, shared = 0, Conventions.of_book()
     for first, last in _spans():
         rows = list(
             StandingRow.objects.filter(contract_id__gte=first, contract_id__lte=last)
@@ -83,25 +82,26 @@ def _standings() -> Check:
         wrong += [f"{number} (no standing)" for number in bare]
         seen += len(rows)
         if rows:
-            wrong += _differences(rows, reader)
+            wrong += _differences(rows, shared)
     said = f"differs: {'; '.join(wrong[:NAMED_MAX])}" if wrong else f"{seen} equal"
     return Check("standing = replay", not wrong, said)
 
 
-def _differences(rows: list[tuple[Any, ...]], reader: TermsReader) -> list[str]:
+def _differences(rows: list[tuple[Any, ...]], shared: Conventions) -> list[str]:
     cached = dict(zip(("id", *COLUMNS), map(_plain, zip(*rows, strict=True)), strict=True))
-    loans = loans_load(cached["id"], reader)
-    events = journal_load(loans.ids).columns(len(loans.ids))
+    loans = loans_read(cached["id"], shared)
     as_of = np.maximum(cached["as_of"], loans.disbursed)
-    found = replay_many(loans.terms, events, as_of)
+    found, state = standings_of(loans, as_of)
     made = standing_columns(found, as_of, loans)
     differs = {name: np.asarray(made[name]) != cached[name] for name in COLUMNS}
-    out = []
-    for i in np.flatnonzero(np.any(list(differs.values()), axis=0) | (found.table["status"] == STATUS_REJECTED)):
+    out, numbers = [], loans.names()
+    for i in np.flatnonzero(np.any(list(differs.values()), axis=0) | (state != OK)):
         names = [name for name in COLUMNS if differs[name][i]]
-        if found.table["status"][i] == STATUS_REJECTED:
+        if state[i] == REJECTED:
             names = [f"event {int(found.table['status_seq'][i])} cannot happen"]
-        out.append(f"{loans.numbers[i]} ({', '.join(names)})")
+        elif state[i] == IMPOSSIBLE:
+            names = ["impossible terms"]
+        out.append(f"{numbers[i]} ({', '.join(names)})")
     return out
 
 

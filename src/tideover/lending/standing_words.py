@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tideover.core.packs.load import ladder
 from tideover.core.packs.rules.ladders import Ladder
 from tideover.engine.batch import Standings
 from tideover.engine.classify import CLASSES, classify_many
+from tideover.engine.terms import date_of
+from tideover.lending.columns import Loans, numbers
 from tideover.lending.selectors import BUCKETS
 
 STATUSES = ("active", "overdue", "paid_off", "written_off")
@@ -40,3 +43,16 @@ def categories_of(standings: Standings, status: np.ndarray, of: np.ndarray, ladd
     floors = np.array([CLASSES.index(c) if c else 0 for c in standings.classes], np.int8)
     found = np.maximum(found, floors[s["class_code"]])
     return np.where(status == PAID_OFF, 0, found).astype(np.int8)
+
+
+def ladders_of(loans: Loans, lenders: Mapping[int, tuple[str, str]], on: int | np.ndarray) -> tuple[np.ndarray, list[Ladder]]:
+    """Which ladder classes each loan on `on` (int day, one or one a loan), and the ladders: by its lender, and by its product
+    where that names one. lenders: (jurisdiction, kind of lender) by legal entity."""
+    days, day_of = np.unique(np.broadcast_to(on, len(loans.ids)), return_inverse=True)
+    names = sorted({c.ladder for c in loans.conventions})
+    name_of = np.array([names.index(c.ladder) for c in loans.conventions], np.int64)
+    entities = numbers(loans.partition.contracts["entity_id"])
+    kinds = np.stack([entities, name_of[loans.convention] if len(name_of) else entities, day_of], axis=1)
+    found, of = np.unique(kinds, axis=0, return_inverse=True)
+    ladders = [ladder(*lenders[e], date_of(int(days[d])), names[n]) for e, n, d in found.tolist()]
+    return of.ravel(), ladders

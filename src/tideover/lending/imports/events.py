@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from django.db import transaction
 
 from tideover.core.business_time import business_date, micros, now
 from tideover.core.sql import among, rows_read
 from tideover.engine import reference
-from tideover.engine.batch import STATUS_REJECTED, replay_many
-from tideover.engine.columns import EventColumns
 from tideover.engine.events import EventKind, EventRejected
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending import clock
 from tideover.lending.chain import body_hash, canonical
+from tideover.lending.columns import OK, Conventions, Loans, event_counts, loans_read, standings_of, with_events
 from tideover.lending.imports.bulk import EventBatch, append_batch, keys_known
 from tideover.lending.imports.checks import Links
-from tideover.lending.imports.columns import LoanColumns, TermsReader, journal_extend, journal_load, loans_load
 from tideover.lending.imports.frame import Frame
 from tideover.lending.imports.loans import Progress
 from tideover.lending.imports.standings import standing_columns, standings_refresh, standings_write
 from tideover.lending.models import Contract
 from tideover.lending.rules.events import event_problems
+from tideover.lending.sources import EVENTS
 
 LOANS_AT_ONCE = 5_000
 EVENTS_AT_ONCE = 20_000
@@ -161,12 +162,13 @@ class _Batch:
 
         one_by_one: refuse the event that cannot happen and no other of its loan (payments, which do not speak of one another).
         """
-        reader, today = TermsReader(), day(business_date())
+        shared, today = Conventions.of_book(), day(business_date())
         loan, done = self.loan[self.at], []
         for first, last in chunks(loan, LOANS_AT_ONCE * 4, EVENTS_AT_ONCE * 10):
             rows = self.at[first:last]
-            loans = loans_load(np.unique(self.loan[rows]), reader)
-            done.append((loans.ids, loans.event_counts, self._accept(rows, loans, today, one_by_one)))
+            loans = loans_read(np.unique(self.loan[rows]), shared)
+            counts = event_counts(loans)
+            done.append((loans.ids, counts, self._accept(rows, loans, counts, today, one_by_one)))
         self.at = self.at[self.frame.ok[self.at]]
         none = np.zeros(0, np.int64)
         standings = {n: np.concatenate([s[n] for _, _, s in done]) for n in (done[0][2] if done else ())}
@@ -175,40 +177,33 @@ class _Batch:
             np.concatenate([none, *(counts for _, counts, _ in done)]), standings,
         )  # fmt: skip
 
-    def _accept(self, rows: np.ndarray, loans: LoanColumns, today: int, one_by_one: bool) -> dict[str, np.ndarray]:
+    def _accept(self, rows: np.ndarray, loans: Loans, counts: np.ndarray, today: int, one_by_one: bool) -> dict[str, np.ndarray]:
         """Refuse what cannot happen, again and again until every loan replays; the standings of the loans on `today`."""
         as_of = np.maximum(today, loans.disbursed)
-        stored = journal_load(loans.ids)
         while True:
-            try:
-                journal = journal_extend(stored, self.batch(rows), loans)
-            except ValueError as error:
-                self._reject(rows, str(error))
-                rows = rows[:0]
-                continue
+            at = np.searchsorted(loans.ids, self.loan[rows])
+            tried = with_events(loans, _table(self.batch(rows), at, counts))
             last = as_of.copy()
-            np.maximum.at(last, journal.loan_of, journal.records["on"])
-            events = journal.columns(len(loans.ids))
-            found = replay_many(loans.terms, events, last)
-            bad = np.flatnonzero(found.table["status"] == STATUS_REJECTED)
-            bad = bad[np.isin(loans.ids[bad], self.loan[rows])]
+            np.maximum.at(last, np.repeat(np.arange(len(last)), np.diff(tried.events.offsets)), tried.events.events["on"])
+            found, state = standings_of(tried, last)
+            bad = np.flatnonzero((state != OK) & np.isin(loans.ids, self.loan[rows]))
             if not len(bad):
                 break
-            self._reject_events(rows, loans, events, last, bad, found.table["status_seq"])
+            self._reject_events(rows, tried, counts, last, bad, found.table["status_seq"])
             if not one_by_one:
                 self.whole()
             rows = rows[self.frame.ok[rows]]
-        return standing_columns(replay_many(loans.terms, events, as_of) if (last > as_of).any() else found, as_of, loans)
+        return standing_columns(standings_of(tried, as_of)[0] if (last > as_of).any() else found, as_of, tried)
 
     def _reject_events(
-        self, rows: np.ndarray, loans: LoanColumns, events: EventColumns, last: np.ndarray, bad: np.ndarray, seqs: np.ndarray
+        self, rows: np.ndarray, loans: Loans, counts: np.ndarray, last: np.ndarray, bad: np.ndarray, seqs: np.ndarray
     ) -> None:
         """Refuse the event at which each loan of `bad` stops, or all its new ones where a stored event is to blame."""
         for i in bad.tolist():
             own = rows[self.loan[rows] == loans.ids[i]]
-            new = int(seqs[i]) - int(loans.event_counts[i]) - 1
+            new = int(seqs[i]) - int(counts[i]) - 1
             try:
-                reference.replay(loans.terms.at(i), events.at(i), int(last[i]), None)
+                reference.replay(loans.terms.at(i), loans.events.at(i), int(last[i]), None)
                 reason = "it does not fit this loan"
             except EventRejected as error:
                 reason = error.reason
@@ -218,6 +213,21 @@ class _Batch:
         bad = np.zeros(len(self.frame), bool)
         bad[rows] = True
         self.frame.reject(bad, column, reason)
+
+
+def _table(batch: EventBatch, at: np.ndarray, counts: np.ndarray) -> pa.Table:
+    """New events as the book's own are read (sources.EVENTS). at: index of each event's loan; counts: events each loan has."""
+    n = len(batch)
+    starts = np.concatenate([[True], np.diff(at) != 0]) if n else np.zeros(0, bool)
+    first = np.maximum.accumulate(np.where(starts, np.arange(n), 0))
+    said = [None] * n if batch.extras is None else [json.dumps(x) if x else None for x in batch.extras]
+    columns = (
+        pa.array(batch.contract_ids), pa.array((counts[at] + np.arange(n) - first + 1).astype(np.int32)),
+        pa.array(batch.kinds.astype(np.int16)), pa.array(batch.days.astype(np.int32)).view(pa.date32()),
+        pa.array(np.maximum(batch.recorded_us, 0)).view(pa.timestamp("us", "UTC")), pa.array(batch.amounts_minor),
+        pa.array(said, pa.string()),
+    )  # fmt: skip
+    return pa.Table.from_arrays(columns, schema=EVENTS)
 
 
 def _changed_check(batch: _Batch, stored: dict[str, bytes]) -> None:

@@ -11,14 +11,13 @@ import pyarrow.compute as pc
 from django.db import connection
 
 from tideover.core.business_time import business_date
-from tideover.core.packs.load import ladder
 from tideover.core.problems import refuse
-from tideover.engine.batch import STATUS_REJECTED, Standings, replay_many
+from tideover.engine.batch import Standings
 from tideover.engine.classify import CLASSES
-from tideover.engine.terms import NO_DAY, date_of, day
-from tideover.lending.imports.columns import LoanColumns, journal_load, loans_load
+from tideover.engine.terms import NO_DAY, day
+from tideover.lending.columns import OK, Loans, loans_read, standings_of
 from tideover.lending.models import LegalEntity, StandingRow
-from tideover.lending.standing_words import BUCKET_CODES, STATUSES, buckets_of, categories_of, status_of
+from tideover.lending.standing_words import BUCKET_CODES, STATUSES, buckets_of, categories_of, ladders_of, status_of
 
 DAYS = ("as_of", "oldest_due_on", "next_due_on")
 
@@ -28,17 +27,16 @@ def standings_refresh(ids: Sequence[int]) -> None:
 
     Raises Refused when a loan's journal holds what cannot happen (another writer came between the check and the write).
     """
-    loans = loans_load(np.unique(np.array(ids, np.int64)))
+    loans = loans_read(np.unique(np.array(ids, np.int64)))
     as_of = np.maximum(day(business_date()), loans.disbursed)
-    found = replay_many(loans.terms, journal_load(loans.ids).columns(len(loans.ids)), as_of)
-    rejected = np.flatnonzero(found.table["status"] == STATUS_REJECTED)
-    if len(rejected):
-        i = int(rejected[0])
-        raise refuse("event_rejected", f"{loans.numbers[i]}: event {int(found.table['status_seq'][i])} cannot happen")
+    found, state = standings_of(loans, as_of)
+    if (state != OK).any():
+        i = int(np.flatnonzero(state != OK)[0])
+        raise refuse("event_rejected", f"{loans.names()[i]}: event {int(found.table['status_seq'][i])} cannot happen")
     standings_write(loans.ids, standing_columns(found, as_of, loans))
 
 
-def standing_columns(found: Standings, as_of: np.ndarray, loans: LoanColumns) -> dict[str, Any]:
+def standing_columns(found: Standings, as_of: np.ndarray, loans: Loans) -> dict[str, Any]:
     """Columns of `StandingRow` by name (numpy, days as engine days): `selectors.standing_fields` of every loan at once."""
     t = found.table
     status = status_of(t)
@@ -60,14 +58,10 @@ def standing_columns(found: Standings, as_of: np.ndarray, loans: LoanColumns) ->
 _AS_THEY_ARE = ("principal", "interest", "accrued", "penalty", "compound", "recovery_cost", "surplus", "payoff")
 
 
-def _categories(found: Standings, status: np.ndarray, as_of: np.ndarray, loans: LoanColumns) -> np.ndarray:
+def _categories(found: Standings, status: np.ndarray, as_of: np.ndarray, loans: Loans) -> np.ndarray:
     """Index into CLASSES by the ladder of each loan's lender and product in force on its day."""
-    entities = {e.pk: e for e in LegalEntity.objects.filter(pk__in=[pk for pk, _ in loans.lenders])}
-    days = np.unique(as_of).tolist()
-    of = loans.lender_of * len(days) + np.searchsorted(days, as_of)
-    pairs = [(entities[pk], product, on) for pk, product in loans.lenders for on in days]
-    ladders = [ladder(e.jurisdiction, e.lender_type, date_of(on), product) for e, product, on in pairs]
-    return categories_of(found, status, of, ladders)
+    lenders = {pk: (where, kind) for pk, where, kind in LegalEntity.objects.values_list("pk", "jurisdiction", "lender_type")}
+    return categories_of(found, status, *ladders_of(loans, lenders, as_of))
 
 
 def standings_write(ids: np.ndarray, columns: dict[str, Any]) -> None:

@@ -1,18 +1,20 @@
-"""Where the close reads contracts and events: partitions of both as Arrow tables of one schema, whatever lies below.
+"""Where contracts and events are read in bulk: partitions of both as Arrow tables of one schema, whatever lies below.
 
 PostgreSQL hands over binary columns through ADBC, inside one snapshot. SQLite, and a PostgreSQL transaction that is open
-already, go through Django's own cursor. Only what was recorded by the cut-off is read, so a partition is the same whenever it
-is read again.
+already, go through Django's own cursor. A close reads the book as recorded by its cut-off, so that a partition is the same
+whenever it is read again; who asks for some loans gets all that is known of them.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 from django.db import connection
 
@@ -41,14 +43,16 @@ SELECT c.id, c.number, p.reference, c.entity_id, c.branch_id, c.manager_id, c.pr
   c.currency, c.channel, c.purpose, {disbursed_on}, c.principal_minor, c.annual_rate_ppm, c.instalments, {first_due_on},
   c.due_day, {maturity_on}, {overrides}
 FROM lending_contract c JOIN lending_party p ON p.id = c.borrower_id
-WHERE c.id > {first} AND c.id <= {last} AND c.disbursed_on <= '{as_of}' AND c.created_at <= '{cut_off}'
+WHERE {which}
 ORDER BY c.id
 """
 EVENTS_SQL = """
 SELECT contract_id, seq, kind, {effective_on}, {recorded_at}, amount_minor, {extra}
 FROM lending_loanevent
-WHERE contract_id > {first} AND contract_id <= {last} AND recorded_at <= '{cut_off}'
+WHERE {which}
 """
+KNOWN_CONTRACTS = "c.id > {first} AND c.id <= {last} AND c.disbursed_on <= '{as_of}' AND c.created_at <= '{cut_off}'"
+KNOWN_EVENTS = "contract_id > {first} AND contract_id <= {last} AND recorded_at <= '{cut_off}'"
 BOUND_SQL = "SELECT id FROM lending_contract WHERE id > {first} ORDER BY id LIMIT 1 OFFSET {skip}"
 LAST_SQL = "SELECT max(id) FROM lending_contract"
 
@@ -105,15 +109,30 @@ class Book:
         """Partitions in order of contract id; all of one snapshot on PostgreSQL."""
         with fetching() as fetch:
             plain = connection.vendor == "sqlite"
-            words = {"as_of": self.as_of.isoformat(), "cut_off": _instant(self.cut_off, plain), **expressions(plain)}
+            words, known = expressions(plain), {"as_of": self.as_of.isoformat(), "cut_off": _instant(self.cut_off, plain)}
             last = _scalar(fetch, LAST_SQL) or 0
             first = 0
             while first < last:
                 bound = _scalar(fetch, BOUND_SQL.format(first=first, skip=self.size - 1)) or last
-                said = words | {"first": str(first), "last": str(bound)}
-                contracts = fetch(CONTRACTS_SQL.format(**said), CONTRACTS)
-                yield Partition(contracts, fetch(EVENTS_SQL.format(**said), EVENTS))
+                said = known | {"first": str(first), "last": str(bound)}
+                yield _partition(fetch, words, KNOWN_CONTRACTS.format(**said), KNOWN_EVENTS.format(**said))
                 first = bound
+
+
+def partition_of(ids: np.ndarray) -> Partition:
+    """The loans with these ids (int64, each once; those that do not exist are left out), with every event of theirs."""
+    if connection.vendor == "postgresql":
+        listed = "= ANY('{" + ",".join(map(str, ids.tolist())) + "}'::bigint[])"
+    else:
+        listed = f"IN (SELECT value FROM json_each('{json.dumps(ids.tolist())}'))"
+    with fetching() as fetch:
+        words = expressions(connection.vendor == "sqlite")
+        return _partition(fetch, words, f"c.id {listed}", f"contract_id {listed}")
+
+
+def _partition(fetch: Any, words: Mapping[str, str], contracts: str, events: str) -> Partition:
+    found = fetch(CONTRACTS_SQL.format(which=contracts, **words), CONTRACTS)
+    return Partition(found, fetch(EVENTS_SQL.format(which=events, **words), EVENTS))
 
 
 def _scalar(fetch: Any, sql: str) -> int | None:
