@@ -48,11 +48,12 @@ def categories_of(standings: Standings, status: np.ndarray, of: np.ndarray, ladd
 def ladders_of(loans: Loans, lenders: Mapping[int, tuple[str, str]], on: int | np.ndarray) -> tuple[np.ndarray, list[Ladder]]:
     """Which ladder classes each loan on `on` (int day, one or one a loan), and the ladders: by its lender, and by its product
     where that names one. lenders: (jurisdiction, kind of lender) by legal entity."""
-    days, day_of = np.unique(np.broadcast_to(on, len(loans.ids)), return_inverse=True)
-    names = sorted({c.ladder for c in loans.conventions})
-    name_of = np.array([names.index(c.ladder) for c in loans.conventions], np.int64)
+    given = np.atleast_1d(np.asarray(on))
+    days, day_of = np.unique(given, return_inverse=True) if len(given) > 1 else (given, np.zeros(1, np.int64))
+    names = sorted({c.ladder for c in loans.conventions}) or [""]
+    name_of = np.array([names.index(c.ladder) for c in loans.conventions] or [0], np.int64)
     entities = numbers(loans.partition.contracts["entity_id"])
-    kinds = np.stack([entities, name_of[loans.convention] if len(name_of) else entities, day_of], axis=1)
-    found, of = np.unique(kinds, axis=0, return_inverse=True)
-    ladders = [ladder(*lenders[e], date_of(int(days[d])), names[n]) for e, n, d in found.tolist()]
-    return of.ravel(), ladders
+    kinds = (entities * len(names) + name_of[loans.convention]) * len(days) + day_of
+    found, of = np.unique(kinds, return_inverse=True)
+    parts = ((k // len(days) // len(names), k // len(days) % len(names), k % len(days)) for k in found.tolist())
+    return of, [ladder(*lenders[e], date_of(int(days[d])), names[n]) for e, n, d in parts]
