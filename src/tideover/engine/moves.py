@@ -22,10 +22,10 @@ from tideover.engine.terms import COMPONENT_COUNT, Component
 class Cause(IntEnum):
     """Why it changed.
 
-    DRAWN paid out, later tranches included · PAID money that came · USED held money that paid a claim later, less what was held
-    again · GIVEN a credit that is not money (goodwill) · WAIVED given up · CAPITALISED moved into principal · GUARANTEED paid by a
-    guarantor · REPLACED given up for a judgment, less what it adjudged · BACK owed again after money was taken back · REFUNDED held
-    money that went back · SUBROGATED paid by the borrower to the guarantor.
+    DRAWN paid out, later tranches included · PAID money that came · USED held money that paid a claim later, less what was
+    held again · GIVEN a credit that is not money (goodwill) · WAIVED given up · CAPITALISED moved into principal · GUARANTEED
+    paid by a guarantor · REPLACED given up for a judgment, less what it adjudged · BACK owed again after money was taken back ·
+    REFUNDED held money that went back · SUBROGATED paid by the borrower to the guarantor.
     """
 
     DRAWN = 0
