@@ -23,6 +23,7 @@ import pyarrow.dataset as ds
 from django.conf import settings
 from tqdm import tqdm
 
+from tideover.accounting.posting import books_post
 from tideover.core.business_time import micros, now
 from tideover.core.problems import refuse
 from tideover.daily import screens, steps
@@ -158,6 +159,11 @@ def _screens(day: Day) -> None:
     screens.refresh(read_tape(run, "loans", screens.TAPE_COLUMNS), lambda: renew(run))
 
 
+def _books(day: Day) -> None:
+    run = day.claimed
+    books_post(day.as_of, cut_off=run.cut_off, said=lambda loans: renew(run))
+
+
 HOUSE = (
     Step("resets", frozenset(), frozenset({"journal"}), _resets),
     Step("cut_off", frozenset({"journal"}), frozenset({"cut_off"}), _cut_off),
@@ -166,6 +172,7 @@ HOUSE = (
     Step("people", columns("loans.*"), columns("people.*", "facilities.*"), _people),
     Step("manifest", columns(*(f"{table}.*" for table in TABLES)), frozenset({"manifest"}), _manifest),
     Step("screens", frozenset({"manifest"}), frozenset({"screens"}), _screens),
+    Step("books", frozenset({"manifest"}), frozenset({"books"}), _books),
 )
 
 

@@ -18,6 +18,11 @@ APPEND_ONLY = {
         "idempotency_key = NEW.idempotency_key",
     ),
     "core_actionlog": ("id = NEW.id",),
+    "accounting_entry": (
+        "id = NEW.id",
+        "(entity_id = NEW.entity_id AND period = NEW.period AND voucher = NEW.voucher AND line = NEW.line)",
+    ),
+    "accounting_periodclose": ("id = NEW.id", "(entity_id = NEW.entity_id AND period = NEW.period)"),
     "core_approvalstep": (
         "id = NEW.id",
         "(approval_id = NEW.approval_id AND step = NEW.step)",

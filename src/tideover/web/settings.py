@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "csp",
     "tideover.core",
     "tideover.lending",
+    "tideover.accounting",
     "tideover.daily",
     "tideover.web",
 ]

@@ -1,0 +1,15 @@
+"""The accounting app: triggers after every migrate, the approval of closing a period, panels on other pages."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class AccountingConfig(AppConfig):
+    name = "tideover.accounting"
+    label = "accounting"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from tideover.accounting.triggers import install
+
+        post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="open-period")
