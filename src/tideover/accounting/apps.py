@@ -10,6 +10,9 @@ class AccountingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from tideover.accounting.services import kinds_register
         from tideover.accounting.triggers import install
+
+        kinds_register()
 
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="open-period")

@@ -31,18 +31,20 @@ def _read(pk: int, text: str) -> Chart:
     return chart_read(text, f"chart {pk}")
 
 
+def charts_of(entity: int) -> list[Chart]:
+    """The charts of an entity, oldest first: the built-in one, then its own."""
+    own = StoredChart.objects.filter(entity_id=entity).order_by("valid_from").values_list("pk", "source_yaml")
+    return [built_in(), *(_read(pk, text) for pk, text in own)]
+
+
 def chart_on(entity: int, on: date) -> Chart:
     """The chart of an entity on a booking day: its own newest one, else the built-in."""
-    row = StoredChart.objects.filter(entity_id=entity, valid_from__lte=on).order_by("-valid_from").first()
-    return built_in() if row is None else _read(row.pk, row.source_yaml)
+    return [c for c in charts_of(entity) if c.valid_from <= on][-1]
 
 
 def accounts_known(entity: int) -> dict[str, Account]:
     """Every account of every chart that the entity ever had; the newest meaning of a code."""
-    out = dict(built_in().accounts)
-    for row in StoredChart.objects.filter(entity_id=entity).order_by("valid_from"):
-        out |= _read(row.pk, row.source_yaml).accounts
-    return out
+    return {code: a for chart in charts_of(entity) for code, a in chart.accounts.items()}
 
 
 def chart_load(entity: LegalEntity, text: str, source: str, *, actor: str) -> StoredChart:

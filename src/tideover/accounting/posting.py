@@ -17,14 +17,13 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Min, Q, Sum
 
-from tideover.accounting.charts import chart_on
+from tideover.accounting.booking import book
 from tideover.accounting.lease import books_lock, claim, owner_new, renew, running
-from tideover.accounting.models import BookRun, Entry, LoanPosition, PeriodClose, ReceiptPosition, RunPart, Turnover
+from tideover.accounting.models import BookRun, LoanPosition, PeriodClose, ReceiptPosition, RunPart
 from tideover.accounting.moving import ADJUSTING, REGULAR, Line, Places, moved, summed
 from tideover.accounting.rules.positions import SUSPENSE
 from tideover.accounting.valuation import Part, part_of
 from tideover.core.business_time import micros, now
-from tideover.core.problems import refuse
 from tideover.core.sql import rows_insert
 from tideover.lending.columns import Conventions, Loans, columns_of, numbers
 from tideover.lending.models import Contract, LegalEntity, LoanParty, Receipt
@@ -79,7 +78,7 @@ def books_post(
     run = claim(begin, through, cut_off, owner_new())
     try:
         _parts(run, said)
-        _book(run)
+        _entries(run)
         _finish(run)
     finally:
         BookRun.objects.filter(pk=run.pk, owner=run.owner).update(lease_until=None)
@@ -114,7 +113,7 @@ def _parts(run: BookRun, said: Callable[[int], None]) -> None:
     entities, shared = entities_booked(), Conventions.of_book()
     for partition in Book(run.last_day, run.cut_off, PART, after=run.done_to).partitions():
         last = int(numbers(partition.contracts["id"])[-1]) if len(partition.contracts) else run.done_to
-        part, places = _part(partition, shared, entities, run)
+        part, places = booked_part(partition, shared, entities, run)
         stored = {p.pk: p for p in LoanPosition.objects.filter(pk__in=part.loans.ids.tolist())} if len(part.loans.ids) else {}
         found = moved(part, places, run, stored)
         with transaction.atomic():
@@ -128,7 +127,8 @@ def _parts(run: BookRun, said: Callable[[int], None]) -> None:
         said(len(part.loans.ids))
 
 
-def _part(partition: Partition, shared: Conventions, entities: dict[int, LegalEntity], run: BookRun) -> tuple[Part, Places]:
+def booked_part(partition: Partition, shared: Conventions, entities: dict[int, LegalEntity], run: BookRun) -> tuple[Part, Places]:
+    """The loans of a partition whose entities these books keep, ready to be valued, and where they are booked."""
     keep = np.isin(numbers(partition.contracts["entity_id"]), np.array(list(entities), np.int64))
     if not keep.all():
         partition = Partition(partition.contracts.filter(keep), partition.events)
@@ -156,7 +156,7 @@ def places_of(partition: Partition) -> Places:
 
 
 def _shares(ids: np.ndarray, on: date, cut_off: datetime) -> np.ndarray:
-    """The co-lenders' share of each loan (ppm), known by the cut-off and in force on the day; it holds for the loan's whole life."""
+    """The co-lenders' share of each loan (ppm), known by the cut-off and in force on the day; it holds for its whole life."""
     out = np.zeros(len(ids), np.int64)
     rows = LoanParty.objects.filter(role="co_lender", share_ppm__gt=0, valid_from__lte=on)
     rows = rows.filter(Q(valid_to=None) | Q(valid_to__gt=on), Q(recorded_at=None) | Q(recorded_at__lte=cut_off))
@@ -203,7 +203,7 @@ def _suspense(run: BookRun) -> None:
 # --- the entries -------------------------------------------------------------------------------------------------------
 
 
-def _book(run: BookRun) -> None:
+def _entries(run: BookRun) -> None:
     """Entries of every day of the run that is not booked yet, in order, a few thousand a transaction."""
     by_day: dict[date, list[tuple[Any, ...]]] = defaultdict(list)
     for key, amount in sorted(summed(line for p in run.parts.order_by("pk") for line in p.lines).items()):
@@ -213,9 +213,7 @@ def _book(run: BookRun) -> None:
         with transaction.atomic():
             books_lock()
             renew(run)
-            made = 0
-            for on in group:
-                made += _book_day(run, on, by_day[on])
+            made = book({on: by_day[on] for on in group}, run.pk)
             run.posted_to, run.entries = group[-1], run.entries + made
             run.save(update_fields=["posted_to", "entries"])
 
@@ -231,93 +229,6 @@ def _groups(days: list[date], by_day: dict[date, list[Any]]) -> Iterator[list[da
         size += len(by_day[on])
     if group:
         yield group
-
-
-def _book_day(run: BookRun, on: date, lines: list[tuple[Any, ...]]) -> int:
-    """Number and write the entries of one day, by voucher: one for each entity, branch, kind, day of effect and loan."""
-    period, number = on.replace(day=1), dict[int, int]()
-    charts = {entity: chart_on(entity, on) for entity in {line[2] for line in lines}}
-    lines = [*_moves_of_charts(on, charts), *lines]
-    if any(PeriodClose.objects.filter(entity_id=e, period__gte=period).exists() for e in charts):
-        raise refuse("period_closed", f"the period of {on} is closed")
-    entries: list[Entry] = []
-    last: tuple[Any, ...] = ()
-    at = 0
-    for effective, kind, entity, branch, product, currency, contract, position, turned, amount in sorted(lines, key=_by_voucher):
-        voucher = (entity, branch, kind, effective, contract)
-        if voucher != last:
-            number[entity] = (number[entity] if entity in number else _last_number(entity, period)) + 1
-            last, at = voucher, 0
-        at += 1
-        # A change of charts names its two accounts itself.
-        debit, credit = position if isinstance(position, tuple) else charts[entity].entries[position]
-        entries.append(
-            Entry(
-                entity_id=entity, period=period, voucher=number[entity], line=at, booked_on=on,
-                effective_on=date.fromisoformat(effective), kind=kind, branch_id=branch or None, product_id=product or None,
-                contract_id=contract or None, currency=currency, position="" if isinstance(position, tuple) else position,
-                turned=turned, debit=credit if turned else debit, credit=debit if turned else credit, amount_minor=amount, run=run,
-            )
-        )  # fmt: skip
-    rows_insert(Entry, entries)
-    _turnovers(on, entries)
-    return len(entries)
-
-
-def _by_voucher(line: tuple[Any, ...]) -> tuple[Any, ...]:
-    effective, kind, entity, branch, product, _currency, contract, position, turned, _amount = line
-    return entity, branch, kind, effective, contract, product, str(position), turned
-
-
-def _last_number(entity: int, period: date) -> int:
-    row = Entry.objects.filter(entity_id=entity, period=period).order_by("-voucher").values_list("voucher", flat=True).first()
-    return row or 0
-
-
-def _turnovers(on: date, entries: list[Entry]) -> None:
-    """Add the entries to the day's sums by account."""
-    sums: dict[tuple[int, str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for e in entries:
-        sums[e.entity_id, e.currency, e.debit][0] += e.amount_minor
-        sums[e.entity_id, e.currency, e.credit][1] += e.amount_minor
-    there = {(t.entity_id, t.currency, t.account): t for t in Turnover.objects.filter(booked_on=on)}
-    new = []
-    for (entity, currency, account), (debit, credit) in sorted(sums.items()):
-        row = there.get((entity, currency, account))
-        if row is None:
-            new.append(
-                Turnover(
-                    entity_id=entity, booked_on=on, currency=currency, account=account, debit_minor=debit, credit_minor=credit
-                )
-            )
-        else:
-            row.debit_minor, row.credit_minor = row.debit_minor + debit, row.credit_minor + credit
-            row.save(update_fields=["debit_minor", "credit_minor"])
-    rows_insert(Turnover, new)
-
-
-def _moves_of_charts(on: date, charts: dict[int, Any]) -> list[tuple[Any, ...]]:
-    """Where an entity's chart is another than that of its last booked day: every balance moves to its new account."""
-    out: list[tuple[Any, ...]] = []
-    for entity, chart in charts.items():
-        last = Entry.objects.filter(entity_id=entity, booked_on__lt=on).order_by("-booked_on").first()
-        if last is None or (old := chart_on(entity, last.booked_on)) is chart:
-            continue
-        by_place = ("branch", "product", "currency", "position", "turned")
-        rows = (
-            Entry.objects.filter(entity_id=entity).exclude(position="").values_list(*by_place).annotate(total=Sum("amount_minor"))
-        )
-        nets: dict[tuple[Any, ...], int] = defaultdict(int)
-        for branch, product, currency, position, turned, total in rows:
-            nets[branch or 0, product or 0, currency, position] += -total if turned else total
-        for (branch, product, currency, position), net in sorted(nets.items()):
-            was, now_ = old.entries[position], chart.entries[position]
-            for side in (0, 1):
-                if not net or was[side] == now_[side]:
-                    continue
-                pair = (now_[side], was[side]) if side == 0 else (was[side], now_[side])
-                out.append((on.isoformat(), "chart", entity, branch, product, currency, 0, pair, net < 0, abs(net)))
-    return out
 
 
 def _finish(run: BookRun) -> None:

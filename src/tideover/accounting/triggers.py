@@ -6,7 +6,10 @@ from django.db import connections
 
 TABLE, CLOSED, NAME = "accounting_entry", "accounting_periodclose", "accounting_entry_open_period"
 CONDITION = f"SELECT 1 FROM {CLOSED} c WHERE c.entity_id = NEW.entity_id AND c.period >= NEW.period"
-SQLITE = f"CREATE TRIGGER {NAME} BEFORE INSERT ON {TABLE} WHEN EXISTS ({CONDITION}) BEGIN SELECT RAISE(ABORT, 'the period is closed'); END"
+SQLITE = (
+    f"CREATE TRIGGER {NAME} BEFORE INSERT ON {TABLE} WHEN EXISTS ({CONDITION}) "
+    "BEGIN SELECT RAISE(ABORT, 'the period is closed'); END"
+)
 BODY = f" BEGIN IF EXISTS ({CONDITION}) THEN RAISE EXCEPTION 'the period is closed'; END IF; RETURN NEW; END "
 FUNCTION = "tideover_open_period"
 

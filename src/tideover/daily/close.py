@@ -23,6 +23,7 @@ import pyarrow.dataset as ds
 from django.conf import settings
 from tqdm import tqdm
 
+from tideover.accounting import breaks
 from tideover.accounting.posting import books_post
 from tideover.core.business_time import micros, now
 from tideover.core.problems import refuse
@@ -161,7 +162,8 @@ def _screens(day: Day) -> None:
 
 def _books(day: Day) -> None:
     run = day.claimed
-    books_post(day.as_of, cut_off=run.cut_off, said=lambda loans: renew(run))
+    if books_post(day.as_of, cut_off=run.cut_off, said=lambda loans: renew(run)) is not None:
+        breaks.note(read_tape(run, "loans", breaks.TAPE_COLUMNS), day.as_of)
 
 
 HOUSE = (

@@ -83,7 +83,7 @@ def share_of(amount: np.ndarray, share_ppm: np.ndarray) -> np.ndarray:
 
 
 def got(moves: np.ndarray, component: Component) -> np.ndarray:
-    """What of a claim was settled in a way that makes it income: paid, paid from hold, guaranteed, capitalised; less taken back."""
+    """What of a claim was settled so that it is income: paid, paid from hold, guaranteed, capitalised; less taken back."""
     taken: np.ndarray = -moves[:, Cause.BACK, component]
     for cause in (Cause.PAID, Cause.USED, Cause.GUARANTEED, Cause.CAPITALISED):
         taken = taken + moves[:, cause, component]
@@ -210,7 +210,7 @@ def _off_balance(f: Facts, out: np.ndarray) -> None:
 
 def principal_on_books(amounts: np.ndarray) -> np.ndarray:
     """Principal on the balance sheet (int64[n]) by the positions of n loans."""
-    plus = ("disbursed", "principal.back", "principal.refund_owed", "principal.recovered")
+    plus: tuple[str, ...] = ("disbursed", "principal.back", "principal.refund_owed", "principal.recovered")
     plus += tuple(f"{NAMES[c]}.capitalised" for c in Component if c != PRINCIPAL)
     less = ("paid", "from_held", "guaranteed", "waived", "replaced", "written_off")
     found = sum(amounts[:, PLACE[n]] for n in plus) - sum(amounts[:, PLACE[f"principal.{n}"]] for n in less)
