@@ -88,3 +88,23 @@ def test_interest_since_is_the_settlement_day_of_the_oldest_interest_unpaid(loan
     assert reference.replay(loan, [], rows[1].due_on).interest_since == rows[0].due_on
     paid = Event(1, rows[1].due_on, EventKind.PAYMENT, amount_minor=rows[0].total_minor + 500)
     assert reference.replay(loan, [paid], rows[1].due_on).interest_since == rows[1].due_on
+
+
+def test_a_loan_lived_through_its_days_once_stands_as_it_is_replayed_to_each() -> None:
+    compared = 0
+    for seed, terms, events, as_of in loans()[:150]:
+        days = sorted(
+            {*range(terms.disbursed_on, as_of, 23), *(e.on for e in events if terms.disbursed_on <= e.on <= as_of), as_of}
+        )
+        lived = reference.replay_days(terms, events, days)
+        for on in days:
+            try:
+                expected = reference.replay(terms, events, on)
+            except EventRejected:
+                with pytest.raises(EventRejected):
+                    next(lived)
+                break
+            expected.rows, expected.trace = [], []
+            assert next(lived) == expected, (seed, on)
+            compared += 1
+    assert compared > 1500

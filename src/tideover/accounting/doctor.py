@@ -1,4 +1,4 @@
-"""What must always be true of the books: nothing changed, every day in balance, numbers without gaps, sub-ledger = ledger = replay."""
+"""What must always be true of the books: each day in balance, numbers without gaps, sub-ledger = ledger, sub-ledger = replay."""
 
 from __future__ import annotations
 

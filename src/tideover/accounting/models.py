@@ -30,8 +30,8 @@ class Chart(models.Model):
 class BookRun(models.Model):
     """One run of posting: the booking days first_day..last_day (first_day after last_day: news of last_day alone), from what
     was recorded by `cut_off`. Killed and run again it goes on: `done_to` is the last contract of a finished part, `posted_to`
-    the last day whose entries stand. skipped: how many loans could not be valued, and the numbers of the first. compared: how many loans
-    were compared with the day's tape (null: none was), with the breaks found and the totals of both by component."""
+    the last day whose entries stand. skipped: how many loans could not be valued, and the numbers of the first. compared: how
+    many loans were compared with the day's tape (null: none was), with the breaks found and both totals by component."""
 
     first_day = models.DateField()
     last_day = models.DateField(db_index=True)

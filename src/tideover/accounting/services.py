@@ -30,7 +30,7 @@ COLUMNS = (
 def period_problems(entity: LegalEntity, period: date) -> list[Problem]:
     """Why a month cannot be closed now; empty when it can."""
     out = []
-    first, last = days_posted()
+    _first, last = days_posted()
     end = last_of(period)
     if period.day != 1:
         out.append(Problem("bad_period", "a period is a month: give its first day", "period"))

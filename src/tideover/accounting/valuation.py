@@ -13,7 +13,8 @@ from tideover.accounting.rules import positions as P
 from tideover.accounting.rules.accrual import Looks, NonAccrual, nonaccrual_since
 from tideover.accounting.rules.tax import limit_day, tax_in, taxable
 from tideover.engine import reference
-from tideover.engine.batch import STATUS_OK, Standings, replay_many
+from tideover.engine.batch import STATUS_OK, STATUS_REJECTED, Standings, replay_many, standing_into
+from tideover.engine.columns import STANDING
 from tideover.engine.events import EventKind, EventRejected
 from tideover.engine.reference import effective
 from tideover.engine.terms import Component, date_of
@@ -70,8 +71,44 @@ def part_of(
 
 
 def _standings(part: Part, loan: np.ndarray, days: np.ndarray, moves: bool = True) -> Standings:
-    terms, events = subset(part.loans, loan)
-    return replay_many(terms, events, days, part.known_us, threads=THREADS if len(loan) > 4096 else 1, moves=moves)
+    gap = part.loans.terms.conventions["gap"][part.loans.terms.loans["convention"]] != 0
+    one_by_one = np.flatnonzero(gap[loan])
+    if not len(one_by_one):
+        terms, events = subset(part.loans, loan)
+        return replay_many(terms, events, days, part.known_us, threads=THREADS if len(loan) > 4096 else 1, moves=moves)
+    rest = np.flatnonzero(~gap[loan])
+    found = _standings(part, loan[rest], days[rest], moves)
+    table = np.zeros(len(loan), STANDING).view(np.recarray)
+    moved = np.zeros((len(loan), *found.moves.shape[1:]), np.int64)
+    table[rest] = found.table
+    if moves:
+        moved[rest] = found.moves
+    for first, end in _spans(loan[one_by_one]):
+        _lived(part, loan, days, one_by_one[first:end], (table, moved, found.classes))
+    return Standings(table, found.classes, len(one_by_one), moved)
+
+
+def _spans(loan: np.ndarray) -> list[tuple[int, int]]:
+    """Where each loan's pairs begin and end."""
+    heads = np.flatnonzero(np.concatenate([[True], loan[1:] != loan[:-1]]))
+    return list(zip(heads.tolist(), [*heads[1:].tolist(), len(loan)], strict=True))
+
+
+def _lived(part: Part, loan: np.ndarray, days: np.ndarray, at: np.ndarray, into: Any) -> None:
+    """One loan that only the reference replays, lived through its days once; `at`: its pairs."""
+    table, moved, classes = into
+    i = int(loan[at[0]])
+    order = at[np.argsort(days[at], kind="stable")]
+    events = part.loans.events.at(i)
+    lived = reference.replay_days(part.loans.terms.at(i), events, days[order].tolist(), part.known_us)
+    for n, m in enumerate(order.tolist()):
+        try:
+            s = next(lived)
+        except (EventRejected, ValueError):
+            table["status"][order[n:]] = STATUS_REJECTED
+            return
+        standing_into(table[m], s, classes)
+        moved[m] = s.moves
 
 
 def since_on(part: Part, loan: np.ndarray, on: int) -> np.ndarray:

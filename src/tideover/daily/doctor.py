@@ -5,6 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tideover.accounting import breaks
+from tideover.accounting.models import BookRun
 from tideover.core.business_time import micros
 from tideover.core.doctor import Check
 from tideover.daily.close import read_tape, replay_book
@@ -25,7 +27,21 @@ def checks() -> list[Check]:
     run = runs_closed().last()
     if run is None:
         return [Check("tape", True, "no day is closed yet"), Check("tape = replay", True, "no day is closed yet")]
-    return [_committed(run), _replayed(run)]
+    return [_committed(run), _replayed(run), _books(run)]
+
+
+def _books(run: CloseRun) -> Check:
+    """The sub-ledger of the books against the tape; only while both stand on the same day and know the same."""
+    name, posted = "sub-ledger = tape", BookRun.objects.filter(state="done").order_by("-last_day", "-pk").first()
+    if posted is None:
+        return Check(name, True, "no day is posted yet")
+    if (posted.last_day, posted.cut_off) != (run.as_of, run.cut_off):
+        return Check(name, True, f"the books stand on {posted.last_day}, the tape on {run.as_of} or its knowledge: not compared")
+    try:
+        found = breaks.compare(read_tape(run, "loans", breaks.TAPE_COLUMNS))
+    except (OSError, pa.ArrowException) as error:
+        return Check(name, False, f"{run.as_of}: {error}")
+    return Check(name, not found.breaks, f"{run.as_of}: {breaks.totals_line(found)}")
 
 
 def _committed(run: CloseRun) -> Check:

@@ -118,6 +118,12 @@ def _by_reference(
     except EventRejected as rejected:
         out["status"], out["status_seq"] = STATUS_REJECTED, rejected.seq
         return []
+    standing_into(out, s, classes)
+    return s.moves
+
+
+def standing_into(out: Any, s: Standing, classes: list[str]) -> None:
+    """Write a standing into a record of STANDING; a class that is new is added to `classes`."""
     out["status"] = STATUS_OK
     for name in MINOR:
         out[name] = getattr(s, f"{name}_minor")
@@ -129,7 +135,6 @@ def _by_reference(
     if s.class_min not in classes:
         classes.append(s.class_min)
     out["class_code"] = classes.index(s.class_min)
-    return s.moves
 
 
 def standing_of(record: Any, as_of: int, classes: list[str]) -> Standing:

@@ -7,7 +7,7 @@ So a payment on a due date pays that row, and `as_of` D means after D's events w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -89,9 +89,11 @@ class Replay(State):
         if self.terms.row_terms is not None:
             reference_rows.rows_start(self)
             events = reference_rows.shape_first(self, events)
-        pending = sorted(events, key=lambda e: (e.on, e.seq))
+        self.live(sorted(events, key=lambda e: (e.on, e.seq)), self.terms.disbursed_on, as_of)
+
+    def live(self, pending: list[Event], today: int, as_of: int) -> None:
+        """Live from the end of `today` (its beginning, when the loan begins) to the end of `as_of`; pending: events in order."""
         at = 0
-        today = self.terms.disbursed_on
         while True:
             self._fall_due(today)
             while at < len(pending) and pending[at].on <= today:
@@ -1077,6 +1079,33 @@ def replay(terms: Terms, events: list[Event], as_of: int, known_at: int | None =
     standing.trace, standing.moves = state.trace, state.moves
     add_lines(standing.moves, state.trace, {e.seq: e.kind for e in counted})
     return standing
+
+
+def replay_days(terms: Terms, events: list[Event], days: Iterable[int], known_at: int | None = None) -> Iterator[Standing]:
+    """The standing (without rows and trace) on each of some rising days, as `replay` gives it; the loan is lived through once.
+
+    Raises ValueError for impossible terms, EventRejected for an event that cannot apply, when its day has come.
+    """
+    terms.checked()
+    counted = sorted(effective(events, known_at), key=lambda e: (e.on, e.seq))
+    if terms.row_terms is not None:  # such a plan depends on all its events from the beginning
+        for on in days:
+            standing = replay(terms, counted, on)
+            standing.rows, standing.trace = [], []
+            yield standing
+        return
+    state, kinds, today, at = Replay(terms, counted), {e.seq: e.kind for e in counted}, terms.disbursed_on, 0
+    for on in days:
+        first = at
+        while at < len(counted) and counted[at].on <= on:
+            at += 1
+        state.live(counted[first:at], today, on)
+        today, standing = on, state.standing(on)
+        rows = [r.open(Component.PRINCIPAL) + r.open(Component.INTEREST) for r in state.rows]
+        standing.row_count, standing.row_outstanding_minor = len(rows), sum(rows)
+        standing.moves = [list(row) for row in state.moves]
+        add_lines(standing.moves, state.trace, kinds)
+        yield standing
 
 
 def schedule(terms: Terms) -> list[Row]:
