@@ -64,6 +64,13 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "my-receipts": frozenset({Role.BORROWER}),
     "my-help": frozenset({Role.BORROWER}),
     "action-log": frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER}),
+    "approvals": STAFF,
+    "approval": STAFF,
+    "authority": STAFF,
+    **{
+        f"api:{act}": STAFF for act in ("approvals-list", "approval-get", "approval-decide", "approval-withdraw", "authority-get")
+    },
+    "api:authority-ask": frozenset({Role.RISK}),
     "api:loans-list": READS_LOANS,
     "api:loan-get": READS_LOANS,
     "api:loan-schedule": READS_LOANS,

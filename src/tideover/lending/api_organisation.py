@@ -12,8 +12,8 @@ from pydantic import Field
 
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date
-from tideover.core.problems import NotFound, Problem
-from tideover.core.rest import Code, Cursor, Day, Forbidden, Limit, Strict, one_of, page_of, route
+from tideover.core.problems import Forbidden, NotFound, Problem
+from tideover.core.rest import Code, Cursor, Day, Limit, Strict, one_of, page_of, route
 from tideover.lending import services_organisation as services
 from tideover.lending.models import Branch, Product, Staff, Team
 from tideover.lending.products import product_load
