@@ -10,6 +10,7 @@ from tideover.core.access import can
 
 RAIL = (
     ("home", "My desk", "house"),
+    ("work", "Queue", "inbox"),
     ("approvals", "Approvals", "check-check"),
     ("book", "The book", "book-open"),
     ("loan-list", "Loans", "list"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from tideover.web import api_docs, approvals, book, day, home, views
+from tideover.web import api_docs, approvals, book, day, home, views, work
 from tideover.web.api import api
 
 urlpatterns = [
@@ -20,6 +20,9 @@ urlpatterns = [
     path("book/trend", book.trend, name="book-trend"),
     path("book/loans", book.loans, name="book-loans"),
     path("day", day.page, name="day"),
+    path("work", work.page, name="work"),
+    path("work/next", work.start, name="work-start"),
+    path("work/<str:reference>", work.item, name="work-item"),
     path("approvals", approvals.page, name="approvals"),
     path("approvals/<str:reference>", approvals.one, name="approval"),
     path("authority", approvals.authority, name="authority"),
