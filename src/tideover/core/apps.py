@@ -9,6 +9,7 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from tideover.core import authority_publish
+        from tideover.core import authority_publish, experiments
 
         authority_publish.kind_register()
+        experiments.kinds_register()

@@ -18,6 +18,7 @@ APPEND_ONLY = {
         "idempotency_key = NEW.idempotency_key",
     ),
     "core_actionlog": ("id = NEW.id",),
+    "core_exposure": ("id = NEW.id", "(experiment_id = NEW.experiment_id AND reference = NEW.reference)"),
     "core_approvalstep": (
         "id = NEW.id",
         "(approval_id = NEW.approval_id AND step = NEW.step)",

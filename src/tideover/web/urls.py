@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from tideover.web import api_docs, approvals, book, day, home, views, work
+from tideover.web import api_docs, approvals, book, day, experiments, home, views, work
 from tideover.web.api import api
 
 urlpatterns = [
@@ -25,6 +25,8 @@ urlpatterns = [
     path("work/<str:reference>", work.item, name="work-item"),
     path("approvals", approvals.page, name="approvals"),
     path("approvals/<str:reference>", approvals.one, name="approval"),
+    path("experiments", experiments.page, name="experiments"),
+    path("experiments/<str:code>/<int:version>", experiments.one, name="experiment"),
     path("authority", approvals.authority, name="authority"),
     path("api/docs", api_docs.page, name="api-docs"),
     path("api/v1/", api.urls),
