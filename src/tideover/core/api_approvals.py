@@ -94,6 +94,20 @@ class AuthorityIn(Strict):
     reason: str = Field(min_length=1, max_length=1000)
 
 
+class WaitingOut(Schema):
+    """What waits for a second person: nothing is done yet. `steps`: for each step the roles of which one person decides."""
+
+    approval: str
+    state: str
+    steps: list[list[str]]
+    until: datetime
+
+
+def waiting_out(a: Approval) -> dict[str, Any]:
+    """The answer (202) of an act that waits for a decision."""
+    return {"approval": a.reference, "state": a.state, "steps": a.steps_needed, "until": a.expires_at}
+
+
 def approval_out(a: Approval) -> dict[str, Any]:
     """An approval as REST shows it."""
     names = (

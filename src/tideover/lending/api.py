@@ -11,6 +11,7 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from tideover.core.action_log import log
+from tideover.core.api_approvals import WaitingOut, waiting_out
 from tideover.core.business_time import business_date
 from tideover.core.models import Approval
 from tideover.core.problems import NotFound, Problem, Refused, refuse
@@ -149,15 +150,6 @@ class EventPage(Schema):
 class EventDone(Schema):
     event: EventOut
     standing: StandingOut
-
-
-class WaitingOut(Schema):
-    """What waits for a second person: nothing is recorded yet. `steps`: for each step the roles of which one person decides."""
-
-    approval: str
-    state: str
-    steps: list[list[str]]
-    until: datetime
 
 
 class LoanLine(Schema):
@@ -442,7 +434,7 @@ def loan_event_create(request: HttpRequest, number: str, body: EventIn, key: Key
         idempotency_key=key, actor=request.user, reason=body.reason or body.kind,
     )  # fmt: skip
     if isinstance(event, Approval):
-        return 202, {"approval": event.reference, "state": event.state, "steps": event.steps_needed, "until": event.expires_at}
+        return 202, waiting_out(event)
     on = max(business_date(), contract.disbursed_on)
     return {"event": event_out(event), "standing": standing_out(loan_standing(contract, on))}
 

@@ -11,7 +11,7 @@ class LendingConfig(AppConfig):
 
     def ready(self) -> None:
         from tideover.core import panels, reach
-        from tideover.lending import approvals, work_sources
+        from tideover.lending import approvals, publishing, work_sources
         from tideover.lending.panels import EXCEPTIONS, home_row
         from tideover.lending.selectors import reach_of
         from tideover.lending.triggers import install
@@ -22,3 +22,4 @@ class LendingConfig(AppConfig):
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="append-only")
         approvals.kind_register()
         work_sources.kinds_register()
+        publishing.kinds_register()

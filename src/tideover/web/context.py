@@ -15,6 +15,7 @@ RAIL = (
     ("book", "The book", "book-open"),
     ("loan-list", "Loans", "list"),
     ("day", "The day", "calendar-days"),
+    ("products", "Products", "package"),
     ("experiments", "Experiments", "split"),
     ("action-log", "Action log", "shield-check"),
     ("settings", "Settings", "settings"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -48,7 +48,7 @@ def _arms_read(text: str) -> list[tuple[str, int]]:
         code, _space, share = part.strip().rpartition(" ")
         try:
             out.append((code.strip(), int(Decimal(share) * 10_000)))
-        except (InvalidOperation, ValueError, OverflowError):
+        except (ArithmeticError, ValueError):
             return []
     return out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from tideover.web import api_docs, approvals, book, day, experiments, home, views, work
+from tideover.web import api_docs, approvals, book, day, experiments, home, products, views, work
 from tideover.web.api import api
 
 urlpatterns = [
@@ -27,6 +27,10 @@ urlpatterns = [
     path("approvals/<str:reference>", approvals.one, name="approval"),
     path("experiments", experiments.page, name="experiments"),
     path("experiments/<str:code>/<int:version>", experiments.one, name="experiment"),
+    path("products", products.page, name="products"),
+    path("products/new", products.new, name="product-new"),
+    path("products/<str:code>", products.one, name="product"),
+    path("rates", products.rates_page, name="rates"),
     path("authority", approvals.authority, name="authority"),
     path("api/docs", api_docs.page, name="api-docs"),
     path("api/v1/", api.urls),
