@@ -25,6 +25,8 @@ REVEALS = MEETS_PEOPLE - {Role.BRANCH_HEAD} | {Role.LEGAL}
 LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role.TEAM_LEAD, Role.LEGAL})
 READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
 
+READS_EXPERIMENTS = frozenset({Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.ENGINEER})
+
 _MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
 _MONEY_KINDS = ("merchant_refund", "payout_refund", "down_payment", "charge_credit")
 _CORRECTS = ("reversal", "adjustment")
@@ -64,6 +66,22 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "my-receipts": frozenset({Role.BORROWER}),
     "my-help": frozenset({Role.BORROWER}),
     "action-log": frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER}),
+    **dict.fromkeys(("work", "work-start", "work-item"), STAFF),
+    **{f"api:work-{act}": STAFF for act in ("list", "next", "get", "claim", "release", "snooze", "give", "done")},
+    **dict.fromkeys(("experiments", "experiment", "api:experiments-list", "api:experiment-get"), READS_EXPERIMENTS),
+    "api:experiment-start": frozenset({Role.RISK}),
+    "api:experiment-stop": frozenset({Role.RISK}),
+    "api:experiment-stop-now": frozenset({Role.COMPLIANCE}),
+    **dict.fromkeys(("products", "product"), STAFF),
+    "product-new": frozenset({Role.RISK}),
+    "rates": READS_LOANS,
+    "approvals": STAFF,
+    "approval": STAFF,
+    "authority": STAFF,
+    **{
+        f"api:{act}": STAFF for act in ("approvals-list", "approval-get", "approval-decide", "approval-withdraw", "authority-get")
+    },
+    "api:authority-ask": frozenset({Role.RISK}),
     "api:loans-list": READS_LOANS,
     "api:loan-get": READS_LOANS,
     "api:loan-schedule": READS_LOANS,

@@ -11,6 +11,7 @@ class LendingConfig(AppConfig):
 
     def ready(self) -> None:
         from tideover.core import panels, reach
+        from tideover.lending import approvals, publishing, work_sources
         from tideover.lending.panels import EXCEPTIONS, home_row
         from tideover.lending.selectors import reach_of
         from tideover.lending.triggers import install
@@ -19,3 +20,6 @@ class LendingConfig(AppConfig):
         for name in EXCEPTIONS:
             panels.register("home.rows", panels.Panel(name, "", home_row(name), ""))
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="append-only")
+        approvals.kind_register()
+        work_sources.kinds_register()
+        publishing.kinds_register()

@@ -1,8 +1,17 @@
-"""The word for a code (bucket, state, class, component, event, role …): one place, both languages."""
+"""The word for a code (bucket, state, class, component, event, role …) and for an amount: one place, both languages."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.utils.translation import gettext as _
+
+
+def money(minor: int | None) -> str:
+    """¥1,273.63 of 127363; a dash for none."""
+    if minor is None:
+        return "–"
+    return f"{'−' if minor < 0 else ''}¥{Decimal(abs(int(minor))) / 100:,.2f}"
 
 
 def word(code: str) -> str:
@@ -89,6 +98,9 @@ NAMES = {
     "done": "done",
     "failed": "failed",
     "refused": "refused",
+    "planned": "planned",
+    "ended": "ended",
+    "stopped": "stopped",
     "person": "person",
     "enterprise": "enterprise",
     "borrower": "Borrower",

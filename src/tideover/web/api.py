@@ -9,6 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from tideover.core.api_approvals import router as approvals_router
+from tideover.core.api_experiments import router as experiments_router
+from tideover.core.api_work import router as work_router
 from tideover.core.problems import Problem, Refused
 from tideover.core.rest import ProblemOut
 from tideover.daily.api import router as tape_router
@@ -69,7 +72,16 @@ class Api(NinjaAPI):
 
 
 api = Api(title="Tideover", version="1", description=DESCRIPTION, urls_namespace="api", docs_url=None)
-for part in (loans_router, agreements_router, organisation_router, rows_router, tape_router):
+for part in (
+    loans_router,
+    agreements_router,
+    organisation_router,
+    rows_router,
+    tape_router,
+    approvals_router,
+    work_router,
+    experiments_router,
+):
     api.add_router("", part)
 
 

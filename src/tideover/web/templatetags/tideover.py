@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -18,7 +19,7 @@ from django.utils.translation import get_language
 from tideover.core.business_time import business_date
 from tideover.core.panels import shown
 from tideover.engine.terms import NO_DAY, date_of
-from tideover.lending.words import word
+from tideover.lending.words import money, word
 
 register = template.Library()
 ICONS = Path(__file__).resolve().parents[1] / "icons"
@@ -31,12 +32,7 @@ MONTHS_EN = (
 DIGITS = "零壹贰叁肆伍陆柒捌玖"
 
 
-@register.filter
-def money(minor: int | None) -> str:
-    """¥1,273.63 of 127363; a dash for none."""
-    if minor is None:
-        return "–"
-    return f"{'−' if minor < 0 else ''}¥{Decimal(abs(int(minor))) / 100:,.2f}"
+register.filter(money)
 
 
 @register.filter
@@ -147,6 +143,12 @@ def _capital(n: int) -> str:
 def named(code: str) -> str:
     """The word for a code (bucket, status, class, component …) in the page's language."""
     return word(code)
+
+
+@register.filter
+def pretty_json(value: Any) -> str:
+    """JSON in lines, as it is stored."""
+    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True)
 
 
 @register.filter
