@@ -28,7 +28,7 @@ def there() -> bool:
 
 def fetch() -> None:
     """Download the package (57 MB), compare its SHA-256, keep the two fonts and their licence. Raises OSError, ValueError."""
-    registry = (os.environ.get("NPM_CONFIG_REGISTRY") or os.environ.get("npm_config_registry") or REGISTRY).rstrip("/")
+    registry = os.environ.get("NPM_CONFIG_REGISTRY", REGISTRY).rstrip("/")
     seen = hashlib.sha256()
     with tempfile.TemporaryFile() as kept:
         with urllib.request.urlopen(f"{registry}/{ARCHIVE}", timeout=60) as answer:
@@ -54,6 +54,8 @@ if __name__ == "__main__":
             fetch()
         except (OSError, ValueError) as error:
             print(f"the font of documents could not be fetched: {error}", file=sys.stderr)
-            print(f"put NotoSansSC_400Regular.ttf and NotoSansSC_700Bold.ttf into {FOLDER} or set TIDEOVER_FONTS", file=sys.stderr)
+            print(
+                f"put NotoSansSC_400Regular.ttf and NotoSansSC_700Bold.ttf into {FOLDER} or set TIDEOVER_FONTS", file=sys.stderr
+            )
             raise SystemExit(1) from error
     print(FOLDER)
