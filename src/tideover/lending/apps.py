@@ -11,10 +11,12 @@ class LendingConfig(AppConfig):
 
     def ready(self) -> None:
         from tideover.core import panels, reach
+        from tideover.lending.documents import kinds_register
         from tideover.lending.panels import EXCEPTIONS, home_row
         from tideover.lending.selectors import reach_of
         from tideover.lending.triggers import install
 
+        kinds_register()
         reach.register(reach_of)
         for name in EXCEPTIONS:
             panels.register("home.rows", panels.Panel(name, "", home_row(name), ""))

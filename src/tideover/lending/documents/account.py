@@ -34,7 +34,12 @@ def balance_data(loan: LoanOnDay) -> dict[str, object]:
         "as_of": loan.as_of,
         "status": loan_status(s),
         "lines": [
-            {"name": loan.word(x.name), "owed": Amount(x.owed_minor), "paid": Amount(x.paid_minor), "waived": Amount(x.waived_minor)}
+            {
+                "name": loan.word(x.name),
+                "owed": Amount(x.owed_minor),
+                "paid": Amount(x.paid_minor),
+                "waived": Amount(x.waived_minor),
+            }
             for x in lines
         ],
         "paid_total": Amount(sum(x.paid_minor for x in lines)),

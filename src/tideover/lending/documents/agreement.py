@@ -33,7 +33,7 @@ def contract_data(contract: Contract, language: str) -> dict[str, object]:
         "cost": {
             "interest": Amount(interest),
             "total": Amount(contract.principal_minor + interest),
-            "yearly": Rate(simple_cost_ppm(terms, rows)),
+            "yearly": Rate((simple_cost_ppm(terms, rows) + 50) // 100 * 100),
             "subsidised": terms.subsidy is not None,
         },
         "rows": [_row(r) for r in rows],
@@ -94,6 +94,8 @@ def _penalty(contract: Contract, terms: Terms) -> dict[str, object] | None:
         "year_days": {"act_360": 360, "act_365f": 365}.get(p.day_count.name.lower(), 360),
         "grace_days": p.grace_days,
         "compound": p.compound_on_interest,
+        "compound_before": p.compound_rate_before_maturity.name.lower(),
+        "compound_after": p.compound_rate_after_maturity.name.lower(),
         "cap": None if p.cap_minor < 0 else Amount(p.cap_minor),
     }
 

@@ -38,7 +38,9 @@ def loan_on(contract: Contract, as_of: date, language: str) -> LoanOnDay:
     if as_of > business_date():
         raise refuse("day_ahead", f"{as_of} lies ahead: a document says what was, choose today or a day before", "as_of")
     if as_of < contract.disbursed_on:
-        raise refuse("before_payout", f"the loan was paid out on {contract.disbursed_on}: choose that day or a later one", "as_of")
+        raise refuse(
+            "before_payout", f"the loan was paid out on {contract.disbursed_on}: choose that day or a later one", "as_of"
+        )
     events = list(contract.events.order_by("seq"))
     return LoanOnDay(contract, events, standing_of(contract, events, as_of, None), as_of, language)
 
