@@ -90,7 +90,9 @@ def my_documents(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "problems": problems,
         "lines": [line_of(d) for d in rows.order_by("-issued_at", "-pk")[:SHOWN_MAX]],
-        "loans": [(m.contract, [(k.code, _(k.label)) for k in documents.KINDS if k.code != "payoff_letter" or m.settled]) for m in loans],
+        "loans": [
+            (m.contract, [(k.code, _(k.label)) for k in documents.KINDS if k.code != "payoff_letter" or m.settled]) for m in loans
+        ],
         "made": rows.filter(number=made_number).first() if made_number else None,
     }
     return render(request, "lending/my_documents.html", context, status=422 if problems else 200)

@@ -1,4 +1,4 @@
-"""Taking a document back: asked for by one person, decided by a second; it stays in the books and says so to whoever checks it."""
+"""Taking a document back: asked for by one person, decided by a second; it stays in the books and says so when checked."""
 
 from __future__ import annotations
 

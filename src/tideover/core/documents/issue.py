@@ -100,13 +100,6 @@ def years_later(on: date, years: int) -> date:
         return on.replace(year=on.year + years, day=28)
 
 
-def document_handed(document: Document, actor: str) -> bytes:
-    """The PDF for somebody who takes it away, signed where it was signed; logged. Raises Refused as `document_bytes`."""
-    content = document_bytes(document)
-    log(actor, "document.download", "document", document.number, {"kind": document.kind})
-    return content
-
-
 def document_bytes(document: Document) -> bytes:
     """The PDF as it was handed out. Raises Refused when its time is over, or what is kept is not what was handed out."""
     if not document.content:
