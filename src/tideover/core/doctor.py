@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from django.db import connection
 
 from tideover.core import action_log
+from tideover.core.documents.keep import document_faults
+from tideover.core.documents.render import font_problem
 from tideover.core.packs.load import FOLDER, PackError, folder_read, pack_names
 
 LIBRARIES = ("django", "numba", "numpy", "pyarrow", "duckdb")
@@ -26,7 +28,7 @@ class Check:
 
 def checks() -> list[Check]:
     """The checks that need no loan."""
-    return [_installed(), _packs(), _actions()]
+    return [_installed(), _packs(), _actions(), _documents()]
 
 
 def _installed() -> Check:
@@ -57,3 +59,10 @@ def _packs() -> Check:
 def _actions() -> Check:
     broken = action_log.first_break()
     return Check("action log chain", broken is None, "whole" if broken is None else f"broken at entry {broken}")
+
+
+def _documents() -> Check:
+    """The font, the numbers without gaps, and the newest documents as they were handed out."""
+    found = [font_problem(), *document_faults()]
+    faults = [f for f in found if f]
+    return Check("documents", not faults, "; ".join(faults[:5]) or "font there, numbers without gaps, bytes as handed out")

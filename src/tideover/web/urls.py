@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from tideover.web import api_docs, book, day, home, views
+from tideover.web import api_docs, book, day, home, verify, views
 from tideover.web.api import api
 
 urlpatterns = [
@@ -20,6 +20,8 @@ urlpatterns = [
     path("book/trend", book.trend, name="book-trend"),
     path("book/loans", book.loans, name="book-loans"),
     path("day", day.page, name="day"),
+    path("verify", verify.page, name="verify"),
+    path("verify/<str:code>", verify.page, name="verify-code"),
     path("api/docs", api_docs.page, name="api-docs"),
     path("api/v1/", api.urls),
     path("", include("tideover.lending.urls")),

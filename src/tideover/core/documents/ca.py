@@ -107,7 +107,7 @@ def with_stamp(signature: bytes, token: bytes) -> bytes:
     info = content["content"]["signer_infos"][0]
     attribute = cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [cms.ContentInfo.load(token)]})
     info["unsigned_attrs"] = cms.CMSAttributes([attribute])
-    return bytes(content.dump(force=True))
+    return bytes(content.dump())
 
 
 def signature_value(signature: bytes) -> bytes:

@@ -52,4 +52,8 @@ def _show(approval: Approval) -> Iterable[Shown]:
 def cancel_register() -> None:
     """Make the approval kind known; from the app's `ready`."""
     decides = one_of(Role.COMPLIANCE, Role.LEGAL, Role.BRANCH_HEAD)
-    register(ApprovalKind(KIND, "Take a document back", frozenset(CANCELS_DOCUMENTS), decides, _apply, _show))
+    register(
+        ApprovalKind(
+            KIND, label="Take a document back", asks=frozenset(CANCELS_DOCUMENTS), decides=decides, apply=_apply, show=_show
+        )
+    )

@@ -16,11 +16,17 @@ from tideover.lending.models import Contract
 
 TEMPLATES = Path(__file__).parent / "templates"
 HEAD = ("borrower", "loan", "principal", "disbursed_on")
+
+
+def _kind(code: str, prefix: str, *needs: str, label: str) -> DocumentKind:
+    return DocumentKind(code, prefix, label, TEMPLATES, lambda data: missing(data, *HEAD, *needs))
+
+
 KINDS = (
-    DocumentKind("payoff_letter", "PL", "Payoff letter", TEMPLATES, lambda d: missing(d, *HEAD, "settled_on", "lines")),
-    DocumentKind("balance_statement", "BS", "Balance statement", TEMPLATES, lambda d: missing(d, *HEAD, "lines", "payoff")),
-    DocumentKind("repayment_record", "RR", "Repayment record", TEMPLATES, lambda d: missing(d, *HEAD, "rows", "totals")),
-    DocumentKind("contract", "LC", "Loan contract", TEMPLATES, lambda d: missing(d, *HEAD, "terms", "cost", "rows")),
+    _kind("payoff_letter", "PL", "settled_on", "lines", label="Payoff letter"),
+    _kind("balance_statement", "BS", "lines", "payoff", label="Balance statement"),
+    _kind("repayment_record", "RR", "rows", "totals", label="Repayment record"),
+    _kind("contract", "LC", "terms", "cost", "rows", label="Loan contract"),
 )
 """The four, in the order of pages."""
 CODES = tuple(k.code for k in KINDS)
