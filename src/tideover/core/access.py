@@ -23,6 +23,9 @@ MEETS_PEOPLE = frozenset(
 )
 REVEALS = MEETS_PEOPLE - {Role.BRANCH_HEAD} | {Role.LEGAL}
 LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role.TEAM_LEAD, Role.LEGAL})
+ISSUES_DOCUMENTS = MEETS_PEOPLE | LENDS | {Role.LEGAL, Role.PAYMENTS}
+OPENS_DOCUMENTS = ISSUES_DOCUMENTS | {Role.COMPLIANCE, Role.AUDITOR}
+CANCELS_DOCUMENTS = LENDS | {Role.LEGAL, Role.CUSTOMER_MANAGER, Role.COMPLAINTS}
 READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
 
 READS_EXPERIMENTS = frozenset({Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.ENGINEER})
@@ -46,7 +49,7 @@ EVENT_ROLES: dict[str, frozenset[Role]] = {
 answer for them, steps at law by legal. A kind that is not listed is nobody's."""
 WRITES_EVENTS = frozenset[Role]().union(*EVENT_ROLES.values())
 
-PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look", "api-docs"})
+PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "verify-code"})
 """Routes that need no sign-in."""
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
@@ -65,6 +68,13 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "my-schedule": frozenset({Role.BORROWER}),
     "my-receipts": frozenset({Role.BORROWER}),
     "my-help": frozenset({Role.BORROWER}),
+    "my-documents": frozenset({Role.BORROWER}),
+    "my-document": frozenset({Role.BORROWER}),
+    "loan-documents": READS_LOANS,
+    "loan-document-issue": ISSUES_DOCUMENTS,
+    "document": OPENS_DOCUMENTS,
+    "document-cancel": CANCELS_DOCUMENTS,
+    "document-sign": frozenset({Role.LEGAL, Role.BRANCH_HEAD}),
     "action-log": frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER}),
     **dict.fromkeys(("work", "work-start", "work-item"), STAFF),
     **{f"api:work-{act}": STAFF for act in ("list", "next", "get", "claim", "release", "snooze", "give", "done")},
@@ -93,6 +103,12 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:payments-create": BOOKS_MONEY,
     "api:payments-batch": BOOKS_MONEY,
     "api:products-list": STAFF,
+    "api:loan-documents-list": READS_LOANS,
+    "api:loan-documents-issue": ISSUES_DOCUMENTS,
+    "api:document-file": OPENS_DOCUMENTS,
+    "api:document-cancel": CANCELS_DOCUMENTS,
+    "api:document-sign": frozenset({Role.LEGAL, Role.BRANCH_HEAD}),
+    "api:documents-verify": EVERYONE,
     "api:loan-trace": READS_LOANS,
     "api:loan-payoff": READS_LOANS,
     "api:receipts-list": READS_LOANS,

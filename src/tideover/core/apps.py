@@ -13,3 +13,6 @@ class CoreConfig(AppConfig):
 
         authority_publish.kind_register()
         experiments.kinds_register()
+        from tideover.core.documents.cancel import cancel_register
+
+        cancel_register()

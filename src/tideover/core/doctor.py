@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from django.db import connection
 
 from tideover.core import action_log, approvals
+from tideover.core.documents.keep import document_faults
+from tideover.core.documents.render import font_problem
 from tideover.core.models import Approval
 from tideover.core.packs.load import FOLDER, PackError, folder_read, pack_names
 
@@ -27,7 +29,7 @@ class Check:
 
 def checks() -> list[Check]:
     """The checks that need no loan."""
-    return [_installed(), _packs(), _actions(), _approvals()]
+    return [_installed(), _packs(), _actions(), _approvals(), _documents()]
 
 
 def _installed() -> Check:
@@ -65,3 +67,10 @@ def _approvals() -> Check:
     broken = approvals.broken()
     said = f"broken: {', '.join(broken[:10])}" if broken else f"{Approval.objects.count()} hold what was asked and who decided"
     return Check("approvals", not broken, said)
+
+
+def _documents() -> Check:
+    """The font, the numbers without gaps, and the newest documents as they were handed out."""
+    found = [font_problem(), *document_faults()]
+    faults = [f for f in found if f]
+    return Check("documents", not faults, "; ".join(faults[:5]) or "font there, numbers without gaps, bytes as handed out")

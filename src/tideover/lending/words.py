@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from django.utils.translation import gettext as _
+
+from tideover.core.written import money_text
 
 
 def money(minor: int | None) -> str:
     """¥1,273.63 of 127363; a dash for none."""
     if minor is None:
         return "–"
-    return f"{'−' if minor < 0 else ''}¥{Decimal(abs(int(minor))) / 100:,.2f}"
+    return money_text(int(minor))
 
 
 def word(code: str) -> str:

@@ -17,6 +17,7 @@ from tideover.core.rest import ProblemOut
 from tideover.daily.api import router as tape_router
 from tideover.lending.api import router as loans_router
 from tideover.lending.api_agreements import router as agreements_router
+from tideover.lending.api_documents import router as documents_router
 from tideover.lending.api_organisation import router as organisation_router
 from tideover.lending.api_rows import router as rows_router
 from tideover.web.problems import SAYS, problem
@@ -81,6 +82,7 @@ for part in (
     approvals_router,
     work_router,
     experiments_router,
+    documents_router,
 ):
     api.add_router("", part)
 

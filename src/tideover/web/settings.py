@@ -143,6 +143,14 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ROOT = BASE_DIR / "root"
 TAPE_DIR = DATA_DIR / "tape"
+SITE_ADDRESS = os.environ.get("TIDEOVER_SITE", "").rstrip("/")
+FONT_DIR = Path(os.environ.get("TIDEOVER_FONTS", BASE_DIR.parents[2] / ".cache" / "fonts"))
+TEMPLATE_DIR = os.environ.get("TIDEOVER_TEMPLATES", "")
+CA_ADDRESS = os.environ.get("TIDEOVER_CA", "").rstrip("/")
+CA_TOKEN = os.environ.get("TIDEOVER_CA_TOKEN", "sandbox")
+CA_ROOTS = os.environ.get("TIDEOVER_CA_ROOTS", "")
+CA_TIMEOUT_S = float(os.environ.get("TIDEOVER_CA_TIMEOUT", "10"))
+TSA_ADDRESS = os.environ.get("TIDEOVER_TSA", f"{CA_ADDRESS}/tsa" if CA_ADDRESS else "")
 
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from tideover.web import api_docs, approvals, book, day, experiments, home, products, views, work
+from tideover.web import api_docs, approvals, book, day, experiments, home, products, verify, views, work
 from tideover.web.api import api
 
 urlpatterns = [
@@ -32,6 +32,8 @@ urlpatterns = [
     path("products/<str:code>", products.one, name="product"),
     path("rates", products.rates_page, name="rates"),
     path("authority", approvals.authority, name="authority"),
+    path("verify", verify.page, name="verify"),
+    path("verify/<str:code>", verify.page, name="verify-code"),
     path("api/docs", api_docs.page, name="api-docs"),
     path("api/v1/", api.urls),
     path("", include("tideover.lending.urls")),

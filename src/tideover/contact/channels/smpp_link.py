@@ -29,7 +29,7 @@ class Broken(Exception):
     """The connection is gone or cannot be trusted any more."""
 
 
-class _Client(Client):
+class _Client(Client):  # type: ignore[misc]
     """smpplib names no host in the TLS handshake, so certificates could not be checked."""
 
     def _create_socket(self) -> socket.socket:
@@ -47,6 +47,7 @@ class Link:
     def __init__(self, host: str, port: int, *, timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
         self.client = _Client(host, port, timeout=timeout_s, ssl_context=tls, allow_unknown_opt_params=True)
         self.client.logger.disabled = True  # it logs whole messages
+        self.client.sequence_generator._sequence = 0  # the first PDU is number 1 (section 5.1.4); smpplib begins with 2
         self.timeout_s = timeout_s
         self.arrived: deque[Any] = deque()
         self.heard_at = self.asked_at = time.monotonic()
