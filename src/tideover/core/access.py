@@ -44,8 +44,8 @@ EVENT_ROLES: dict[str, frozenset[Role]] = {
 answer for them, steps at law by legal. A kind that is not listed is nobody's."""
 WRITES_EVENTS = frozenset[Role]().union(*EVENT_ROLES.values())
 
-PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look", "api-docs"})
-"""Routes that need no sign-in."""
+PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look", "api-docs", "hook", "push-shown", "unsubscribe"})
+"""Routes that need no sign-in; those of gateways and browsers check a token or a signature of their own."""
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "home": EVERYONE,
@@ -63,6 +63,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "my-schedule": frozenset({Role.BORROWER}),
     "my-receipts": frozenset({Role.BORROWER}),
     "my-help": frozenset({Role.BORROWER}),
+    "my-push": frozenset({Role.BORROWER}),
     "action-log": frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER}),
     "api:loans-list": READS_LOANS,
     "api:loan-get": READS_LOANS,
