@@ -25,7 +25,7 @@ ACTIONS = {
     "delayed": DeliveryState.PENDING,
 }
 KEY_IN_ID = re.compile(r"<\s*([^@>\s]+)@")
-QUOTE = re.compile(r"^(>|-----|On .+ wrote:$|在.+写道[::]$|_{5,}|发件人[::])")
+QUOTE = re.compile(r"^(>|-----|On .+ wrote:$|在.+写道[:\uff1a]$|_{5,}|发件人[:\uff1a])")
 TEXT_MAX = 2000
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage
+from django.core.mail import BadHeaderError, EmailMessage
 from django.core.validators import validate_email
 
 from tideover.contact.channels import mail_parse
@@ -47,8 +47,11 @@ class Smtp(Quiet):
     def send(self, m: Outgoing) -> SendResult:
         try:
             validate_email(m.to)
+            mail = self._mail(m)
         except ValidationError:
             return SendResult(SendState.REFUSED, reason="address_invalid")
+        except BadHeaderError:
+            return SendResult(SendState.REFUSED, reason="header_invalid")
         for attempt in (1, 2):
             kept = self.server is not None
             if refused := self._connect():
@@ -60,7 +63,7 @@ class Smtp(Quiet):
                 if kept and attempt == 1:
                     continue
                 return SendResult(SendState.RETRY, reason="lost:before_data")
-            return refused or self._data(self._mail(m))
+            return refused or self._data(mail)
         raise AssertionError("unreachable")
 
     def _connect(self) -> SendResult | None:
