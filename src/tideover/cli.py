@@ -18,6 +18,7 @@ COMMAND_MODULES = (
     "tideover.commands_bench",
     "tideover.core.packs.commands",
     "tideover.core.commands_token",
+    "tideover.contact.channels.commands",
 )
 
 

@@ -46,7 +46,10 @@ class Push(Quiet):
 
     def __init__(self, address: GatewayAddress) -> None:
         self.address = address
-        self.key = Vapid02.from_string(address.path)
+        try:
+            self.key = Vapid02.from_string(address.path)
+        except Exception:  # py_vapid and cryptography raise kinds of their own
+            raise ValueError(f"{address.setting}: no VAPID private key follows vapid:") from None
         self.subject = address.option("subject")
 
     @property
