@@ -82,9 +82,8 @@ class Handler:
         assert isinstance(mail, EmailMessage)
         body, to = mail.get_body(("plain",)), envelope.rcpt_tos[0]
         good = "fail" not in drawn
-        if good:
-            text = f"{mail['Subject']} {body.get_content().strip() if body else ''}"
-            self.args.people.write(peer="mail", to=to, text=text, id=mail["Message-ID"])
+        text = f"{mail['Subject']} {body.get_content().strip() if body else ''}"
+        self.args.people.write(peer="mail", to=to, text=text, id=mail["Message-ID"], reached=good)
         wanted = "SUCCESS" in getattr(session, "dsn_notify", "") if good else True
         if wanted and "receipt_never" not in drawn:
             report = delivery_report(getattr(session, "dsn_envid", ""), str(mail["Message-ID"]), to, good)

@@ -99,7 +99,8 @@ class Messengers:
                 self.tasks[asked["key"]] = {"key": asked["key"], "task_id": f"t{next(self.numbers)}", "state": "queued"}
         task = self.tasks[asked["key"]]
         if new:
-            self.args.people.write(peer="robot", to=asked["to"], text=f"{asked['script']} {asked['text']}", key=asked["key"])
+            words, good = f"{asked['script']} {asked['text']}", "fail" not in drawn
+            self.args.people.write(peer="robot", to=asked["to"], text=words, key=asked["key"], reached=good)
             later(0 if "receipt_first" in drawn else self.args.receipt_after, self.end, task, drawn)
         return Reply({"task_id": task["task_id"], "state": task["state"]}, 201 if new else 200, drawn=drawn)
 
