@@ -49,8 +49,10 @@ EVENT_ROLES: dict[str, frozenset[Role]] = {
 answer for them, steps at law by legal. A kind that is not listed is nobody's."""
 WRITES_EVENTS = frozenset[Role]().union(*EVENT_ROLES.values())
 
-PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "verify-code"})
-"""Routes that need no sign-in."""
+PUBLIC = frozenset({
+    "sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "verify-code", "hook", "push-shown", "unsubscribe",
+})  # fmt: skip
+"""Routes that need no sign-in; those of gateways and browsers check a token or a signature of their own."""
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "home": EVERYONE,
@@ -75,6 +77,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "document": OPENS_DOCUMENTS,
     "document-cancel": CANCELS_DOCUMENTS,
     "document-sign": frozenset({Role.LEGAL, Role.BRANCH_HEAD}),
+    "my-push": frozenset({Role.BORROWER}),
     "action-log": frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER}),
     **dict.fromkeys(("work", "work-start", "work-item"), STAFF),
     **{f"api:work-{act}": STAFF for act in ("list", "next", "get", "claim", "release", "snooze", "give", "done")},

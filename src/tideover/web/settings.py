@@ -38,6 +38,8 @@ CHANNELS = {
     "PUSH": os.environ.get("TIDEOVER_PUSH", ""),
 }
 """Channel → its gateway's address (docs/channels.md)."""
+HOOK_SECRET = secret("TIDEOVER_HOOK_SECRET", "development-only-secret-of-webhooks")
+SITE_URL = os.environ.get("TIDEOVER_SITE", "")
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -51,6 +53,7 @@ INSTALLED_APPS = [
     "csp",
     "tideover.core",
     "tideover.lending",
+    "tideover.contact.channels",
     "tideover.daily",
     "tideover.web",
 ]
