@@ -29,6 +29,16 @@ ALLOWED_HOSTS = os.environ.get("TIDEOVER_HOSTS", "localhost,127.0.0.1,[::1],test
 TRUSTED_PROXIES = int(os.environ.get("TIDEOVER_PROXIES", "0"))
 BUSINESS_TIME_ZONE = os.environ.get("TIDEOVER_BUSINESS_TZ", "Asia/Shanghai")
 
+_sink = "" if PRODUCTION else "sink:"
+CHANNELS = {
+    "SMS": os.environ.get("TIDEOVER_SMS", _sink),
+    "EMAIL": os.environ.get("TIDEOVER_EMAIL", _sink),
+    "WECOM": os.environ.get("TIDEOVER_WECOM", _sink),
+    "AI_CALL": os.environ.get("TIDEOVER_AI_CALL", _sink),
+    "PUSH": os.environ.get("TIDEOVER_PUSH", ""),
+}
+"""Channel → its gateway's address (docs/channels.md)."""
+
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
