@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,8 +12,10 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 from django.urls import reverse
 
+from tideover.core.access import can
 from tideover.core.business_time import business_date, start_of_day
 from tideover.core.models import Role, User
+from tideover.core.panels import ExceptionRow
 from tideover.engine.classify import BAD_CLASSES
 from tideover.engine.events import EventKind
 from tideover.lending.models import (
@@ -36,20 +38,6 @@ LATE_BUCKETS = ("d1_30", "d31_60", "d61_90", "d91_180", "d180p")
 CORRECTIONS = (EventKind.REVERSAL, EventKind.ADJUSTMENT, EventKind.CHARGEBACK)
 SOON_DAYS, NEW_DAYS, CORRECTION_DAYS, FRESH_DAYS = 3, 7, 7, 7
 OPEN_DEBITS = ("unknown", "in_flight")
-
-
-@dataclass(frozen=True, slots=True)
-class ExceptionRow:
-    """One line of a role home: what, how many, the oldest, how much, who answers, by when, where to work it (empty: nowhere)."""
-
-    label: str
-    count: int
-    oldest: date | None
-    amount_minor: int | None
-    owner: str
-    act_by: date | None
-    late: bool
-    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +216,13 @@ EXCEPTIONS: dict[str, Exceptions] = {
 }  # fmt: skip
 
 
-def exception_row(key: str, visible: QuerySet[Contract], as_of: date, *, linked: bool) -> ExceptionRow:
-    """One row of EXCEPTIONS over the visible loans. `linked`: whether the reader may open the loan list."""
-    kind = EXCEPTIONS[key]
+def home_row(key: str) -> Callable[[User, date], Mapping[str, Any]]:
+    """The context of one exception in the slot `home.rows`, over the loans that the reader sees."""
+    return lambda user, on: {"rows": [_row(key, user, on)]}
+
+
+def _row(key: str, user: User, as_of: date) -> ExceptionRow:
+    kind, visible = EXCEPTIONS[key], contracts_visible(user, as_of)
     wanted: dict[str, Any] = {"n": Count("pk")}
     if kind.oldest:
         wanted["first"] = Min(kind.oldest)
@@ -240,9 +232,16 @@ def exception_row(key: str, visible: QuerySet[Contract], as_of: date, *, linked:
     first = found.get("first")
     on = business_date(first) if isinstance(first, datetime) else first
     act_by = None if on is None else on + timedelta(days=kind.days)
-    address = f"{reverse('loan-list')}?show={key}" if found["n"] and linked and kind.loans else ""
+    address = _address(key, user) if found["n"] else ""
     late = act_by is not None and act_by < as_of
     return ExceptionRow(kind.label, found["n"], on, found.get("total"), str(kind.owner.label), act_by, late, address)
+
+
+def _address(key: str, user: User) -> str:
+    """Where the row is worked: the loans behind it, or for files the page of the day; empty when the reader may not open it."""
+    if EXCEPTIONS[key].loans is None:
+        return reverse("day") if can(user, "day") else ""
+    return f"{reverse('loan-list')}?show={key}" if can(user, "loan-list") else ""
 
 
 def shown(rows: QuerySet[StandingRow], show: str, as_of: date) -> QuerySet[StandingRow]:

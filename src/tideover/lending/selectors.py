@@ -12,6 +12,7 @@ from tideover.core.business_time import micros
 from tideover.core.models import Role, User
 from tideover.core.packs.load import ladder
 from tideover.core.problems import NotFound, Problem
+from tideover.core.reach import Reach
 from tideover.core.sql import rows_read
 from tideover.engine.classify import classify
 from tideover.engine.events import Event
@@ -49,6 +50,15 @@ def _post_of(user: User, on: date) -> Staff | None:
     day_ = connection.ops.adapt_datefield_value(on)
     found = next(rows_read(Staff, POST, where, [user.pk, day_, day_], "ORDER BY valid_from DESC, id DESC LIMIT 1"), None)
     return None if found is None else Staff.from_db(connection.alias, POST, found)
+
+
+def reach_of(user: User, on: date) -> Reach | None:
+    """The entity and branch of a person's post on a day, for the kit (core/reach.py)."""
+    post = post_of(user, on)
+    if post is None:
+        return None
+    entity = post.entity or (post.branch.entity if post.branch else None)
+    return Reach(entity.code if entity else "", post.branch.code if post.branch else "")
 
 
 def _scope(user: User, on: date) -> dict[str, Any] | None:

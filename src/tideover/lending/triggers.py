@@ -18,6 +18,11 @@ APPEND_ONLY = {
         "idempotency_key = NEW.idempotency_key",
     ),
     "core_actionlog": ("id = NEW.id",),
+    "core_approvalstep": (
+        "id = NEW.id",
+        "(approval_id = NEW.approval_id AND step = NEW.step)",
+        "(approval_id = NEW.approval_id AND decided_by_id = NEW.decided_by_id)",
+    ),
 }
 """Table: what makes a row that is already there the same as the new one (its unique keys)."""
 FUNCTION = "tideover_append_only"

@@ -1,6 +1,15 @@
+"""The site's app: the rows about the house go into the slot of the role homes."""
+
 from django.apps import AppConfig
 
 
 class WebConfig(AppConfig):
     name = "tideover.web"
     label = "web"
+
+    def ready(self) -> None:
+        from tideover.core import panels
+        from tideover.web.house_rows import HOUSE_ROWS, home_row
+
+        for name in HOUSE_ROWS:
+            panels.register("home.rows", panels.Panel(name, "", home_row(name), ""))

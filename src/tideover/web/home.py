@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils.translation import get_language
 
 from tideover.core.access import can, require
 from tideover.core.business_time import business_date
 from tideover.core.models import Role, User
+from tideover.core.panels import ExceptionRow, panels_of
 from tideover.lending.models import StandingRow
-from tideover.lending.panels import EXCEPTIONS, ExceptionRow, dated, exception_row, loans_shown
-from tideover.lending.selectors import contracts_visible, post_of
+from tideover.lending.panels import EXCEPTIONS, dated, loans_shown
+from tideover.lending.selectors import post_of
 from tideover.lending.views_mine import borrower_home
-from tideover.web.house_rows import HOUSE_ROWS
 
 FIRST = 8
 HOMES: dict[Role, tuple[str, ...]] = {
@@ -37,7 +36,7 @@ HOMES: dict[Role, tuple[str, ...]] = {
     Role.AUDITOR: ("chain", "actions", "reveals", "corrected", "held", "debit", "unclosed"),
     Role.ENGINEER: ("unclosed", "stuck", "import", "fixing", "calendar", "chain"),
 }
-"""Which exceptions each role of staff reads first, in this order: names of EXCEPTIONS (loans) and of HOUSE_ROWS (the house)."""
+"""Which exceptions each role of staff reads first, in this order: names of panels in the slot `home.rows`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +49,20 @@ class FirstLoans:
 
 
 def home_rows(user: User, as_of: date) -> list[ExceptionRow]:
-    """What needs somebody today, in the user's scope, in the order of the role."""
-    visible, linked = contracts_visible(user, as_of), can(user, "loan-list")
-    rows = [
-        exception_row(key, visible, as_of, linked=linked) if key in EXCEPTIONS else HOUSE_ROWS[key](user, as_of)
-        for key in HOMES.get(Role(user.role), ())
-    ]
-    return [
-        replace(r, address=reverse("day")) if r.label == EXCEPTIONS["import"].label and _sees_day(user, r) else r for r in rows
-    ]
+    """What needs somebody today: in the order of the role, then what other features show to it."""
+    return [row for _name, row in _named_rows(user, as_of)]
 
 
-def _sees_day(user: User, row: ExceptionRow) -> bool:
-    return bool(row.count) and can(user, "day")
+def _named_rows(user: User, as_of: date) -> list[tuple[str, ExceptionRow]]:
+    panels = {p.name: p for p in panels_of("home.rows")}
+    named = HOMES.get(Role(user.role), ())
+    wanted = [*named, *(name for name, p in panels.items() if name not in named and p.permission and can(user, p.permission))]
+    shown = [(name, panels[name].context(user, as_of) or {}) for name in wanted]
+    return [(name, row) for name, values in shown for row in values.get("rows", ())]
 
 
-def _first_loans(user: User, as_of: date, rows: list[ExceptionRow]) -> FirstLoans | None:
-    for key, row in zip(HOMES.get(Role(user.role), ()), rows, strict=True):
+def _first_loans(user: User, as_of: date, rows: list[tuple[str, ExceptionRow]]) -> FirstLoans | None:
+    for key, row in rows:
         if row.count and row.address and key in EXCEPTIONS:
             loans = dated(list(loans_shown(user, as_of, show=key)[:FIRST]), user, as_of, key)
             return FirstLoans(row.label, row.address, loans) if loans else None
@@ -90,12 +86,13 @@ def page(request: HttpRequest) -> HttpResponse:
     if user.role == Role.BORROWER:
         return borrower_home(request, user)
     today = business_date()
-    rows = home_rows(user, today)
+    named = _named_rows(user, today)
+    rows = [row for _name, row in named]
     context = {
         "rows": rows,
         "today": today,
         "where": _where(user, today),
         "quiet": not any(r.count for r in rows),
-        "first": _first_loans(user, today, rows),
+        "first": _first_loans(user, today, named),
     }
     return render(request, "web/home.html", context)

@@ -5,8 +5,9 @@ Each is one query, or none; the links lead to the page where the row can be read
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from typing import Any
 
 from django.db.models import Count, Min
 from django.urls import reverse
@@ -18,8 +19,8 @@ from tideover.core.models import ActionLog, Role, User
 from tideover.core.packs.load import pack, pack_names
 from tideover.core.packs.rules.calendars import calendar_versions, is_provisional
 from tideover.core.packs.rules.fixings import PREFIX, MissingFixing, fixing
+from tideover.core.panels import ExceptionRow
 from tideover.daily.models import CloseRun
-from tideover.lending.panels import ExceptionRow
 from tideover.web.tapes import changes, closes_done
 
 CHAIN_ENTRIES = 500
@@ -162,3 +163,8 @@ HOUSE_ROWS: dict[str, Callable[[User, date], ExceptionRow]] = {
     "became_late": _changed("Became late at the latest close", ("became_overdue",)),
     "rolled": _changed("Moved to a later bucket at the latest close", ("rolled",)),
 }
+
+
+def home_row(name: str) -> Callable[[User, date], Mapping[str, Any]]:
+    """The context of one row about the house in the slot `home.rows`."""
+    return lambda user, on: {"rows": [HOUSE_ROWS[name](user, on)]}

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from django import template
+from django.template.context import Context
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.utils.translation import get_language
 
 from tideover.core.business_time import business_date
+from tideover.core.panels import shown
 from tideover.engine.terms import NO_DAY, date_of
 from tideover.lending.words import word
 
@@ -158,6 +161,17 @@ def tag_class(bucket: str) -> str:
 def icon(name: str) -> SafeString:
     """An inlined icon; always beside words."""
     return mark_safe(f'<svg class="ic" viewBox="0 0 24 24" aria-hidden="true" focusable="false">{_shapes(name)}</svg>')
+
+
+@register.simple_tag(takes_context=True)
+def panels(context: Context, slot: str, thing: Any) -> SafeString:
+    """What features show in a slot of this page about a thing (core/panels.py)."""
+    request = context["request"]
+    pieces = [
+        render_to_string(panel.template, {**values, "object": thing}, request=request)
+        for panel, values in shown(slot, request.user, thing)
+    ]
+    return mark_safe("".join(pieces))
 
 
 @lru_cache(maxsize=64)

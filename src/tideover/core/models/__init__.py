@@ -1,0 +1,20 @@
+"""The rows of the kit: people, the trail of what they did, approvals, work."""
+
+from tideover.core.models.approval import Approval, ApprovalState, ApprovalStep, AuthorityVersion
+from tideover.core.models.people import ApiToken, Role, SignInFailure, User
+from tideover.core.models.trail import ActionLog, StoredAnswer
+from tideover.core.models.work import WorkItem
+
+__all__ = [
+    "ActionLog",
+    "ApiToken",
+    "Approval",
+    "ApprovalState",
+    "ApprovalStep",
+    "AuthorityVersion",
+    "Role",
+    "SignInFailure",
+    "StoredAnswer",
+    "User",
+    "WorkItem",
+]
