@@ -14,9 +14,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
+from tideover.contact import addresses
 from tideover.contact.models import MessageTemplate
 from tideover.contact.models.messages import TemplateState
-from tideover.contact.outbox import addresses
 from tideover.contact.rules.content import ContentRule, Finding, Text, content_check, content_read
 from tideover.contact.rules.model import Channel, Purpose, Recipient
 from tideover.contact.rules.wording import (
@@ -49,8 +49,8 @@ CHANNELS_OF: Mapping[str, tuple[Channel, ...]] = {
 }
 SIGNED = frozenset({Channel.SMS})
 TEMPLATE_FIELDS = (
-    "name_zh", "name_en", "purpose", "recipient", "variables", "texts", "gateway_codes", "document_kind", "discloses", "is_demand",
-    "is_adverse_notice", "hours",
+    "name_zh", "name_en", "purpose", "recipient", "variables", "texts", "gateway_codes", "document_kind", "discloses",
+    "is_demand", "is_adverse_notice", "hours",
 )  # fmt: skip
 LEGAL_FLAGS = ("is_demand", "is_adverse_notice")
 
@@ -152,16 +152,16 @@ def names_claim(t: MessageTemplate, wording: Mapping[str, str]) -> bool:
 
 def example_values(t: MessageTemplate, language: str) -> dict[str, object]:
     """An example for each variable, as the template gives it."""
+    lender, name, officer = ("示例银行", "李明", "陈明") if language == ZH else ("Example Bank", "Li Ming", "Chen Ming")
     out: dict[str, object] = {
-        "lender": "示例银行" if language == ZH else "Example Bank", "hotline": settings.HOTLINE, "loan": "T-10000",
-        "name": "李明" if language == ZH else "Li Ming", "officer": "陈明" if language == ZH else "Chen Ming", "officer_number": "1032",
+        "lender": lender, "hotline": settings.HOTLINE, "loan": "T-10000", "name": name, "officer": officer,
+        "officer_number": "1032",
     }  # fmt: skip
     return out | {n: value_read(str(v["type"]), v.get("example")) for n, v in t.variables.items()}
 
 
 def value_read(kind: str, value: Any) -> object:
     """A value as JSON or YAML gives it, in the type's own form: dates and instants from their ISO text."""
-
 
     if isinstance(value, str) and kind == "date":
         return date.fromisoformat(value)
@@ -242,8 +242,8 @@ def template_get(code: str, version: int | None = None) -> MessageTemplate:
 def template_draft(code: str, *, given: Mapping[str, Any], note: str, may_flag: bool, actor: str) -> MessageTemplate:
     """A new version as a draft, from the newest with the fields in `given` changed; an open draft is changed in place.
 
-    may_flag: whether the person may set the legal flags (legal only). Raises Refused: unknown fields, flags that may not be set, or
-    a version that waits for its review.
+    may_flag: whether the person may set the legal flags (legal only). Raises Refused: unknown fields, flags that may not be set,
+    or a version that waits for its review.
     """
     unknown = sorted(set(given) - set(TEMPLATE_FIELDS))
     if unknown:
@@ -273,7 +273,9 @@ def _next(code: str, last: MessageTemplate | None) -> MessageTemplate:
 def _flags_allowed(last: MessageTemplate | None, given: Mapping[str, Any], may_flag: bool) -> None:
     changed = [f for f in LEGAL_FLAGS if f in given and bool(given[f]) != bool(getattr(last, f, False))]
     if changed and not may_flag:
-        raise Refused(*(Problem("legal_only", "only legal says what is a demand or an adverse-record notice", f) for f in changed))
+        raise Refused(
+            *(Problem("legal_only", "only legal says what is a demand or an adverse-record notice", f) for f in changed)
+        )
 
 
 def _shape(t: MessageTemplate) -> None:
@@ -383,6 +385,3 @@ def newest_of_each() -> list[MessageTemplate]:
     newest = MessageTemplate.objects.values("code").annotate(last=Max("version"))
     wanted = {(n["code"], n["last"]) for n in newest}
     return [t for t in MessageTemplate.objects.order_by("code", "-version") if (t.code, t.version) in wanted]
-
-
-

@@ -18,6 +18,7 @@ APPEND_ONLY = {
         "idempotency_key = NEW.idempotency_key",
     ),
     "core_actionlog": ("id = NEW.id",),
+    "contact_messageevent": ("id = NEW.id",),
     "core_approvalstep": (
         "id = NEW.id",
         "(approval_id = NEW.approval_id AND step = NEW.step)",

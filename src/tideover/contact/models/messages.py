@@ -26,9 +26,9 @@ class TemplateState(models.TextChoices):
 class MessageTemplate(models.Model):
     """One version of a wording. A version never changes once it has been published; a change is a new version.
 
-    variables: {name: {"type": one of wording.TYPES, "example": …}}. texts: {language: {variant: {"subject", "body"}}}; variants are
-    app, sms, mail, letter, call. gateway_codes: {scheme of the gateway: its code for this text}. hours: how long a message of it
-    may wait to be sent. discloses: whether it lets its reader know of a debt.
+    variables: {name: {"type": one of wording.TYPES, "example": …}}. texts: {language: {variant: {"subject", "body"}}}; variants
+    are app, sms, mail, letter, call. gateway_codes: {scheme of the gateway: its code for this text}. hours: how long a message of
+    it may wait to be sent. discloses: whether it lets its reader know of a debt.
     """
 
     code = models.CharField(max_length=40)

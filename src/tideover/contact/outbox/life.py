@@ -33,7 +33,9 @@ def note(
     )
 
 
-def move(m: Message, to: Move, at: datetime, what: str, *, actor: str = WORKER, verdict: int | None = None, **detail: Any) -> None:
+def move(
+    m: Message, to: Move, at: datetime, what: str, *, actor: str = WORKER, verdict: int | None = None, **detail: Any
+) -> None:
     """Take a locked message to where the rules say it goes, and say so in its life. Frees its lease."""
     now_in = State(m.state)
     assert to.state == now_in or to.state in MOVES[now_in], f"{m.reference}: {now_in} never becomes {to.state}"

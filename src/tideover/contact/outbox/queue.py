@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
-from tideover.contact.gate import verdict_ask
+from tideover.contact import addresses
+from tideover.contact.gate import VerdictRow, verdict_ask
 from tideover.contact.message_templates import Made, message_make, template_in_force
 from tideover.contact.models import Message, MessageTemplate
-from tideover.contact.outbox import addresses
 from tideover.contact.outbox.life import REASON_MAX, locked, move, note
 from tideover.contact.rules.message import Move, State
 from tideover.contact.rules.model import Channel, Purpose, Recipient
@@ -154,7 +154,7 @@ def _decide(m: Message, made: Made, at: datetime) -> None:
     move(m, to, at, "queued", actor=m.actor, verdict=verdict.pk)
 
 
-def gate_ask(m: Message, at: datetime, *, stage: str) -> "VerdictRow":
+def gate_ask(m: Message, at: datetime, *, stage: str) -> VerdictRow:
     """The gate's verdict on sending this message at an instant."""
     return verdict_ask(
         party=m.party, contracts=list(m.contracts.all()), channel=Channel(m.channel), purpose=Purpose(m.purpose),
@@ -163,7 +163,7 @@ def gate_ask(m: Message, at: datetime, *, stage: str) -> "VerdictRow":
     )  # fmt: skip
 
 
-def gate_reason(verdict: "VerdictRow") -> str:
+def gate_reason(verdict: VerdictRow) -> str:
     """The first rule that forbade it, as a message's reason."""
     rules = [str(getattr(r, "rule", r)) for r in verdict.rules]
     return (rules[0] if rules else "gate")[:REASON_MAX]
@@ -175,7 +175,7 @@ def message_cancel(m: Message, *, reason: str, actor: str) -> Message:
         raise refuse("missing", "say why: the message's life keeps it", "reason")
     with transaction.atomic():
         row = locked(m.pk)
-        if row.state != State.DRAFTED or row.tries and row.lease_owner:
+        if row.state != State.DRAFTED or (row.tries and row.lease_owner):
             raise refuse("too_late", f"{row.reference} is {row.state}: it can no longer be taken back")
         move(row, Move(State.CANCELLED, "cancelled"), now(), "cancelled", actor=actor, words=reason.strip()[:200])
         log(actor, "message.cancel", "message", row.reference)

@@ -184,7 +184,7 @@ def _required(rule: ContentRule, text: Text) -> list[str]:
     wanted = text.lender if rule.lender else rule.phrases.get(text.language, ())
     if not wanted and not rule.lender:
         return []
-    if any(_holds(shown, w, ZH) for w in (plain(w, text.language) for w in wanted if w)):
+    if any(plain(w, text.language) in shown for w in wanted if w):
         return []
     return ["the lender's name" if rule.lender else " / ".join(wanted)]
 

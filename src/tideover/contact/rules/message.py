@@ -1,7 +1,8 @@
 """The life of one message: its states, which follows which, and what answers, receipts and silence make of it. Pure.
 
-drafted → sending → sent → delivered or failed; unknown where it may have been sent and nobody knows; blocked and cancelled where it
-was not. Nothing leads from unknown back to sending: what may have been sent is never sent again, unless the gateway knows the key.
+drafted → sending → sent → delivered or failed; unknown where it may have been sent and nobody knows; blocked and cancelled where
+it was not. Nothing leads from unknown back to sending: what may have been sent is never sent again; only where the gateway knows
+the key does a try without an answer lead back to drafted.
 Answers and reports come as the words of contact/channels/base.py.
 """
 
@@ -99,9 +100,7 @@ def unknown(reason: str, deadline: datetime, now: datetime) -> Move:
     return Move(S.UNKNOWN, reason or "no_answer", min(now + timedelta(seconds=INQUIRE_AFTER_S[0]), deadline))
 
 
-def after_report(
-    state: State, report: str, at: datetime, *, tries: int, settled_at: datetime | None, last: bool
-) -> State | None:
+def after_report(state: State, report: str, at: datetime, *, tries: int, settled_at: datetime | None, last: bool) -> State | None:
     """The state that a report gives; None: it changes nothing.
 
     report: delivered, failed, pending or not_found. settled_at: the instant of the report that settled it before. last: the last

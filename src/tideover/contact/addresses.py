@@ -108,8 +108,8 @@ def address_fault(m: Message, reason: str, at: datetime) -> None:
 
 
 GONE = (
-    "absent", "bad_address", "bounce", "illegal", "invalid", "mobile_number_illegal", "no_such", "not_exist", "returned", "unallocated",
-    "undeliverable_address", "unknown_subscriber", "unreachable_number", "user unknown", "5.1.1", "5.1.2", "5.1.10", "rinvdstadr", "mi:0001", "gone",
+    "absent", "bad_address", "bounce", "illegal", "invalid", "no_such", "not_exist", "returned", "unallocated",
+    "unknown_subscriber", "unreachable_number", "user unknown", "5.1.1", "5.1.2", "5.1.10", "rinvdstadr", "gone",
 )  # fmt: skip
 """Words of gateways' reasons that mean: there is no such address."""
 
