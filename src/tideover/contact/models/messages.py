@@ -269,6 +269,7 @@ class CallListLine(models.Model):
     asked_at = models.DateTimeField(null=True)
     asked_by = models.CharField(max_length=80, blank=True)
     verdict = models.BigIntegerField(null=True)
+    contact_record = models.ForeignKey("lending.ContactRecord", null=True, on_delete=models.PROTECT, related_name="+")
     done_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=20, blank=True)
 

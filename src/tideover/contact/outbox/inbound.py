@@ -53,12 +53,12 @@ def inbound_apply(inbound: Inbound, *, at: datetime | None = None) -> InboundMes
         except IntegrityError:
             return InboundMessage.objects.get(channel=channel, provider_id=row.provider_id)
         if row.party is not None:
+            if row.meaning == "stop":
+                _stop(row, channel, at)  # locks messages, so it comes before what locks the person
             contact_record(
                 party=row.party, contracts=[], channel=channel, purpose=Purpose.REPLY, outcome=Outcome.DELIVERED, at=inbound.at,
                 direction="in", number=inbound.sender, actor=ACTOR, note=f"inbound {row.pk}",
             )  # fmt: skip
-            if row.meaning == "stop":
-                _stop(row, channel, at)
     return row
 
 

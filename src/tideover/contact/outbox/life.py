@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from tideover.contact.gate import contact_outcome, contact_record
+from tideover.contact.gate import VerdictRow, contact_outcome, contact_record
 from tideover.contact.models import Message, MessageEvent
 from tideover.contact.rules.message import MOVES, RECEIPT_DAYS, SETTLED, Move, State
 from tideover.contact.rules.model import Channel, Outcome, Purpose, Recipient
@@ -53,12 +53,14 @@ def deadline(m: Message) -> datetime:
     return since + timedelta(days=RECEIPT_DAYS.get(Channel(m.channel), DEFAULT_DAYS))
 
 
-def settled(m: Message, state: State, reason: str, at: datetime, reported_at: datetime, what: str, **detail: Any) -> None:
+def settled(
+    m: Message, state: State, reason: str, at: datetime, reported_at: datetime, what: str, *, actor: str = WORKER, **detail: Any
+) -> None:
     """A locked message is known to have arrived, or not to: state, day of delivery, and the outcome of its contact."""
     m.settled_at = reported_at
     m.sent_at = m.sent_at or m.first_tried_at
     m.delivered_on = business_date(reported_at) if state == State.DELIVERED else None
-    move(m, Move(state, reason), at, what, **detail)
+    move(m, Move(state, reason), at, what, actor=actor, **detail)
     contact_settle(m, Outcome.DELIVERED if state == State.DELIVERED else Outcome.FAILED, reported_at)
 
 
@@ -72,7 +74,12 @@ def contact_settle(m: Message, outcome: Outcome, at: datetime) -> None:
         return
     m.contact_record = contact_record(
         party=m.party, contracts=list(m.contracts.all()), channel=Channel(m.channel), purpose=Purpose(m.purpose), outcome=outcome,
-        at=m.sent_at or at, recipient=Recipient(m.recipient), number=m.to_address, verdict=m.last_verdict or m.verdict,
-        actor=m.actor, note=m.reference,
+        at=m.sent_at or at, recipient=Recipient(m.recipient), number=m.to_address, verdict=_verdict(m), actor=m.actor,
+        note=m.reference,
     )  # fmt: skip
     m.save(update_fields=["contact_record"])
+
+
+def _verdict(m: Message) -> VerdictRow | None:
+    """The verdict that let the message go; none when a later look forbade another try."""
+    return VerdictRow.objects.filter(pk=m.last_verdict, allowed=True).first() if m.last_verdict else None

@@ -139,15 +139,20 @@ def _expire(now: datetime, counts: Counts, limit: int = 500) -> None:
 
 
 def _recover(now: datetime, gateways: Gateways, counts: Counts, limit: int = 500) -> None:
-    """Messages that a dead worker was sending: again where the gateway knows the key, else nobody knows."""
-    with transaction.atomic():
-        lost = Q(state=State.SENDING, lease_until__lte=now) & ~Q(channel__in=BY_HAND)
-        for m in _rows(lost, limit):
-            dead = m.lease_owner
+    """Messages that a dead worker was sending: again where the gateway knows the key, else nobody knows.
+
+    One transaction each: settling a contact locks a person, and two locks of that kind in one transaction could cross.
+    """
+    lost = Q(state=State.SENDING, lease_until__lte=now) & ~Q(channel__in=BY_HAND)
+    for pk in list(Message.objects.filter(lost).order_by("pk").values_list("pk", flat=True)[:limit]):
+        with transaction.atomic():
+            m = locked(pk)
+            if m.state != State.SENDING or m.lease_until is None or m.lease_until > now:
+                continue
             if _knows_key(m, gateways.of(Channel(m.channel)), now):
-                move(m, Move(State.DRAFTED, "worker_lost", now), now, "recovered", lost=dead)
+                move(m, Move(State.DRAFTED, "worker_lost", now), now, "recovered", lost=m.lease_owner)
             else:
-                move(m, unknown("worker_lost", max(deadline(m), now), now), now, "recovered", lost=dead)
+                move(m, unknown("worker_lost", max(deadline(m), now), now), now, "recovered", lost=m.lease_owner)
                 contact_settle(m, Outcome.DELIVERED, m.first_tried_at or now)
                 parked_match(m, now)
             counts.recovered += 1
