@@ -33,6 +33,12 @@ def address_hash(channel: Channel, to: str) -> bytes:
     return search_hash(plain) if plain else b""
 
 
+def number_hashes(number: str) -> list[bytes]:
+    """Hashes under which the file of a person may hold a number: as it came, plain, and with the country code."""
+    plain = number_plain(number)
+    return list(dict.fromkeys(search_hash(n) for n in (number, plain, f"+86{plain}", f"86{plain}")))
+
+
 _SOURCES: dict[Channel, Callable[[Party], str]] = {
     **dict.fromkeys(PHONES, lambda p: str(p.phone)),
     **dict.fromkeys((Channel.APP, Channel.PUSH), lambda p: p.reference if p.user_id else ""),

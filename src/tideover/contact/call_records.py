@@ -1,8 +1,8 @@
 """Call records from the telephone system: a CSV in, each call once, matched to the person by the number's hash.
 
 Columns: call_id, number, direction (in, out), started_at (ISO 8601 with a time zone), seconds, talked (yes, no), and where
-there is a recording recording_sha256 and retention_until (the recording itself stays where it is). A call that somebody began from
-a list settles that contact; any other call that we made is written down as a contact of its own, so that caps count it.
+there is a recording recording_sha256 and retention_until (the recording itself stays where it is). A call that somebody began
+from a list settles that contact; any other call is written down as a contact of its own, so that caps count it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from django.db import transaction
 
-from tideover.contact.addresses import address_hash, number_plain
+from tideover.contact.addresses import address_hash, number_hashes, number_plain
 from tideover.contact.gate import contact_outcome, contact_record
 from tideover.contact.models import CallListLine, CallRecord
 from tideover.contact.rules.model import Channel, Outcome, Purpose
@@ -194,7 +194,7 @@ def _store(call: Call, batch: ImportBatch, result: CallsResult, actor: str) -> N
         result.already += 1
         return
     hashed = address_hash(Channel.CALL, call.number)
-    party = Party.objects.filter(phone_hash=hashed).order_by("pk").first()
+    party = Party.objects.filter(phone_hash__in=number_hashes(call.number)).order_by("pk").first()
     digits = number_plain(call.number)
     record = CallRecord(
         call_id=call.call_id, batch=batch, party=party, number_hash=hashed, number_masked=f"{digits[:3]}****{digits[-4:]}",
@@ -230,7 +230,7 @@ def _contact(call: Call, party: Party, line: CallListLine | None, actor: str, re
         return contact_outcome(line.contact_record, outcome, ended, seconds=call.seconds, recording_hash=recording)
     return contact_record(
         party=party, contracts=[], channel=Channel.CALL, purpose=Purpose.COLLECTION if call.direction == "out" else Purpose.REPLY,
-        outcome=outcome, at=call.started_at, direction=call.direction, number=call.number, seconds=call.seconds,
+        outcome=outcome, at=call.started_at, direction=call.direction, number=party.phone, seconds=call.seconds,
         recording_hash=recording, actor=actor, note=f"call {call.call_id}",
     )  # fmt: skip
 

@@ -36,7 +36,7 @@ OUTCOMES = {
 def call_list_make(
     name: str, contracts: Iterable[Contract], *, why: str, template: str, branch: Branch | None, at: datetime, actor: str
 ) -> CallList:
-    """A list of the borrowers of these loans, each loan once: the script in the borrower's language, and until when it may be made.
+    """A list of the borrowers of these loans, each loan once: the words in the borrower's language, and until when it is allowed.
 
     Who may not be called now stands on the list with the reason and the first instant at which it opens, not left out.
     Raises Refused: no name, no reason, no loans or too many, or a template without words for a call.
@@ -108,8 +108,8 @@ def call_begin(line: CallListLine, *, at: datetime, actor: str) -> CallListLine:
         row.verdict, row.asked_at, row.asked_by = verdict.pk, at, actor
         if verdict.allowed:
             row.contact_record = contact_record(
-                party=row.party, contracts=[row.contract], channel=Channel.CALL, purpose=purpose, outcome=Outcome.UNANSWERED, at=at,
-                number=row.party.phone, verdict=verdict, actor=actor, note=f"{row.list.number} {row.pk}",
+                party=row.party, contracts=[row.contract], channel=Channel.CALL, purpose=purpose, outcome=Outcome.UNANSWERED,
+                at=at, number=row.party.phone, verdict=verdict, actor=actor, note=f"{row.list.number} {row.pk}",
             )  # fmt: skip
             row.blocked, row.next_at = "", None
         else:

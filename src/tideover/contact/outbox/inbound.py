@@ -57,7 +57,7 @@ def inbound_apply(inbound: Inbound, *, at: datetime | None = None) -> InboundMes
                 _stop(row, channel, at)  # locks messages, so it comes before what locks the person
             contact_record(
                 party=row.party, contracts=[], channel=channel, purpose=Purpose.REPLY, outcome=Outcome.DELIVERED, at=inbound.at,
-                direction="in", number=inbound.sender, actor=ACTOR, note=f"inbound {row.pk}",
+                direction="in", number=_known(row), actor=ACTOR, note=f"inbound {row.pk}",
             )  # fmt: skip
     return row
 
@@ -68,10 +68,15 @@ def _sender(channel: Channel, sender: str, hashed: bytes) -> Party | None:
     if wrote is not None:
         return wrote.party
     if channel in addresses.PHONES:
-        return Party.objects.filter(phone_hash=hashed).order_by("pk").first()
+        return Party.objects.filter(phone_hash__in=addresses.number_hashes(sender)).order_by("pk").first()
     if channel == Channel.EMAIL:
         return Party.objects.filter(user__email__iexact=sender.strip()).order_by("pk").first()
     return None
+
+
+def _known(row: InboundMessage) -> str:
+    """The address as the file of the person holds it, so that it counts as the same number as ours."""
+    return addresses.address_of(row.party, Channel(row.channel)) or str(row.sender) if row.party else ""
 
 
 def _stop(row: InboundMessage, channel: Channel, at: datetime) -> None:
