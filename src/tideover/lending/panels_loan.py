@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from tideover.core.business_time import micros, start_of_day
+from tideover.core.written import money_text as _money
+from tideover.core.written import percent_text as _percent
 from tideover.engine.events import PAYMENT_KINDS, DebitStatus, Event, EventKind
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Row, Standing, TraceLine
@@ -239,14 +240,6 @@ def _how_late(terms: Terms, r: Row, as_of: int, name: str) -> str:
 
 def _half_up(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
-
-
-def _percent(ppm: int) -> str:
-    return f"{Decimal(ppm) / 10_000:f}".rstrip("0").rstrip(".") + "%" if ppm else "0%"
-
-
-def _money(minor: int) -> str:
-    return f"{'−' if minor < 0 else ''}¥{Decimal(abs(minor)) / 100:,.2f}"
 
 
 def _iso(on: int) -> str:
