@@ -6,7 +6,9 @@ import csv
 import io
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 
 from tideover.contact import addresses
@@ -17,12 +19,17 @@ from tideover.contact.rules.message import Move, State
 from tideover.contact.rules.model import Channel, Outcome
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now, start_of_day
+from tideover.core.documents import DocumentKind, document_bytes, document_issue, missing
 from tideover.core.ids import handle_new
 from tideover.core.problems import refuse
 from tideover.lending.models import Branch
 
 BATCH_MAX = 500
+PAPERS = Path(__file__).parent / "papers"
 POST_WITHIN = timedelta(days=7)
+LETTER = DocumentKind(
+    "letter", "LT", "Letter", PAPERS, lambda data: missing(data, "title", "name", "address", "paragraphs"), supersedes=False
+)
 
 
 def letter_batch_make(letters: Iterable[Message], *, branch: Branch | None, at: datetime, actor: str) -> LetterBatch:
@@ -144,3 +151,15 @@ def address_list(letters: Iterable[Message]) -> str:
         cells = [m.reference, m.party.name, m.to_address, m.party.phone, str(m.template), m.language]
         rows.writerow([f"'{c}" if str(c)[:1] in "=+-@" else c for c in cells])
     return "\ufeff" + out.getvalue()
+
+
+def letter_file(m: Message, *, actor: str) -> tuple[str, bytes]:
+    """(file name, PDF) of a letter: numbered and hashed when first asked for, the same bytes ever after."""
+    lines = [line for line in str(m.body).split("\n") if line.strip()]
+    data = {
+        "issuer": m.sign_name, "title": m.subject, "name": m.party.name, "address": m.to_address, "paragraphs": lines,
+        "reference": m.reference, "hotline": settings.HOTLINE,
+    }  # fmt: skip
+    day = business_date(m.first_tried_at or m.created_at)
+    made = document_issue("letter", subject=("message", m.reference), language=m.language, data=data, as_of=day, actor=actor)
+    return f"{made.number}.pdf", document_bytes(made)

@@ -13,6 +13,9 @@ from tideover.lending.models import Contract
 from tideover.lending.panels_mine import MyLoan
 from tideover.lending.selectors import loan_standing
 
+LOAN_NEEDS = ("borrower__user", "borrower__branch__entity", "branch", "manager", "entity", "product")
+"""What to join to a loan before its values are asked for."""
+
 
 def loan_values(contract: Contract, as_of: date) -> dict[str, object]:
     """Figures of a loan on a day from its replay: money in minor units, dates, counts. Names without a value are left out."""

@@ -300,6 +300,8 @@ def template_publish(t: MessageTemplate, *, valid_from: date, approval: str, act
     """
     with transaction.atomic():
         row = MessageTemplate.objects.select_for_update().get(pk=t.pk)
+        if row.state != TemplateState.REVIEW:
+            raise refuse("not_in_review", f"{row} is {row.state}: only what a second person has read is put in force", "code")
         if problems := template_problems(row, valid_from):
             raise Refused(*problems)
         for old in MessageTemplate.objects.select_for_update().filter(code=row.code, state=TemplateState.PUBLISHED):

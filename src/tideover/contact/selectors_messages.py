@@ -19,8 +19,6 @@ from tideover.lending.scope import parties_reachable
 from tideover.lending.selectors import post_of
 
 IN_THE_INBOX = (State.SENT, State.DELIVERED)
-WAITING_DAYS = {"unknown": 1, "failed": 2, "blocked": 3, "reply": 1, "review": 2, "letters": 2, "proof": 14}
-"""The house's own targets in days from when something began to wait to an answer."""
 
 
 def of_post(user: User, on: date, branch: str = "branch", manager: str = "") -> Q:

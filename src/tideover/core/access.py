@@ -23,6 +23,10 @@ MEETS_PEOPLE = frozenset(
 )
 REVEALS = MEETS_PEOPLE - {Role.BRANCH_HEAD} | {Role.LEGAL}
 LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role.TEAM_LEAD, Role.LEGAL})
+SEES_MESSAGES = MEETS_PEOPLE | {Role.LEGAL, Role.BUREAU, Role.COMPLIANCE, Role.AUDITOR}
+WORDS = frozenset({Role.COMPLIANCE, Role.LEGAL, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.COMPLAINTS})
+POSTS_LETTERS = frozenset({Role.LEGAL, Role.BUREAU, Role.TEAM_LEAD, Role.BRANCH_HEAD})
+CALLS = frozenset({Role.COLLECTOR, Role.TEAM_LEAD, Role.COUNSELLOR, Role.CUSTOMER_MANAGER, Role.BRANCH_HEAD})
 READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
 
 _MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
@@ -63,6 +67,31 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "my-schedule": frozenset({Role.BORROWER}),
     "my-receipts": frozenset({Role.BORROWER}),
     "my-help": frozenset({Role.BORROWER}),
+    "my-messages": frozenset({Role.BORROWER}),
+    "my-message": frozenset({Role.BORROWER}),
+    "message-list": SEES_MESSAGES | {Role.ENGINEER},
+    "message": SEES_MESSAGES | {Role.ENGINEER},
+    "message-body": SEES_MESSAGES,
+    "message-cancel": MEETS_PEOPLE | {Role.LEGAL, Role.COMPLIANCE},
+    "message-resend": MEETS_PEOPLE | {Role.LEGAL},
+    "answer-list": SEES_MESSAGES,
+    "answer-done": MEETS_PEOPLE,
+    "message-templates": STAFF,
+    "message-template": STAFF,
+    "message-template-edit": WORDS,
+    "message-template-flag": frozenset({Role.LEGAL}),
+    "letter-batches": POSTS_LETTERS | {Role.COMPLIANCE, Role.AUDITOR},
+    "letter-batch": POSTS_LETTERS,
+    "letter-addresses": POSTS_LETTERS,
+    "letter-files": POSTS_LETTERS,
+    "call-lists": CALLS | {Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER},
+    "call-list": CALLS,
+    "call-import": frozenset({Role.TEAM_LEAD, Role.ENGINEER, Role.COMPLIANCE}),
+    "home-messages": frozenset({Role.TEAM_LEAD, Role.ENGINEER}),
+    "home-blocked": frozenset({Role.COMPLIANCE}),
+    "home-reviews": frozenset({Role.COMPLIANCE, Role.LEGAL}),
+    "home-replies": frozenset({Role.TEAM_LEAD, Role.COLLECTOR, Role.COUNSELLOR, Role.CUSTOMER_MANAGER}),
+    "home-letters": frozenset({Role.LEGAL}),
     "action-log": frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER}),
     "api:loans-list": READS_LOANS,
     "api:loan-get": READS_LOANS,

@@ -23,6 +23,7 @@ urlpatterns = [
     path("api/docs", api_docs.page, name="api-docs"),
     path("api/v1/", api.urls),
     path("", include("tideover.lending.urls")),
+    path("", include("tideover.contact.urls_messages")),
 ]
 handler400 = "tideover.web.views.not_understood"
 handler403 = "tideover.web.views.forbidden"

@@ -159,3 +159,14 @@ def inquiry_apply(m: Message, report: Report | None, at: datetime) -> None:
         _apply(m, report, at, last=m.asked >= len(INQUIRE_AFTER_S), inquiry=True)
     if m.state == before and m.final_at is None:
         move(m, asked_again(State(m.state), m.asked, deadline(m), at), at, "looked", asked=m.asked)
+
+
+def message_opened(m: Message, *, at: datetime) -> Message:
+    """A borrower opened a message in the app: the receipt of that channel. Again changes nothing."""
+    with transaction.atomic():
+        row = locked(m.pk)
+        if row.read_at is None and row.channel == Channel.APP:
+            row.read_at = at
+            row.save(update_fields=["read_at"])
+            _apply(row, Report(DeliveryState.DELIVERED, at, key=row.key, reason="opened"), at, last=False)
+    return row

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import uuid4
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 
@@ -70,6 +71,12 @@ class Gateways:
         if channel not in self.open:
             self.open[channel] = self.make(channel)
         return self.open[channel]
+
+    def open_all(self) -> None:
+        """Open every channel that the settings name, so that reports are read where nothing is sent."""
+        for channel in Channel:
+            if settings.CHANNELS.get(channel.name):
+                self.of(channel)
 
     def close(self) -> None:
         """Close them all."""
@@ -312,6 +319,6 @@ def _drain(found: Iterable[Report] | Iterable[Inbound], apply: Callable[..., obj
         for one in found:
             apply(one)
             n += 1
-    except OSError:
-        logger.warning("the gateway of %s could not be read", channel.name, exc_info=True)
+    except Exception:  # one gateway that fails must not keep the others from being read; what was not taken comes again
+        logger.exception("the gateway of %s could not be read", channel.name)
     return n

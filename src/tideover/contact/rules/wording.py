@@ -15,15 +15,12 @@ from datetime import date, datetime
 
 from tideover.contact.rules.local_time import offset_at
 from tideover.contact.rules.model import Zone
+from tideover.core.written import MONTHS_EN, day_text, money_text, percent_text
 
 ZH, EN = "zh-hans", "en"
 LANGUAGES = (ZH, EN)
 PLACE = re.compile(r"\{([^{}]*)\}")
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July",
-    "August", "September", "October", "November", "December",
-)  # fmt: skip
 TEXT_MAX, NAME_MAX, MONEY_MAX, COUNT_MAX = 200, 60, 10**15, 10**9
 TYPES = ("money", "date", "instant", "count", "rate", "text", "name", "number", "phone")
 """money: int minor units; date; instant: aware datetime; count: int; rate: int ppm a year; the others are texts.
@@ -123,14 +120,12 @@ def formatted(kind: str, value: object, setting: Setting) -> str:
     zh = setting.language == ZH
     match kind:
         case "money":
-            minor = _whole(value, -MONEY_MAX, MONEY_MAX, "an amount in minor units")
-            return f"{'−' if minor < 0 else ''}¥{abs(minor) // 100:,}.{abs(minor) % 100:02}"
+            return money_text(_whole(value, -MONEY_MAX, MONEY_MAX, "an amount in minor units"))
         case "count":
             return f"{_whole(value, 0, COUNT_MAX, 'a whole number'):,}"
         case "rate":
-            ppm = _whole(value, 0, 10**7, "a rate in parts per million")
-            percent = f"{ppm // 10_000}.{ppm % 10_000:04}".rstrip("0").rstrip(".")
-            return f"年化 {percent}%" if zh else f"{percent}% a year"
+            percent = percent_text(_whole(value, 0, 10**7, "a rate in parts per million"))
+            return f"年化 {percent}" if zh else f"{percent} a year"
         case "date":
             if not isinstance(value, date) or isinstance(value, datetime):
                 raise ValueError("must be a date")
@@ -149,10 +144,10 @@ def _whole(value: object, low: int, high: int, what: str) -> int:
 
 
 def _date(on: date, zh: bool, today: date) -> str:
-    other = on.year != today.year
-    if zh:
-        return f"{f'{on.year}年' if other else ''}{on.month}月{on.day}日"
-    return f"{on.day} {MONTHS[on.month - 1]}{f' {on.year}' if other else ''}"
+    """With its year when that is not the current one."""
+    if on.year != today.year:
+        return day_text(on, ZH if zh else EN)
+    return f"{on.month}月{on.day}日" if zh else f"{on.day} {MONTHS_EN[on.month - 1]}"
 
 
 def _instant(at: datetime, zh: bool, setting: Setting) -> str:
