@@ -6,6 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from tideover.contact.call_records import BYTES_MAX, BadFile, calls_import
@@ -16,6 +17,7 @@ from tideover.contact.rules.wording import ZH
 from tideover.contact.selectors_messages import lists_visible
 from tideover.contact.views_outbox import number_of, user_of
 from tideover.contact.voice import LINES_MAX, OUTCOMES, call_begin, call_end, call_list_make
+from tideover.contact.words_messages import refusal
 from tideover.core.access import can, require
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
@@ -41,7 +43,7 @@ def call_lists(request: HttpRequest) -> HttpResponse:
             made = _make(request, user)
             return HttpResponseRedirect(reverse("call-list", args=[made.number]))
         except Refused as refused:
-            error = str(refused)
+            error = refusal(refused)
     return _lists(request, error=error)
 
 
@@ -83,7 +85,7 @@ def import_file(request: HttpRequest) -> HttpResponse:
     """Take in call records from a file; rows that were refused are shown with their reason."""
     given = request.FILES.get("file")
     if given is None:
-        return _lists(request, error="choose a file first")
+        return _lists(request, error=_("Choose a file first."))
     try:
         data = given.read(BYTES_MAX + 1)
         result = calls_import(data, file_name=given.name or "calls.csv", actor=user_of(request).username)
@@ -107,7 +109,7 @@ def call_list(request: HttpRequest, number: str) -> HttpResponse:
         try:
             calling = _act(request, line, user)
         except Refused as refused:
-            error = str(refused)
+            error = refusal(refused)
         if not error and not calling:
             return HttpResponseRedirect(reverse("call-list", args=[number]))
     lines = list(found.lines.select_related("party", "contract__standing", "template").order_by("done_at", "pk"))

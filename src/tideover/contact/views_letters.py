@@ -22,6 +22,7 @@ from tideover.contact.letters import (
 from tideover.contact.models import LetterBatch, Message
 from tideover.contact.selectors_messages import batches_visible, letters_waiting
 from tideover.contact.views_outbox import day_of, number_of, user_of
+from tideover.contact.words_messages import refusal
 from tideover.core.access import can, require
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
@@ -44,7 +45,7 @@ def batch_list(request: HttpRequest) -> HttpResponse:
             made = letter_batch_make(waiting, branch=post.branch if post else None, at=now(), actor=user.username)
             return HttpResponseRedirect(reverse("letter-batch", args=[made.number]))
         except Refused as refused:
-            error = str(refused)
+            error = refusal(refused)
     context = {
         "waiting": list(waiting[:PAGE]),
         "waiting_count": waiting.count(),
@@ -72,7 +73,7 @@ def batch(request: HttpRequest, number: str) -> HttpResponse:
             _act(request, found)
             return HttpResponseRedirect(reverse("letter-batch", args=[number]))
         except Refused as refused:
-            error = str(refused)
+            error = refusal(refused)
     log(request.user.username, "letters.read", "letter_batch", found.number)
     letters = list(found.letters.select_related("party", "template").order_by("pk"))
     context = {"b": found, "letters": letters, "today": business_date(), "error": error}

@@ -25,6 +25,7 @@ from tideover.contact.selectors_messages import (
     messages_visible,
     state_counts,
 )
+from tideover.contact.words_messages import refusal
 from tideover.core.access import can, require
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
@@ -120,7 +121,7 @@ def cancel(request: HttpRequest, reference: str) -> HttpResponse:
     try:
         message_cancel(m, reason=request.POST.get("reason", ""), actor=request.user.username)
     except Refused as error:
-        return _message(request, m, str(error), 422)
+        return _message(request, m, refusal(error), 422)
     return HttpResponseRedirect(reverse("message", args=[reference]))
 
 
@@ -132,7 +133,7 @@ def resend(request: HttpRequest, reference: str) -> HttpResponse:
     try:
         new = message_resend(m, actor=request.user.username, at=now())
     except Refused as error:
-        return _message(request, m, str(error), 422)
+        return _message(request, m, refusal(error), 422)
     return HttpResponseRedirect(reverse("message", args=[new.reference]))
 
 

@@ -35,6 +35,7 @@ from tideover.contact.rules.model import Channel, Purpose, Recipient
 from tideover.contact.rules.wording import LANGUAGES, TYPES, ZH, segments
 from tideover.contact.rules.words_diff import words_diff
 from tideover.contact.views_outbox import day_of, user_of
+from tideover.contact.words_messages import all_said
 from tideover.core.access import can, require
 from tideover.core.business_time import business_date
 from tideover.core.models import Approval
@@ -133,8 +134,8 @@ def _page(request: HttpRequest, t: MessageTemplate, problems: list[Problem]) -> 
         "loan": loan,
         "asked_loan": request.GET.get("loan", ""),
         "loan_problem": loan_problem,
-        "problems": problems,
-        "faults": template_problems(t, today) if t.state == TemplateState.DRAFT else [],
+        "problems": all_said(problems),
+        "faults": all_said(template_problems(t, today)) if t.state == TemplateState.DRAFT else [],
         "approval": Approval.objects.filter(reference=t.approval).first() if t.approval else None,
         "in_force": is_in_force(t, today),
         "may_edit": can(user, "message-template-edit"),
@@ -204,7 +205,7 @@ def edit(request: HttpRequest, code: str) -> HttpResponse:
         "code": code,
         "last": last,
         "form": form.shown,
-        "problems": form.problems,
+        "problems": all_said(form.problems),
         "may_flag": may_flag,
         "types": TYPES,
         "purposes": [p.name.lower() for p in Purpose],

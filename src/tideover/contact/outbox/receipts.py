@@ -168,5 +168,5 @@ def message_opened(m: Message, *, at: datetime) -> Message:
         if row.read_at is None and row.channel == Channel.APP:
             row.read_at = at
             row.save(update_fields=["read_at"])
-            _apply(row, Report(DeliveryState.DELIVERED, at, key=row.key, reason="opened"), at, last=False)
+            _apply(row, Report(DeliveryState.DELIVERED, at, key=row.key, reason="opened_by_reader"), at, last=False)
     return row
