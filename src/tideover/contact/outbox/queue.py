@@ -120,7 +120,7 @@ def _drafted(
         purpose=version.purpose, recipient=version.recipient, template=version, language=language, to_address=to,
         to_hash=addresses.address_hash(channel, to), sign_name=addresses.name_in(addresses.lender_of(party, contracts), language),
         is_demand=version.is_demand, is_adverse_notice=version.is_adverse_notice, discloses=version.discloses,
-        not_before=starts, expires_at=expires_at or starts + timedelta(hours=version.hours), created_at=now(),
+        not_before=starts, expires_at=expires_at or starts + timedelta(hours=version.hours), created_at=at,
     )  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def _decide(m: Message, made: Made, at: datetime) -> None:
     elif addresses.is_unusable(m.party, Channel(m.channel), bytes(m.to_hash)):
         problem = "address_unusable"
     elif made.faults:
-        problem = f"text: {'; '.join(made.faults)}"
+        problem = made.findings[0].rule if made.findings else f"text: {'; '.join(made.faults)}"
     elif m.expires_at <= m.not_before:
         problem = "expired"
     if problem:

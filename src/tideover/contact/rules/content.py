@@ -166,11 +166,15 @@ def _whole(text: Text) -> str:
 
 
 def _forbidden(rule: ContentRule, text: Text) -> list[str]:
-    """Phrases of both languages are looked for: a Chinese text may hold an English word."""
+    """Phrases of both languages are looked for: a Chinese text may hold an English word.
+
+    The lender's own name is spared (it may hold 贷款), but not to third persons.
+    """
     found = []
+    names = () if text.recipient in (Recipient.RELATED, Recipient.UNRELATED) else text.lender
     for language, phrases in rule.phrases.items():
         shown = plain(_whole(text), language)
-        for spared in rule.spared.get(language, ()):
+        for spared in (*names, *rule.spared.get(language, ())):
             shown = shown.replace(plain(spared, language), "·")
         found += [p for p in phrases if _holds(shown, p, language)]
     if rule.capitals:
