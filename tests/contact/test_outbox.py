@@ -261,6 +261,16 @@ def test_repeats_and_wrong_order_of_receipts_change_nothing(ready: House) -> Non
     assert ContactRecord.objects.count() == 1
 
 
+def test_the_same_receipt_later_still_moves_what_another_must_beat(ready: House) -> None:
+    m = queue(ready)
+    outbox_work(10, NOON, gateways=answering(OK)[1])
+    minutes = [(DeliveryState.DELIVERED, 1), (DeliveryState.DELIVERED, 3), (DeliveryState.FAILED, 2)]
+    for state, minute in minutes:
+        report_apply(Report(state, NOON + timedelta(minutes=minute), provider_id="G1"), at=NOON)
+    m.refresh_from_db()
+    assert m.state == "delivered"
+
+
 def test_a_bounce_marks_the_address_and_nothing_goes_there_again(ready: House) -> None:
     m = queue(ready)
     outbox_work(10, NOON, gateways=answering(SendResult(SendState.REFUSED, reason="RINVDSTADR"))[1])

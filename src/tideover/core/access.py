@@ -142,6 +142,17 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:complaints-close": frozenset({Role.COMPLAINTS}),
     "api:disputes-close": frozenset({Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD}),
     **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions", "people", "facilities")},
+    "api:messages-list": SEES_MESSAGES | {Role.ENGINEER},
+    "api:message-get": SEES_MESSAGES | {Role.ENGINEER},
+    "api:messages-queue": MEETS_PEOPLE | {Role.LEGAL},
+    "api:message-cancel": MEETS_PEOPLE | {Role.LEGAL, Role.COMPLIANCE},
+    "api:message-resend": MEETS_PEOPLE | {Role.LEGAL},
+    "api:loan-demands": READS_LOANS,
+    "api:message-templates-list": STAFF,
+    "api:message-template-versions": STAFF,
+    "api:inbound-messages-list": SEES_MESSAGES,
+    "api:call-records-list": CALLS | {Role.COMPLIANCE, Role.AUDITOR},
+    "api:call-records-add": frozenset({Role.TEAM_LEAD, Role.ENGINEER, Role.COMPLIANCE}),
     "reveal-personal": REVEALS,
 }
 

@@ -127,6 +127,9 @@ def _apply(m: Message, r: Report, at: datetime, *, last: bool, inquiry: bool = F
         m.save(update_fields=["provider_id"])
     new = after_report(State(m.state), r.state.value, r.at, tries=m.tries, settled_at=m.settled_at, last=last)
     if new is None:
+        if m.state == r.state.value and m.settled_at is not None and r.at > m.settled_at:
+            m.settled_at = r.at  # the same again, but later: what differs must be later still to count
+            m.save(update_fields=["settled_at"])
         note(m, what, at, reason=r.reason, **seen, changed=False)
     elif new in (State.DELIVERED, State.FAILED):
         _settle(m, new, r, at, what, seen)
