@@ -47,7 +47,8 @@ def test_values_are_written_by_type_and_language(kind: str, value: object, zh: s
     ("kind", "value"),
     [
         ("money", "12.50"), ("money", 12.5), ("money", True), ("date", "2026-12-12"), ("date", datetime(2026, 1, 1, tzinfo=UTC)),
-        ("instant", datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)), ("count", -1), ("rate", -5), ("text", "see http://evil.example"), ("text", "a\nb"),
+        ("instant", datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)), ("count", -1), ("rate", -5),
+        ("text", "see http://evil.example"), ("text", "a\nb"),
         ("text", "{name}"), ("text", "x" * 201), ("name", 5), ("number", "T 1"), ("phone", "call me"), ("text", "www.example.cn"),
     ],
 )  # fmt: skip
