@@ -26,6 +26,10 @@ LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role
 ISSUES_DOCUMENTS = MEETS_PEOPLE | LENDS | {Role.LEGAL, Role.PAYMENTS}
 OPENS_DOCUMENTS = ISSUES_DOCUMENTS | {Role.COMPLIANCE, Role.AUDITOR}
 CANCELS_DOCUMENTS = LENDS | {Role.LEGAL, Role.CUSTOMER_MANAGER, Role.COMPLAINTS}
+SEES_MESSAGES = MEETS_PEOPLE | {Role.LEGAL, Role.BUREAU, Role.COMPLIANCE, Role.AUDITOR}
+WORDS = frozenset({Role.COMPLIANCE, Role.LEGAL, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.COMPLAINTS})
+POSTS_LETTERS = frozenset({Role.LEGAL, Role.BUREAU, Role.TEAM_LEAD, Role.BRANCH_HEAD})
+CALLS = frozenset({Role.COLLECTOR, Role.TEAM_LEAD, Role.COUNSELLOR, Role.CUSTOMER_MANAGER, Role.BRANCH_HEAD})
 READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
 
 READS_EXPERIMENTS = frozenset({Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.ENGINEER})
@@ -78,6 +82,31 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "document-cancel": CANCELS_DOCUMENTS,
     "document-sign": frozenset({Role.LEGAL, Role.BRANCH_HEAD}),
     "my-push": frozenset({Role.BORROWER}),
+    "my-messages": frozenset({Role.BORROWER}),
+    "my-message": frozenset({Role.BORROWER}),
+    "message-list": SEES_MESSAGES | {Role.ENGINEER},
+    "message": SEES_MESSAGES | {Role.ENGINEER},
+    "message-body": SEES_MESSAGES,
+    "message-cancel": MEETS_PEOPLE | {Role.LEGAL, Role.COMPLIANCE},
+    "message-resend": MEETS_PEOPLE | {Role.LEGAL},
+    "answer-list": SEES_MESSAGES,
+    "answer-done": MEETS_PEOPLE,
+    "message-templates": STAFF,
+    "message-template": STAFF,
+    "message-template-edit": WORDS,
+    "message-template-flag": frozenset({Role.LEGAL}),
+    "letter-batches": POSTS_LETTERS | {Role.COMPLIANCE, Role.AUDITOR},
+    "letter-batch": POSTS_LETTERS,
+    "letter-addresses": POSTS_LETTERS,
+    "letter-files": POSTS_LETTERS,
+    "call-lists": CALLS | {Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER},
+    "call-list": CALLS,
+    "call-import": frozenset({Role.TEAM_LEAD, Role.ENGINEER, Role.COMPLIANCE}),
+    "home-messages": frozenset({Role.TEAM_LEAD, Role.ENGINEER}),
+    "home-blocked": frozenset({Role.COMPLIANCE}),
+    "home-reviews": frozenset({Role.COMPLIANCE, Role.LEGAL}),
+    "home-replies": frozenset({Role.TEAM_LEAD, Role.COLLECTOR, Role.COUNSELLOR, Role.CUSTOMER_MANAGER}),
+    "home-letters": frozenset({Role.LEGAL}),
     "action-log": frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER}),
     **dict.fromkeys(("work", "work-start", "work-item"), STAFF),
     **{f"api:work-{act}": STAFF for act in ("list", "next", "get", "claim", "release", "snooze", "give", "done")},
@@ -150,6 +179,17 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:complaints-close": frozenset({Role.COMPLAINTS}),
     "api:disputes-close": frozenset({Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD}),
     **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions", "people", "facilities")},
+    "api:messages-list": SEES_MESSAGES | {Role.ENGINEER},
+    "api:message-get": SEES_MESSAGES | {Role.ENGINEER},
+    "api:messages-queue": MEETS_PEOPLE | {Role.LEGAL},
+    "api:message-cancel": MEETS_PEOPLE | {Role.LEGAL, Role.COMPLIANCE},
+    "api:message-resend": MEETS_PEOPLE | {Role.LEGAL},
+    "api:loan-demands": READS_LOANS,
+    "api:message-templates-list": STAFF,
+    "api:message-template-versions": STAFF,
+    "api:inbound-messages-list": SEES_MESSAGES,
+    "api:call-records-list": CALLS | {Role.COMPLIANCE, Role.AUDITOR},
+    "api:call-records-add": frozenset({Role.TEAM_LEAD, Role.ENGINEER, Role.COMPLIANCE}),
     "reveal-personal": REVEALS,
 }
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from tideover.contact.api_messages import router as messages_router
 from tideover.core.api_approvals import router as approvals_router
 from tideover.core.api_experiments import router as experiments_router
 from tideover.core.api_work import router as work_router
@@ -83,6 +84,7 @@ for part in (
     work_router,
     experiments_router,
     documents_router,
+    messages_router,
 ):
     api.add_router("", part)
 

@@ -31,6 +31,7 @@ BUSINESS_TIME_ZONE = os.environ.get("TIDEOVER_BUSINESS_TZ", "Asia/Shanghai")
 
 _sink = "" if PRODUCTION else "sink:"
 CHANNELS = {
+    "APP": "app:",
     "SMS": os.environ.get("TIDEOVER_SMS", _sink),
     "EMAIL": os.environ.get("TIDEOVER_EMAIL", _sink),
     "WECOM": os.environ.get("TIDEOVER_WECOM", _sink),
@@ -40,6 +41,8 @@ CHANNELS = {
 """Channel → its gateway's address (docs/channels.md)."""
 HOOK_SECRET = secret("TIDEOVER_HOOK_SECRET", "development-only-secret-of-webhooks")
 SITE_URL = os.environ.get("TIDEOVER_SITE", "")
+
+HOTLINE = os.environ.get("TIDEOVER_HOTLINE", "400-000-0000")
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -54,6 +57,7 @@ INSTALLED_APPS = [
     "tideover.core",
     "tideover.lending",
     "tideover.contact.channels",
+    "tideover.contact",
     "tideover.daily",
     "tideover.web",
 ]

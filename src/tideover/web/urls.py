@@ -38,6 +38,7 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("", include("tideover.lending.urls")),
     path("", include("tideover.contact.channels.urls")),
+    path("", include("tideover.contact.urls_messages")),
 ]
 handler400 = "tideover.web.views.not_understood"
 handler403 = "tideover.web.views.forbidden"
