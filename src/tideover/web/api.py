@@ -16,6 +16,7 @@ from tideover.lending.api import router as loans_router
 from tideover.lending.api_agreements import router as agreements_router
 from tideover.lending.api_organisation import router as organisation_router
 from tideover.lending.api_rows import router as rows_router
+from tideover.sources.api import router as sources_router
 from tideover.web.problems import SAYS, problem
 
 PROBLEMS = {
@@ -69,7 +70,7 @@ class Api(NinjaAPI):
 
 
 api = Api(title="Tideover", version="1", description=DESCRIPTION, urls_namespace="api", docs_url=None)
-for part in (loans_router, agreements_router, organisation_router, rows_router, tape_router):
+for part in (loans_router, agreements_router, organisation_router, rows_router, sources_router, tape_router):
     api.add_router("", part)
 
 

@@ -41,6 +41,8 @@ INSTALLED_APPS = [
     "csp",
     "tideover.core",
     "tideover.lending",
+    "tideover.sources",
+    "tideover.contact",
     "tideover.daily",
     "tideover.web",
 ]
