@@ -285,7 +285,7 @@ def test_stop_withdraws_drops_what_waits_and_confirms_once(ready: House) -> None
     for _ in range(2):
         row = inbound_apply(word, at=NIGHT)
     waiting.refresh_from_db()
-    assert (waiting.state, waiting.reason, row.meaning, row.party) == ("cancelled", "stopped", "stop", ready.borrower)
+    assert (waiting.state, waiting.reason, row.meaning, row.party) == ("cancelled", "opted_out", "stop", ready.borrower)
     [confirm] = Message.objects.filter(template__code="stop.confirmed")
     assert confirm.state == "drafted" and "不再" in confirm.body and InboundMessage.objects.count() == 1
 

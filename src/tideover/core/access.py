@@ -57,6 +57,9 @@ PUBLIC = frozenset({
     "sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "verify-code", "hook", "push-shown", "unsubscribe",
 })  # fmt: skip
 """Routes that need no sign-in; those of gateways and browsers check a token or a signature of their own."""
+_ROWS = ("promises", "disputes", "complaints", "help-requests", "notices", "consents")
+PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look", "api-docs"})
+"""Routes that need no sign-in."""
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "home": EVERYONE,
@@ -168,14 +171,13 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:facilities-open": LENDS,
     "api:facility-limit": frozenset({Role.BRANCH_HEAD, Role.RISK}),
     "api:facility-freeze": frozenset({Role.BRANCH_HEAD, Role.RISK}),
-    **{f"api:{kind}-list": READS_LOANS for kind in ("holds", "promises", "disputes", "complaints", "help-requests", "consents")},
-    **{
-        f"api:{kind}-{act}": MEETS_PEOPLE
-        for kind in ("promises", "disputes", "complaints", "help-requests", "consents")
-        for act in ("add", "close")
-    },
+    **{f"api:{kind}-list": READS_LOANS for kind in ("holds", *_ROWS)},
+    **{f"api:{kind}-{act}": MEETS_PEOPLE for kind in _ROWS for act in ("add", "close")},
     "api:holds-add": MEETS_PEOPLE | LIFTS_HOLDS,
     "api:holds-close": LIFTS_HOLDS,
+    "api:holds-review": LIFTS_HOLDS,
+    "api:notices-add": MEETS_PEOPLE | {Role.LEGAL, Role.COMPLIANCE},
+    "api:notices-close": LIFTS_HOLDS,
     "api:complaints-close": frozenset({Role.COMPLAINTS}),
     "api:disputes-close": frozenset({Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD}),
     **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions", "people", "facilities")},

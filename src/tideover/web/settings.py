@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "tideover.core",
     "tideover.lending",
     "tideover.contact.channels",
+    "tideover.sources",
     "tideover.contact",
     "tideover.daily",
     "tideover.web",

@@ -10,16 +10,17 @@ from django.db import IntegrityError, transaction
 from tideover.contact import addresses
 from tideover.contact.channels.base import Inbound
 from tideover.contact.gate import contact_record
-from tideover.contact.models import InboundMessage, Message
+from tideover.contact.models import ContactPreference, InboundMessage, Message
 from tideover.contact.outbox.life import locked, move
 from tideover.contact.outbox.queue import message_queue
 from tideover.contact.rules.message import Move, State
 from tideover.contact.rules.model import Channel, Outcome, Purpose
 from tideover.core.action_log import log
-from tideover.core.business_time import business_date, now
+from tideover.core.business_time import now
 from tideover.core.problems import refuse
-from tideover.lending.models import Consent, Party
-from tideover.lending.services_rows import row_close
+from tideover.lending.models import Party
+from tideover.sources.models import Consent
+from tideover.sources.services import consent_withdraw
 
 STOP_WORDS = frozenset({
     "t", "td", "tdd", "r", "退订", "拒收", "取消", "停止", "不要再发", "别再发了",
@@ -92,17 +93,22 @@ def _stop(row: InboundMessage, channel: Channel, at: datetime) -> None:
 
 
 def stop_channel(party: Party, channel: Channel, *, at: datetime) -> None:
-    """Withdraw consents of a channel and drop what waits on it, but for notices of law and answers to the person."""
+    """Withdraw consents of a channel, keep the wish not to be reached there (a consent for every channel goes on for the others),
+    and drop what waits on it, but for notices of law and answers to the person."""
     name = channel.name.lower()
-    for consent in Consent.objects.filter(party=party, channel=name, withdrawn_at=None):
-        row_close(consent, on=business_date(at), actor=ACTOR)
+    for consent in Consent.objects.filter(party=party, purpose="contact", channel=name, withdrawn_at=None):
+        consent_withdraw(consent, how="message", evidence="STOP", actor=ACTOR)
+    wish, _made = ContactPreference.objects.get_or_create(party=party, defaults={"changed_at": at, "actor": ACTOR})
+    if name not in wish.refused:
+        wish.refused, wish.changed_at, wish.actor = [*wish.refused, name], at, ACTOR
+        wish.save(update_fields=["refused", "changed_at", "actor"])
     waiting = Message.objects.filter(
         party=party, channel=channel, state=State.DRAFTED, purpose__in=(Purpose.COLLECTION, Purpose.SERVICE)
     )
     for pk in list(waiting.values_list("pk", flat=True)):
         m = locked(pk)
         if m.state == State.DRAFTED and not m.tries:
-            move(m, Move(State.CANCELLED, "stopped"), at, "cancelled", actor=ACTOR)
+            move(m, Move(State.CANCELLED, "opted_out"), at, "cancelled", actor=ACTOR)
 
 
 def inbound_answered(row: InboundMessage, *, actor: str) -> InboundMessage:
