@@ -18,15 +18,15 @@ TEMPLATES = Path(__file__).parent / "templates"
 HEAD = ("borrower", "loan", "principal", "disbursed_on")
 
 
-def _kind(code: str, prefix: str, *needs: str, label: str) -> DocumentKind:
+def _of_loan(code: str, prefix: str, *needs: str, label: str) -> DocumentKind:
     return DocumentKind(code, prefix, label, TEMPLATES, lambda data: missing(data, *HEAD, *needs))
 
 
 KINDS = (
-    _kind("payoff_letter", "PL", "settled_on", "lines", label="Payoff letter"),
-    _kind("balance_statement", "BS", "lines", "payoff", label="Balance statement"),
-    _kind("repayment_record", "RR", "rows", "totals", label="Repayment record"),
-    _kind("contract", "LC", "terms", "cost", "rows", label="Loan contract"),
+    _of_loan("payoff_letter", "PL", "settled_on", "lines", label="Payoff letter"),
+    _of_loan("balance_statement", "BS", "lines", "payoff", label="Balance statement"),
+    _of_loan("repayment_record", "RR", "rows", "totals", label="Repayment record"),
+    _of_loan("contract", "LC", "terms", "cost", "rows", label="Loan contract"),
 )
 """The four, in the order of pages."""
 CODES = tuple(k.code for k in KINDS)
