@@ -31,6 +31,7 @@ ADDRESSES = {
     "my-schedule": "/my/schedule/T-1",
     "my-receipts": "/my/receipts",
     "my-help": "/my/help",
+    "my-documents": "/my/documents",
     "book-trend": "/book/trend",
     "action-log": "/action-log",
     "settings": "/settings",

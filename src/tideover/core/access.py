@@ -79,7 +79,6 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "my-help": frozenset({Role.BORROWER}),
     "my-documents": frozenset({Role.BORROWER}),
     "my-document": frozenset({Role.BORROWER}),
-    "loan-documents": READS_LOANS,
     "loan-document-issue": ISSUES_DOCUMENTS,
     "document": OPENS_DOCUMENTS,
     "document-cancel": CANCELS_DOCUMENTS,
