@@ -18,6 +18,8 @@ COMMAND_MODULES = (
     "tideover.commands_bench",
     "tideover.core.packs.commands",
     "tideover.core.commands_token",
+    "tideover.core.commands_log",
+    "tideover.core.commands_work",
 )
 
 

@@ -25,6 +25,7 @@ REVEALS = MEETS_PEOPLE - {Role.BRANCH_HEAD} | {Role.LEGAL}
 LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role.TEAM_LEAD, Role.LEGAL})
 READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
 
+READS_LOG = frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER})
 READS_EXPERIMENTS = frozenset({Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.ENGINEER})
 
 _MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
@@ -65,7 +66,9 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "my-schedule": frozenset({Role.BORROWER}),
     "my-receipts": frozenset({Role.BORROWER}),
     "my-help": frozenset({Role.BORROWER}),
-    "action-log": frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER}),
+    **dict.fromkeys(("action-log", "action-log-entry"), READS_LOG),
+    **dict.fromkeys(("api:action-log-list", "api:action-log-get"), READS_LOG),
+    "action-log-export": frozenset({Role.COMPLIANCE, Role.AUDITOR}),
     **dict.fromkeys(("work", "work-start", "work-item"), STAFF),
     **{f"api:work-{act}": STAFF for act in ("list", "next", "get", "claim", "release", "snooze", "give", "done")},
     **dict.fromkeys(("experiments", "experiment", "api:experiments-list", "api:experiment-get"), READS_EXPERIMENTS),

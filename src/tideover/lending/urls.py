@@ -15,5 +15,4 @@ urlpatterns = [
     path("my/schedule/<str:number>", views_mine.my_schedule, name="my-schedule"),
     path("my/receipts", views_mine.my_receipts, name="my-receipts"),
     path("my/help", views_mine.my_help, name="my-help"),
-    path("action-log", views.action_log, name="action-log"),
 ]

@@ -11,6 +11,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from tideover.core.api_approvals import router as approvals_router
 from tideover.core.api_experiments import router as experiments_router
+from tideover.core.api_log import router as log_router
 from tideover.core.api_work import router as work_router
 from tideover.core.problems import Problem, Refused
 from tideover.core.rest import ProblemOut
@@ -81,6 +82,7 @@ for part in (
     approvals_router,
     work_router,
     experiments_router,
+    log_router,
 ):
     api.add_router("", part)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from tideover.web import api_docs, approvals, book, day, experiments, home, products, views, work
+from tideover.web import action_log, api_docs, approvals, book, day, experiments, home, products, views, work
 from tideover.web.api import api
 
 urlpatterns = [
@@ -31,6 +31,9 @@ urlpatterns = [
     path("products/new", products.new, name="product-new"),
     path("products/<str:code>", products.one, name="product"),
     path("rates", products.rates_page, name="rates"),
+    path("action-log", action_log.page, name="action-log"),
+    path("action-log/export", action_log.export, name="action-log-export"),
+    path("action-log/<int:number>", action_log.one, name="action-log-entry"),
     path("authority", approvals.authority, name="authority"),
     path("api/docs", api_docs.page, name="api-docs"),
     path("api/v1/", api.urls),
