@@ -38,7 +38,7 @@ ADDRESSES = {
     "book-loans": "/book/loans?kind=rolled",
     "day": "/day",
     "loan-payment": "/loans/T-1/payments/1",
-    "work": "/work",
+    "work": "/queue",
     "approvals": "/approvals",
     "authority": "/authority",
     "experiments": "/experiments",

@@ -99,7 +99,7 @@ def lists(house: House) -> dict[str, Any]:
                 path = path.replace(f"{{{key}}}", value)
             if "/approvals/" in path:
                 path = path.replace("P-0001", Approval.objects.earliest("pk").reference)
-            if "/work/" in path:
+            if "/queue/" in path:
                 path = path.replace("P-0001", WorkItem.objects.earliest("pk").reference)
             if "/experiments/" in path:
                 path = "/api/v1/experiments/x/1"
@@ -110,7 +110,7 @@ def lists(house: House) -> dict[str, Any]:
             if "/receipts/" in path:
                 path = path.replace("T-1", Receipt.objects.earliest("pk").number)
             readers = (
-                {Role.COLLECTOR} if "/work/" in path else {Role.FINANCE} if "/approvals/" in path else PERMISSIONS[permission]
+                {Role.COLLECTOR} if "/queue/" in path else {Role.FINANCE} if "/approvals/" in path else PERMISSIONS[permission]
             )
             bearer = _bearer(house, sorted(readers - {Role.CUSTOMER_MANAGER, Role.BORROWER})[0])
             out[permission] = lambda c=bearer, a=path: c.get(a)

@@ -76,7 +76,7 @@ def two(house: House) -> tuple[House, dict[str, str]]:
     item = work_open(
         "hold.review", subject=("loan", "T-3"), why="w", owner_role=Role.COLLECTOR, due_at=None, branch="NB", key="k", actor="t"
     )
-    row["/work/"] = item.reference
+    row["/queue/"] = item.reference
     entity = type(house.entity).objects.create(code="SHOP", name_zh="x", name_en="x", valid_from=date(2020, 1, 1))
     far = type(house.branch).objects.create(entity=entity, code="SZ", name_zh="x", name_en="x", valid_from=date(2020, 1, 1))
     team = far.teams.create(code="SZ1", name_zh="x", name_en="x", valid_from=date(2020, 1, 1))
