@@ -39,6 +39,16 @@ ADDRESSES = {
     "book-loans": "/book/loans?kind=rolled",
     "day": "/day",
     "loan-payment": "/loans/T-1/payments/1",
+    "work": "/queue",
+    "approvals": "/approvals",
+    "authority": "/authority",
+    "experiments": "/experiments",
+    "products": "/products",
+    "product": "/products/consumer-equal-principal",
+    "product-new": "/products/new",
+    "rates": "/rates",
+    "action-log-entry": "/action-log/1",
+    "action-log-export": "/action-log/export?as=csv",
 }
 BANNED_ZH = ("催收", "欠款人", "老赖", "失信", "恶意", "罚", "立即结清", "最后通知")
 BANNED_EN = ("default", "delinquent", "debtor", "collections", "final notice", "!")

@@ -17,13 +17,17 @@ from tests.web.test_api_book import operations
 from tests.web.test_pages import ADDRESSES, client_for, routes
 from tideover.core.access import PERMISSIONS
 from tideover.core.business_time import business_date, now
-from tideover.core.models import Role
+from tideover.core.models import Approval, Experiment, Role, WorkItem
+from tideover.core.work import work_open
 from tideover.daily.close import close_day
 from tideover.engine.events import EventKind
 from tideover.lending import services_agreements, services_rows
+from tideover.lending.approvals import event_ask
 from tideover.lending.models import Debit, Receipt
 from tideover.lending.services import event_record, facility_open, receipt_record
 
+ONE = {"my-push", "approval", "work-item", "work-start", "experiment"}
+"""Pages of one thing that the house of the tests does not have, and acts; tests of their own open them."""
 PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1"}
 
 
@@ -54,7 +58,21 @@ def more(house: House, n: int) -> None:
         services_rows.complaint_open(whose, on, source="x", opened_on=today, subject="x", actor="t")
         services_rows.help_request_open(whose, on, reason="", actor="t")
         services_rows.consent_give(whose, on, purpose="sms", channel="", given_at=now(), expires_at=None, actor="t")
+        work_open(
+            "hold.review", subject=("loan", on.number), why="w", owner_role=Role.COLLECTOR, due_at=None, branch="HZ",
+            key=f"{on.pk}-{n}", actor="t",
+        )  # fmt: skip
+        event_ask(
+            on, kind=EventKind.WRITE_OFF, effective_on=today, idempotency_key=f"w{n}-{on.pk}", actor=house.staff["finance"],
+            reason="r",
+        )  # fmt: skip
         Debit.objects.create(contract=on, reference=f"D-{n}-{on.pk}", amount_minor=5, state="unknown", sent_at=now())
+
+    approval = Approval.objects.latest("pk")
+    Experiment.objects.create(
+        code="x", version=n + 1, title="x", design="split", surface=f"s{n}", arms=[["a", 500_000], ["b", 500_000]], salt="X-1",
+        starts_on=today, ends_on=date(2099, 1, 1), started_by=approval,
+    ).exposures.create(reference="P-1", arm="a", propensity_ppm=500_000, at=now())  # fmt: skip
 
 
 def asked(ask: Any) -> int:
@@ -79,11 +97,22 @@ def lists(house: House) -> dict[str, Any]:
         if method == "get":
             for key, value in (PATHS | {"code": house.loan.product.code}).items():
                 path = path.replace(f"{{{key}}}", value)
+            if "/approvals/" in path:
+                path = path.replace("P-0001", Approval.objects.earliest("pk").reference)
+            if "/queue/" in path:
+                path = path.replace("P-0001", WorkItem.objects.earliest("pk").reference)
+            if "/experiments/" in path:
+                path = "/api/v1/experiments/x/1"
+            if "/action-log/" in path:
+                path = "/api/v1/action-log/1"
             if "/facilities/" in path:
                 path = path.replace("T-1", "F-0")
             if "/receipts/" in path:
                 path = path.replace("T-1", Receipt.objects.earliest("pk").number)
-            bearer = _bearer(house, sorted(PERMISSIONS[permission] - {Role.CUSTOMER_MANAGER, Role.BORROWER})[0])
+            readers = (
+                {Role.COLLECTOR} if "/queue/" in path else {Role.FINANCE} if "/approvals/" in path else PERMISSIONS[permission]
+            )
+            bearer = _bearer(house, sorted(readers - {Role.CUSTOMER_MANAGER, Role.BORROWER})[0])
             out[permission] = lambda c=bearer, a=path: c.get(a)
     return out
 
@@ -99,8 +128,8 @@ def _bearer(house: House, role: str) -> Client:
 
 
 def test_every_page_is_counted() -> None:
-    pages = {r for r in routes(get_resolver().url_patterns) if ":" not in r and r in PERMISSIONS} - {"my-push"}  # only posted to
-    assert pages <= set(ADDRESSES)
+    pages = {r for r in routes(get_resolver().url_patterns) if ":" not in r and r in PERMISSIONS}
+    assert pages - ONE <= set(ADDRESSES)
 
 
 def test_counts_do_not_grow_with_the_rows(house: House) -> None:

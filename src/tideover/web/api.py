@@ -12,6 +12,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from tideover.contact.api_messages import router as messages_router
 from tideover.core.api_approvals import router as approvals_router
 from tideover.core.api_experiments import router as experiments_router
+from tideover.core.api_log import router as log_router
 from tideover.core.api_work import router as work_router
 from tideover.core.problems import Problem, Refused
 from tideover.core.rest import ProblemOut
@@ -87,6 +88,7 @@ for part in (
     documents_router,
     messages_router,
     sources_router,
+    log_router,
 ):
     api.add_router("", part)
 
