@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests.contact.correspondence import write
 from tests.factories import House, loan
 from tests.web.test_api import client, post
 from tests.web.test_api_book import ROWS, operations, terms
+from tideover.contact.message_templates import templates_seed
+from tideover.contact.rules.model import Channel
 from tideover.core.access import EVENT_ROLES, PERMISSIONS
 from tideover.core.business_time import now
 from tideover.core.models import Role
@@ -26,12 +29,13 @@ BODIES: dict[str, Any] = {
     "api:loan-parties-add": {"party": "P-0001", "role": "guarantor_joint", "valid_from": "2026-01-20"},
     "api:loan-collateral-add": {"kind": "flat", "value": "1.00", "valued_on": "2026-01-10"},
     "api:party-reveal": {"reason": "contact"},
+    "api:message-cancel": {"reason": "x"},
     "api:facility-limit": {"limit": "1.00"},
     "api:facility-freeze": {"frozen": True},
     **{f"api:{unit}-end": {"valid_to": DAY} for unit in ("entities", "branches", "teams", "staff")},
 }
-OPEN = {"api:product-versions"}
-"""Products belong to nobody: there is no other branch's."""
+OPEN = {"api:product-versions", "api:message-template-versions"}
+"""Products and wordings belong to nobody: there is no other branch's."""
 
 
 @pytest.fixture
@@ -58,6 +62,9 @@ def two(house: House) -> tuple[House, dict[str, str]]:
             theirs, None, purpose="sms", channel="", given_at=now(), expires_at=None, actor="t"
         ),
     }
+    templates_seed(date(2026, 1, 1), actor="t")
+    message = write(house, "m", Channel.APP, party=theirs, contracts=[house.other_loan])
+    row["/messages/"] = message.reference
     for kind, one in made.items():
         row[f"/{kind}/"] = str(one.pk)
     entity = type(house.entity).objects.create(code="SHOP", name_zh="x", name_en="x", valid_from=date(2020, 1, 1))
