@@ -23,11 +23,16 @@ MEETS_PEOPLE = frozenset(
 )
 REVEALS = MEETS_PEOPLE - {Role.BRANCH_HEAD} | {Role.LEGAL}
 LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role.TEAM_LEAD, Role.LEGAL})
+ISSUES_DOCUMENTS = MEETS_PEOPLE | LENDS | {Role.LEGAL, Role.PAYMENTS}
+OPENS_DOCUMENTS = ISSUES_DOCUMENTS | {Role.COMPLIANCE, Role.AUDITOR}
+CANCELS_DOCUMENTS = LENDS | {Role.LEGAL, Role.CUSTOMER_MANAGER, Role.COMPLAINTS}
 SEES_MESSAGES = MEETS_PEOPLE | {Role.LEGAL, Role.BUREAU, Role.COMPLIANCE, Role.AUDITOR}
 WORDS = frozenset({Role.COMPLIANCE, Role.LEGAL, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.COMPLAINTS})
 POSTS_LETTERS = frozenset({Role.LEGAL, Role.BUREAU, Role.TEAM_LEAD, Role.BRANCH_HEAD})
 CALLS = frozenset({Role.COLLECTOR, Role.TEAM_LEAD, Role.COUNSELLOR, Role.CUSTOMER_MANAGER, Role.BRANCH_HEAD})
 READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
+
+READS_EXPERIMENTS = frozenset({Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.ENGINEER})
 
 _MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
 _MONEY_KINDS = ("merchant_refund", "payout_refund", "down_payment", "charge_credit")
@@ -48,8 +53,10 @@ EVENT_ROLES: dict[str, frozenset[Role]] = {
 answer for them, steps at law by legal. A kind that is not listed is nobody's."""
 WRITES_EVENTS = frozenset[Role]().union(*EVENT_ROLES.values())
 
-PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look", "api-docs"})
-"""Routes that need no sign-in."""
+PUBLIC = frozenset({
+    "sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "verify-code", "hook", "push-shown", "unsubscribe",
+})  # fmt: skip
+"""Routes that need no sign-in; those of gateways and browsers check a token or a signature of their own."""
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "home": EVERYONE,
@@ -67,6 +74,14 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "my-schedule": frozenset({Role.BORROWER}),
     "my-receipts": frozenset({Role.BORROWER}),
     "my-help": frozenset({Role.BORROWER}),
+    "my-documents": frozenset({Role.BORROWER}),
+    "my-document": frozenset({Role.BORROWER}),
+    "loan-documents": READS_LOANS,
+    "loan-document-issue": ISSUES_DOCUMENTS,
+    "document": OPENS_DOCUMENTS,
+    "document-cancel": CANCELS_DOCUMENTS,
+    "document-sign": frozenset({Role.LEGAL, Role.BRANCH_HEAD}),
+    "my-push": frozenset({Role.BORROWER}),
     "my-messages": frozenset({Role.BORROWER}),
     "my-message": frozenset({Role.BORROWER}),
     "message-list": SEES_MESSAGES | {Role.ENGINEER},
@@ -93,6 +108,22 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "home-replies": frozenset({Role.TEAM_LEAD, Role.COLLECTOR, Role.COUNSELLOR, Role.CUSTOMER_MANAGER}),
     "home-letters": frozenset({Role.LEGAL}),
     "action-log": frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER}),
+    **dict.fromkeys(("work", "work-start", "work-item"), STAFF),
+    **{f"api:work-{act}": STAFF for act in ("list", "next", "get", "claim", "release", "snooze", "give", "done")},
+    **dict.fromkeys(("experiments", "experiment", "api:experiments-list", "api:experiment-get"), READS_EXPERIMENTS),
+    "api:experiment-start": frozenset({Role.RISK}),
+    "api:experiment-stop": frozenset({Role.RISK}),
+    "api:experiment-stop-now": frozenset({Role.COMPLIANCE}),
+    **dict.fromkeys(("products", "product"), STAFF),
+    "product-new": frozenset({Role.RISK}),
+    "rates": READS_LOANS,
+    "approvals": STAFF,
+    "approval": STAFF,
+    "authority": STAFF,
+    **{
+        f"api:{act}": STAFF for act in ("approvals-list", "approval-get", "approval-decide", "approval-withdraw", "authority-get")
+    },
+    "api:authority-ask": frozenset({Role.RISK}),
     "api:loans-list": READS_LOANS,
     "api:loan-get": READS_LOANS,
     "api:loan-schedule": READS_LOANS,
@@ -104,6 +135,12 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:payments-create": BOOKS_MONEY,
     "api:payments-batch": BOOKS_MONEY,
     "api:products-list": STAFF,
+    "api:loan-documents-list": READS_LOANS,
+    "api:loan-documents-issue": ISSUES_DOCUMENTS,
+    "api:document-file": OPENS_DOCUMENTS,
+    "api:document-cancel": CANCELS_DOCUMENTS,
+    "api:document-sign": frozenset({Role.LEGAL, Role.BRANCH_HEAD}),
+    "api:documents-verify": EVERYONE,
     "api:loan-trace": READS_LOANS,
     "api:loan-payoff": READS_LOANS,
     "api:receipts-list": READS_LOANS,

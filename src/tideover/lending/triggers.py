@@ -18,6 +18,8 @@ APPEND_ONLY = {
         "idempotency_key = NEW.idempotency_key",
     ),
     "core_actionlog": ("id = NEW.id",),
+    "lending_publishedrate": ("id = NEW.id", '("index" = NEW."index" AND published_on = NEW.published_on)'),
+    "core_exposure": ("id = NEW.id", "(experiment_id = NEW.experiment_id AND reference = NEW.reference)"),
     "contact_messageevent": ("id = NEW.id",),
     "core_approvalstep": (
         "id = NEW.id",

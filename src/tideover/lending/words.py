@@ -1,8 +1,17 @@
-"""The word for a code (bucket, state, class, component, event, role …): one place, both languages."""
+"""The word for a code (bucket, state, class, component, event, role …) and for an amount: one place, both languages."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+
+from tideover.core.written import money_text
+
+
+def money(minor: int | None) -> str:
+    """¥1,273.63 of 127363; a dash for none."""
+    if minor is None:
+        return "–"
+    return money_text(int(minor))
 
 
 def word(code: str) -> str:
@@ -89,6 +98,9 @@ NAMES = {
     "done": "done",
     "failed": "failed",
     "refused": "refused",
+    "planned": "planned",
+    "ended": "ended",
+    "stopped": "stopped",
     "person": "person",
     "enterprise": "enterprise",
     "borrower": "Borrower",

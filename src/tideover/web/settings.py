@@ -39,6 +39,8 @@ CHANNELS = {
     "PUSH": os.environ.get("TIDEOVER_PUSH", ""),
 }
 """Channel → its gateway's address (docs/channels.md)."""
+HOOK_SECRET = secret("TIDEOVER_HOOK_SECRET", "development-only-secret-of-webhooks")
+SITE_URL = os.environ.get("TIDEOVER_SITE", "")
 
 HOTLINE = os.environ.get("TIDEOVER_HOTLINE", "400-000-0000")
 
@@ -54,6 +56,7 @@ INSTALLED_APPS = [
     "csp",
     "tideover.core",
     "tideover.lending",
+    "tideover.contact.channels",
     "tideover.contact",
     "tideover.daily",
     "tideover.web",
@@ -150,6 +153,11 @@ TAPE_DIR = DATA_DIR / "tape"
 SITE_ADDRESS = os.environ.get("TIDEOVER_SITE", "").rstrip("/")
 FONT_DIR = Path(os.environ.get("TIDEOVER_FONTS", BASE_DIR.parents[2] / ".cache" / "fonts"))
 TEMPLATE_DIR = os.environ.get("TIDEOVER_TEMPLATES", "")
+CA_ADDRESS = os.environ.get("TIDEOVER_CA", "").rstrip("/")
+CA_TOKEN = os.environ.get("TIDEOVER_CA_TOKEN", "sandbox")
+CA_ROOTS = os.environ.get("TIDEOVER_CA_ROOTS", "")
+CA_TIMEOUT_S = float(os.environ.get("TIDEOVER_CA_TIMEOUT", "10"))
+TSA_ADDRESS = os.environ.get("TIDEOVER_TSA", f"{CA_ADDRESS}/tsa" if CA_ADDRESS else "")
 
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION

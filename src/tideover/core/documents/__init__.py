@@ -2,6 +2,7 @@
 
 from tideover.core.documents.issue import document_bytes, document_issue
 from tideover.core.documents.kinds import DocumentKind, missing, register
+from tideover.core.documents.sign import document_handed
 from tideover.core.documents.values import Amount, Rate
 from tideover.core.documents.verify import Verification, document_verify
 
@@ -11,6 +12,7 @@ __all__ = [
     "Rate",
     "Verification",
     "document_bytes",
+    "document_handed",
     "document_issue",
     "document_verify",
     "missing",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from tideover.core.business_time import business_date
 from tideover.core.documents.issue import CODE
+from tideover.core.documents.sign import signature_check
 from tideover.core.ids import handle_grouped, handle_typed
-from tideover.core.models import Document
+from tideover.core.models import Document, Signature
 
 GROUPED = re.compile(rb"\bV-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{3}\b")
 """A code as the PDF's metadata holds it."""
@@ -22,7 +23,8 @@ class Verification:
 
     `state`: genuine, superseded, cancelled, altered (it bears a code of ours, but the bytes are not those handed out) or
     unknown. `number`, `kind`, `issuer`, `issued_on`, `as_of` are of the document with that code; empty when unknown.
-    `by`: file or code. `since`: the day it was superseded or cancelled.
+    `by`: file or code. `since`: the day it was superseded or cancelled. `signed`: whether the lender's signature over it holds;
+    None when the bytes bear none (a code never says). `signed_by`, `signed_at`: the certificate's name, the time stamp (ISO).
     """
 
     state: str
@@ -35,6 +37,10 @@ class Verification:
     as_of: date | None = None
     since: date | None = None
     sha256: str = ""
+    signed: bool | None = None
+    signed_by: str = ""
+    signed_at: str = ""
+    signature_why: str = ""
 
     @property
     def genuine(self) -> bool:
@@ -52,11 +58,23 @@ def document_verify(what: bytes | str) -> Verification:
     found = Document.objects.filter(sha256=digest).first()
     if found is not None:
         return _said(found, "file")
+    signed = Signature.objects.filter(signed_sha256=digest).select_related("document__superseded_by").first()
+    if signed is not None:
+        return _with_signature(_said(signed.document, "file", digest=digest), what)
     for code in codes_in(what):
         named = Document.objects.filter(code=code).first()
         if named is not None:
             return _said(named, "file", "altered", digest)
     return Verification("unknown", "file", sha256=digest.hex())
+
+
+def _with_signature(said: Verification, content: bytes) -> Verification:
+    """With what the signature in the bytes says; one that does not hold is said so, with why."""
+    found = signature_check(content)
+    return replace(
+        said, signed=bool(found["ok"]), signed_by=found.get("signer", ""), signed_at=found.get("stamped_at", ""),
+        signature_why=found["why"],
+    )  # fmt: skip
 
 
 def codes_in(content: bytes) -> list[str]:

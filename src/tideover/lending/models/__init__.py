@@ -6,9 +6,10 @@ from tideover.lending.models.money import Debit, ImportBatch, Receipt, ReceiptPa
 from tideover.lending.models.organisation import Branch, LegalEntity, Staff, Team
 from tideover.lending.models.party import Party
 from tideover.lending.models.plain import Claim, Complaint, Consent, ContactRecord, Dispute, HelpRequest, Hold, Promise
+from tideover.lending.models.rates import PublishedRate, ResetNotice
 
 __all__ = [
     "BookClock", "Branch", "Claim", "Collateral", "Complaint", "Consent", "ContactRecord", "Contract", "Debit", "Dispute",
     "Facility", "HelpRequest", "Hold", "ImportBatch", "LegalEntity", "LoanEvent", "LoanParty", "Party", "Product", "Promise",
-    "Receipt", "ReceiptPart", "Staff", "StandingRow", "Team",
+    "PublishedRate", "Receipt", "ReceiptPart", "ResetNotice", "Staff", "StandingRow", "Team",
 ]  # fmt: skip

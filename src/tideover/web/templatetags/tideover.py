@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -16,9 +17,9 @@ from django.utils.translation import get_language
 
 from tideover.core.business_time import business_date
 from tideover.core.panels import shown
-from tideover.core.written import MONTHS_EN, money_text, percent_text, rmb_capital
+from tideover.core.written import MONTHS_EN, percent_text, rmb_capital
 from tideover.engine.terms import NO_DAY, date_of
-from tideover.lending.words import word
+from tideover.lending.words import money, word
 
 register = template.Library()
 ICONS = Path(__file__).resolve().parents[1] / "icons"
@@ -26,12 +27,7 @@ BRAND = "".join(f'<path d="M2 {y}q2.5 2 5 0t5 0 5 0 5 0"/>' for y in (12, 19, 5)
 WEEKDAYS_ZH = "一二三四五六日"
 
 
-@register.filter
-def money(minor: int | None) -> str:
-    """¥1,273.63 of 127363; a dash for none."""
-    if minor is None:
-        return "–"
-    return money_text(int(minor))
+register.filter(money)
 
 
 @register.filter
@@ -117,6 +113,12 @@ register.filter(rmb_capital)
 def named(code: str) -> str:
     """The word for a code (bucket, status, class, component …) in the page's language."""
     return word(code)
+
+
+@register.filter
+def pretty_json(value: Any) -> str:
+    """JSON in lines, as it is stored."""
+    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True)
 
 
 @register.filter
