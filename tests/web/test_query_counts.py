@@ -11,10 +11,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 
+from tests.contact.correspondence import correspondence, write
 from tests.factories import House, loan, party
 from tests.web.test_api import client
 from tests.web.test_api_book import operations
 from tests.web.test_pages import ADDRESSES, client_for, routes
+from tideover.contact.channels.base import Inbound
+from tideover.contact.outbox import inbound_apply
+from tideover.contact.rules.model import Channel
 from tideover.core.access import PERMISSIONS
 from tideover.core.business_time import business_date, now
 from tideover.core.models import Approval, Experiment, Role, WorkItem
@@ -66,6 +70,8 @@ def more(house: House, n: int) -> None:
             on, kind=EventKind.WRITE_OFF, effective_on=today, idempotency_key=f"w{n}-{on.pk}", actor=house.staff["finance"],
             reason="r",
         )  # fmt: skip
+        write(house, f"q{n}-{on.pk}", Channel.APP, party=whose, contracts=[on])
+        inbound_apply(Inbound(Channel.SMS, whose.phone, "下周还", now(), f"in-{n}-{on.pk}"))
         Debit.objects.create(contract=on, reference=f"D-{n}-{on.pk}", amount_minor=5, state="unknown", sent_at=now())
 
     approval = Approval.objects.latest("pk")
@@ -105,6 +111,9 @@ def lists(house: House) -> dict[str, Any]:
                 path = "/api/v1/experiments/x/1"
             if "/action-log/" in path:
                 path = "/api/v1/action-log/1"
+            path = path.replace("/messages/P-0001", "/messages/M-1")
+            if "/message-templates/" in path:
+                path = "/api/v1/message-templates/late.one_payment"
             if "/facilities/" in path:
                 path = path.replace("T-1", "F-0")
             if "/receipts/" in path:
@@ -133,6 +142,7 @@ def test_every_page_is_counted() -> None:
 
 
 def test_counts_do_not_grow_with_the_rows(house: House) -> None:
+    correspondence(house)
     more(house, 0)
     for on in (date(2026, 2, 19), date(2026, 2, 20)):
         close_day(on, today=date(2026, 4, 1))

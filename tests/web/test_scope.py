@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests.contact.correspondence import write
 from tests.factories import House, loan
 from tests.web.test_api import client, post
 from tests.web.test_api_book import ROWS, operations, terms
+from tideover.contact.message_templates import templates_seed
+from tideover.contact.rules.model import Channel
 from tideover.core.access import EVENT_ROLES, PERMISSIONS
 from tideover.core.business_time import now
 from tideover.core.models import Approval, Role, User
@@ -28,6 +31,7 @@ BODIES: dict[str, Any] = {
     "api:loan-parties-add": {"party": "P-0001", "role": "guarantor_joint", "valid_from": "2026-01-20"},
     "api:loan-collateral-add": {"kind": "flat", "value": "1.00", "valued_on": "2026-01-10"},
     "api:party-reveal": {"reason": "contact"},
+    "api:message-cancel": {"reason": "x"},
     "api:facility-limit": {"limit": "1.00"},
     "api:facility-freeze": {"frozen": True},
     "api:approval-decide": {"grant": True, "reason": "x"},
@@ -37,8 +41,9 @@ BODIES: dict[str, Any] = {
 }
 OPEN = {
     "api:product-versions", "api:experiment-get", "api:experiment-stop", "api:experiment-stop-now", "api:action-log-get",
+    "api:message-template-versions",
 }  # fmt: skip
-"""Products, experiments and the action log belong to the house: there is no other branch's."""
+"""Products, experiments, wordings and the action log belong to the house: there is no other branch's."""
 
 
 @pytest.fixture
@@ -65,6 +70,9 @@ def two(house: House) -> tuple[House, dict[str, str]]:
             theirs, None, purpose="sms", channel="", given_at=now(), expires_at=None, actor="t"
         ),
     }
+    templates_seed(date(2026, 1, 1), actor="t")
+    message = write(house, "m", Channel.APP, party=theirs, contracts=[house.other_loan])
+    row["/messages/"] = message.reference
     for kind, one in made.items():
         row[f"/{kind}/"] = str(one.pk)
     asker = User.objects.create_user("asker", role=Role.FINANCE)
