@@ -135,22 +135,22 @@ class Kind:
     close: Callable[..., Any]
 
 
-def _row(path: str, words: str, model: Any, add: Callable[..., Any], body: type[RowIn], out: type[RowOut]) -> Kind:
+def _shape(path: str, words: str, model: Any, add: Callable[..., Any], body: type[RowIn], out: type[RowOut]) -> Kind:
     return Kind(path, words, model, add, body, out, services.CLOSED_BY[model], services.row_close)
 
 
 KINDS = (
-    _row("holds", "a hold: a stop on unrequested contact", Hold, hold_place, HoldIn, HoldOut),
-    _row("promises", "a promise to pay, with the hold it causes", Promise, services.promise_make, PromiseIn, PromiseOut),
-    _row(
+    _shape("holds", "a hold: a stop on unrequested contact", Hold, hold_place, HoldIn, HoldOut),
+    _shape("promises", "a promise to pay, with the hold it causes", Promise, services.promise_make, PromiseIn, PromiseOut),
+    _shape(
         "disputes", "a dispute of a debt or a figure, with the hold it causes", Dispute, services.dispute_open, DisputeIn,
         DisputeOut,
     ),
-    _row("complaints", "a complaint, with the hold it causes", Complaint, services.complaint_open, ComplaintIn, ComplaintOut),
-    _row(
+    _shape("complaints", "a complaint, with the hold it causes", Complaint, services.complaint_open, ComplaintIn, ComplaintOut),
+    _shape(
         "help-requests", "a request for help, with the hold it causes", HelpRequest, services.help_request_open, HelpIn, HelpOut
     ),
-    _row(
+    _shape(
         "notices", "a notice of death, incapacity, insolvency, a wish to be left alone or a breathing space, with its hold",
         Notice, services.notice_receive, NoticeIn, NoticeOut,
     ),

@@ -12,8 +12,8 @@ class VerdictRow(models.Model):
 
     channel, purpose, recipient: names of the gate's enumerations in lower case. `at`: the instant asked about. `about`: ids of
     the loans between bars; `contract` when there is exactly one. `fired`: [{rule, until, instrument, article, status}] of every
-    rule that forbids it; `fired_ids`: the same ids between bars, to look for. `facts`: what the gate knew, enough to give the verdict
-    again, without personal data. `pack_hash`: SHA-256 of the contact rules of the pack in force on `pack_on`.
+    rule that forbids it; `fired_ids`: the same ids between bars, to look for. `facts`: what the gate knew, enough to give the
+    verdict again, without personal data. `pack_hash`: SHA-256 of the contact rules of the pack in force on `pack_on`.
     """
 
     STAGES = [(s, s) for s in ("decision", "sending", "check")]
