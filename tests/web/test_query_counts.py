@@ -29,6 +29,8 @@ from tideover.lending import services_agreements, services_rows
 from tideover.lending.approvals import event_ask
 from tideover.lending.models import Debit, Receipt
 from tideover.lending.services import event_record, facility_open, receipt_record
+from tideover.lending.services_holds import hold_place
+from tideover.sources.services import consent_give
 
 ONE = {"my-push", "approval", "work-item", "work-start", "experiment"}
 """Pages of one thing that the house of the tests does not have, and acts; tests of their own open them."""
@@ -56,12 +58,11 @@ def more(house: House, n: int) -> None:
     )
     for on in (house.loan, contract):
         whose = on.borrower
-        services_rows.hold_place(whose, on, kind="x", starts_at=now(), review_on=today, actor="t")
+        hold_place(whose, on, kind="cease_contact", starts_at=now(), actor="t")
         services_rows.promise_make(whose, on, amount_minor=1, promised_on=today, due_on=today - timedelta(0), actor="t")
         services_rows.dispute_open(whose, on, opened_on=today, subject="x", actor="t")
         services_rows.complaint_open(whose, on, source="x", opened_on=today, subject="x", actor="t")
         services_rows.help_request_open(whose, on, reason="", actor="t")
-        services_rows.consent_give(whose, on, purpose="sms", channel="", given_at=now(), expires_at=None, actor="t")
         work_open(
             "hold.review", subject=("loan", on.number), why="w", owner_role=Role.COLLECTOR, due_at=None, branch="HZ",
             key=f"{on.pk}-{n}", actor="t",
@@ -72,6 +73,7 @@ def more(house: House, n: int) -> None:
         )  # fmt: skip
         write(house, f"q{n}-{on.pk}", Channel.APP, party=whose, contracts=[on])
         inbound_apply(Inbound(Channel.SMS, whose.phone, "下周还", now(), f"in-{n}-{on.pk}"))
+        consent_give(whose, on, purpose="contact", given_how="app", given_at=now(), actor="t")
         Debit.objects.create(contract=on, reference=f"D-{n}-{on.pk}", amount_minor=5, state="unknown", sent_at=now())
 
     approval = Approval.objects.latest("pk")
