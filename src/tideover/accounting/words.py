@@ -30,7 +30,12 @@ WAYS = {
     "disbursed": gettext_noop("paid out"),
     "collected": gettext_noop("collected"),
 }
-FIRST = {"held": gettext_noop("Money held"), "partner": gettext_noop("Co-lenders' share"), "off": gettext_noop("Off balance"), "vat": gettext_noop("VAT")}
+FIRST = {
+    "held": gettext_noop("Money held"),
+    "partner": gettext_noop("Co-lenders' share"),
+    "off": gettext_noop("Off balance"),
+    "vat": gettext_noop("VAT"),
+}
 WHOLE = {
     "disbursed": gettext_noop("Loan paid out"),
     "vat.output": gettext_noop("Output VAT on interest"),
