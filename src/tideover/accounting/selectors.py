@@ -19,6 +19,11 @@ from tideover.lending.scope import entities_visible
 UNKNOWN = "unknown"
 
 
+def decimal_of(minor: int) -> str:
+    """Units with two places."""
+    return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02}"
+
+
 @dataclass(frozen=True, slots=True)
 class BalanceLine:
     """One account on a day: what it was at the end of the day before, the day's turnover, and what it is."""
