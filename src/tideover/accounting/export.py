@@ -23,7 +23,6 @@ ROOTS = {
     "asset": "Assets", "liability": "Liabilities", "equity": "Equity", "income": "Income", "expense": "Expenses",
     "memo": "Equity:Memo",
 }  # fmt: skip
-FORMATS = ("beancount", "csv")
 CSV_COLUMNS = (
     "entity", "period", "voucher", "line", "booked_on", "effective_on", "kind", "branch", "product", "loan", "position",
     "account", "account_name", "debit", "credit", "currency", "summary",
