@@ -32,7 +32,7 @@ from tideover.lending.services import event_record, facility_open, receipt_recor
 from tideover.lending.services_holds import hold_place
 from tideover.sources.services import consent_give
 
-ONE = {"my-push", "approval", "work-item", "work-start", "experiment"}
+ONE = {"my-push", "approval", "work-item", "work-start", "experiment", "books-entry", "books-export"}
 """Pages of one thing that the house of the tests does not have, and acts; tests of their own open them."""
 PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1"}
 
