@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tideover.conform import fineract_late
+from tideover.conform.fineract_books import ACCRUALS, compare_journal
 from tideover.conform.fineract_cells import iso, number, outstanding_of, plain, text
 from tideover.conform.report import CaseResult
 from tideover.engine.events import EventKind, EventRejected
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from tideover.conform.fineract import Script
 
 Json = dict[str, Any]
-ACCOUNTING = "accounting"
 
 
 Check = Callable[["Script", Standing, int, Any, str, CaseResult], None]
@@ -173,7 +173,7 @@ def _effect(cells: Json) -> int:
 def _transactions(script: Script, s: Standing, as_of: int, wants: list[Json], at: str, result: CaseResult) -> None:
     accruals = [w for w in wants if w["type"] == "accrual"]
     if accruals:
-        result.leave_out(ACCOUNTING, len(accruals))
+        result.leave_out(ACCRUALS, len(accruals))
     wants = [w for w in wants if w["type"] != "accrual"]
     got = _compare_lines(script, s, wants, at, result)
     for line in got:
@@ -183,7 +183,7 @@ def _transactions(script: Script, s: Standing, as_of: int, wants: list[Json], at
 def _has_transactions(script: Script, s: Standing, as_of: int, wants: list[Json], at: str, result: CaseResult) -> None:
     accruals = [w for w in wants if w["type"] == "accrual"]
     if accruals:
-        result.leave_out(ACCOUNTING, len(accruals))
+        result.leave_out(ACCRUALS, len(accruals))
     _compare_lines(script, s, [w for w in wants if w["type"] != "accrual"], at, result)
 
 
@@ -280,6 +280,7 @@ CHECKS: dict[str, Check] = {
     "overdue": _overdue,
     "charges": _charges,
     "reverted": _reverted,
+    "journal": compare_journal,
     **fineract_late.CHECKS,
 }
-LEFT_OUT = {"journal": ACCOUNTING, "delinquency_history": fineract_late.HISTORY}
+LEFT_OUT = {"delinquency_history": fineract_late.HISTORY}

@@ -81,14 +81,25 @@ def _row_after(state: State, last: PlanRow, on: int, amount: int) -> None:
 def take_back(state: State, event: Event, today: int) -> None:
     """A chargeback: money that was paid is owed again. Money held is used first; if it covers all, the rows stay."""
     line = state.line(event)
-    amounts = _restored(state, event)
-    _owe_again(state, event, amounts, today)
     covered = min(state.surplus, event.amount_minor)
+    amounts = _not_covered(_restored(state, event), covered)
+    _owe_again(state, event, amounts, today)
     _held_spend(state, covered)
     line.held_minor = -covered
     for component, amount in amounts.items():
         line.amounts_minor[component] += amount
     line.amounts_minor[Component.PRINCIPAL] -= min(covered, line.amounts_minor[Component.PRINCIPAL])
+
+
+def _not_covered(amounts: dict[Component, int], covered: int) -> dict[Component, int]:
+    """What is owed again: held money covers principal first, which stays owed and is paid at once, then the other components."""
+    rest = covered - min(covered, amounts.get(Component.PRINCIPAL, 0))
+    out = dict(amounts)
+    for component in reversed([c for c in amounts if c != Component.PRINCIPAL]):
+        cut = min(rest, out[component])
+        out[component] -= cut
+        rest -= cut
+    return out
 
 
 def refund(state: State, event: Event, today: int) -> None:
