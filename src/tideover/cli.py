@@ -12,6 +12,7 @@ COMMAND_MODULES = (
     "tideover.simulate.commands",
     "tideover.daily.commands",
     "tideover.lending.commands",
+    "tideover.contact.commands",
     "tideover.conform.commands",
     "tideover.commands_doctor",
     "tideover.commands_backup",

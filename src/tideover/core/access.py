@@ -23,6 +23,7 @@ MEETS_PEOPLE = frozenset(
 )
 REVEALS = MEETS_PEOPLE - {Role.BRANCH_HEAD} | {Role.LEGAL}
 LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role.TEAM_LEAD, Role.LEGAL})
+READS_CONTACTS = frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD})
 READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
 
 _MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
@@ -64,6 +65,16 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "my-schedule": frozenset({Role.BORROWER}),
     "my-receipts": frozenset({Role.BORROWER}),
     "my-help": frozenset({Role.BORROWER}),
+    "my-contact": frozenset({Role.BORROWER}),
+    **dict.fromkeys(("contact-log", "api:contacts-list", "api:verdicts-list"), READS_CONTACTS),
+    **dict.fromkeys(("contact-export", "api:verdicts-export"), frozenset({Role.COMPLIANCE, Role.AUDITOR})),
+    **dict.fromkeys(("verdict", "api:verdict-get"), READS_CONTACTS | MEETS_PEOPLE),
+    **dict.fromkeys(("contact-panel", "consent-panel", "holds", "api:contact-now", "api:contact-preferences-get"), READS_LOANS),
+    **dict.fromkeys(("contact-call", "api:verdicts-ask", "api:contacts-add"), MEETS_PEOPLE | {Role.LEGAL}),
+    "api:contact-outcome": MEETS_PEOPLE | {Role.LEGAL},
+    "api:contact-preferences-set": MEETS_PEOPLE,
+    "contact-clock": frozenset({Role.LEGAL}),
+    "hold-review": LIFTS_HOLDS,
     "action-log": frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER}),
     "api:loans-list": READS_LOANS,
     "api:loan-get": READS_LOANS,

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from tideover.contact.api import router as contact_router
 from tideover.core.problems import Problem, Refused
 from tideover.core.rest import ProblemOut
 from tideover.daily.api import router as tape_router
@@ -70,7 +71,7 @@ class Api(NinjaAPI):
 
 
 api = Api(title="Tideover", version="1", description=DESCRIPTION, urls_namespace="api", docs_url=None)
-for part in (loans_router, agreements_router, organisation_router, rows_router, sources_router, tape_router):
+for part in (loans_router, agreements_router, organisation_router, rows_router, sources_router, contact_router, tape_router):
     api.add_router("", part)
 
 

@@ -12,6 +12,8 @@ RAIL = (
     ("home", "My desk", "house"),
     ("book", "The book", "book-open"),
     ("loan-list", "Loans", "list"),
+    ("contact-log", "Contact log", "phone"),
+    ("holds", "Holds", "hand-helping"),
     ("day", "The day", "calendar-days"),
     ("action-log", "Action log", "shield-check"),
     ("settings", "Settings", "settings"),

@@ -22,6 +22,7 @@ urlpatterns = [
     path("day", day.page, name="day"),
     path("api/docs", api_docs.page, name="api-docs"),
     path("api/v1/", api.urls),
+    path("", include("tideover.contact.urls")),
     path("", include("tideover.lending.urls")),
 ]
 handler400 = "tideover.web.views.not_understood"
