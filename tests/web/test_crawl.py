@@ -14,6 +14,8 @@ from django.test import Client
 
 from tests.factories import House
 from tests.web.test_pages import client_for
+from tideover.contact.gate import verdict_ask
+from tideover.contact.rules.model import Channel, Purpose
 from tideover.core.business_time import business_date, now
 from tideover.core.models import Role
 from tideover.daily.close import close_day
@@ -50,6 +52,9 @@ def lived(house: House, settings: Any, tmp_path: Path) -> House:
     Promise.objects.create(**base, amount_minor=100, promised_on=today, due_on=today - timedelta(days=2))
     Dispute.objects.create(**base, opened_on=today, subject="D-1")
     Complaint.objects.create(**base, opened_on=today, subject="C-1", source="12378")
+    verdict_ask(
+        party=house.borrower, contracts=[house.loan], channel=Channel.CALL, purpose=Purpose.COLLECTION, at=now(), actor="t"
+    )
     for on in (date(2026, 3, 31), today - timedelta(days=1), today):
         close_day(on, today=today)
     return house
@@ -94,7 +99,8 @@ WHOLE = ("auditor", "customer_manager", "engineer", "borrower")
 
 REACHED = (
     "/book", "/book/loans?", "/book/trend", "/loans?show=", "/loans/T-1", "/loans/T-1/payments/1", "/people/P-0002", "/day",
-    "/action-log?", "/my/help", "/my/schedule/T-1", "/my/receipts",
+    "/action-log?", "/my/help", "/my/contact", "/contact-log/decisions/", "/people/P-0001/call", "/holds",
+    "/my/schedule/T-1", "/my/receipts",
 )  # fmt: skip
 """Kinds of page that somebody must have come to by links alone."""
 

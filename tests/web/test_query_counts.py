@@ -15,6 +15,8 @@ from tests.factories import House, loan, party
 from tests.web.test_api import client
 from tests.web.test_api_book import operations
 from tests.web.test_pages import ADDRESSES, client_for, routes
+from tideover.contact.gate import contact_record, verdict_ask
+from tideover.contact.rules.model import Channel, Outcome, Purpose
 from tideover.core.access import PERMISSIONS
 from tideover.core.business_time import business_date, now
 from tideover.core.models import Role
@@ -26,7 +28,7 @@ from tideover.lending.services import event_record, facility_open, receipt_recor
 from tideover.lending.services_holds import hold_place
 from tideover.sources.services import consent_give
 
-PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1"}
+PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1", "verdict_id": "1"}
 
 
 def more(house: House, n: int) -> None:
@@ -56,6 +58,9 @@ def more(house: House, n: int) -> None:
         services_rows.complaint_open(whose, on, source="x", opened_on=today, subject="x", actor="t")
         services_rows.help_request_open(whose, on, reason="", actor="t")
         consent_give(whose, on, purpose="contact", given_how="app", given_at=now(), actor="t")
+        kinds = {"channel": Channel.CALL, "purpose": Purpose.COLLECTION, "at": now(), "actor": "t"}
+        verdict_ask(party=whose, contracts=[on], **kinds)
+        contact_record(party=whose, contracts=[on], outcome=Outcome.UNANSWERED, **kinds)
         Debit.objects.create(contract=on, reference=f"D-{n}-{on.pk}", amount_minor=5, state="unknown", sent_at=now())
 
 

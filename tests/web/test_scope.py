@@ -11,6 +11,8 @@ import pytest
 from tests.factories import House, loan
 from tests.web.test_api import client, post
 from tests.web.test_api_book import ROWS, operations, terms
+from tideover.contact.gate import contact_record, verdict_ask
+from tideover.contact.rules.model import Channel, Outcome, Purpose
 from tideover.core.access import EVENT_ROLES, PERMISSIONS
 from tideover.core.business_time import now
 from tideover.core.models import Role
@@ -31,6 +33,7 @@ BODIES: dict[str, Any] = {
     "api:facility-limit": {"limit": "1.00"},
     "api:facility-freeze": {"frozen": True},
     "api:holds-review": {"act": "keep", "reason": "x"},
+    "api:contact-outcome": {"outcome": "failed"},
     **{f"api:{unit}-end": {"valid_to": DAY} for unit in ("entities", "branches", "teams", "staff")},
 }
 OPEN = {"api:product-versions"}
@@ -62,6 +65,9 @@ def two(house: House) -> tuple[House, dict[str, str]]:
         ),
         "consents": consent_give(theirs, None, purpose="contact", given_how="app", given_at=now(), actor="t"),
     }
+    call = {"party": theirs, "contracts": [house.other_loan], "channel": Channel.CALL, "purpose": Purpose.COLLECTION}
+    made["verdicts"] = verdict_ask(**call, at=now(), actor="t")
+    made["contacts"] = contact_record(**call, outcome=Outcome.UNANSWERED, at=now(), actor="t")
     for kind, one in made.items():
         row[f"/{kind}/"] = str(one.pk)
     entity = type(house.entity).objects.create(code="SHOP", name_zh="x", name_en="x", valid_from=date(2020, 1, 1))
