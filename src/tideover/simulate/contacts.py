@@ -79,7 +79,7 @@ def contacts_lived(as_of: date) -> None:
         _log(n, row, as_of)
     wishes(late)
     for n, row in enumerate(late):
-        _today(n, row, as_of)
+        _today(n, row)
 
 
 def _log(n: int, row: StandingRow, as_of: date) -> None:
@@ -106,9 +106,9 @@ def _try(party: Party, loans: list[Contract], channel: Channel, outcome: Outcome
         contact_record(**call, outcome=outcome, verdict=verdict, seconds=seconds)
 
 
-def _today(n: int, row: StandingRow, as_of: date) -> None:
+def _today(n: int, row: StandingRow) -> None:
     """What was wanted today, with everything that stands today: holds, wishes, withdrawn consents, a third person."""
-    at = min(now(), start_of_day(as_of) + timedelta(hours=10, minutes=n % 60))
+    at = now()
     if n % 2 == 0:
         _try(row.contract.borrower, [row.contract], Channel.CALL, Outcome.UNANSWERED, at)
     if n % 15 == 4:
