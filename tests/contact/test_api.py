@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from django.test import Client
 
 from tests.contact.worlds import day_at
@@ -94,8 +93,6 @@ def test_check_and_export_on_the_command_line(agreed: House, capsys: pytest.Capt
     assert main(["contact", "export", *days, "--out", str(tmp_path / "log.csv")]) == 0
     assert (tmp_path / "log.csv").read_text(encoding="utf-8").count("\n") == 2
     assert [p.name for p in tmp_path.iterdir()] == ["log.csv"]
-        tmp_path / "log.csv"
-    ]
     assert main(["contact", "export", "--from", "2026-02-01", "--to", "2026-01-01"]) == 2
 
 
