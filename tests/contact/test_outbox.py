@@ -21,7 +21,8 @@ from tideover.contact.rules.message import State
 from tideover.contact.rules.model import Channel, Purpose
 from tideover.core.problems import IdempotencyConflict, Refused
 from tideover.lending import services_rows
-from tideover.lending.models import ContactRecord
+from tideover.lending.models import ContactRecord, Hold
+from tideover.sources.services import consent_give
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOON = datetime(2026, 5, 12, 12, 0, tzinfo=SHANGHAI)
@@ -60,12 +61,19 @@ def answering(*answers: SendResult, **more: Any) -> tuple[Gateway, Gateways]:
 OK = SendResult(SendState.ACCEPTED, provider_id="G1")
 
 
+def help_asked(ready: House) -> None:
+    """The borrower asks for help long before NOON."""
+    services_rows.help_request_open(ready.borrower, ready.loan, reason="", actor="borrower")
+    Hold.objects.update(starts_at=NOON - timedelta(days=1))
+
+
 @pytest.fixture
 def ready(house: House) -> House:
     """The house with its templates, and a consent to be contacted."""
     templates_seed(NOON.date(), actor="test")
-    consent = {"purpose": "collection", "channel": "", "given_at": NOON - timedelta(days=90), "expires_at": None, "actor": "t"}
-    services_rows.consent_give(house.borrower, None, **consent)
+    consent_give(
+        house.borrower, None, purpose="contact", given_how="contract_clause", given_at=NOON - timedelta(days=90), actor="t"
+    )
     return house
 
 
@@ -128,7 +136,7 @@ def test_the_gate_is_asked_again_at_the_moment_of_sending(ready: House) -> None:
 
 def test_help_asked_for_between_decision_and_sending_stops_it(ready: House) -> None:
     m = queue(ready)
-    services_rows.help_request_open(ready.borrower, ready.loan, reason="", actor="borrower")
+    help_asked(ready)
     gateway, gateways = answering(OK)
     outbox_work(10, NOON, gateways=gateways)
     m.refresh_from_db()

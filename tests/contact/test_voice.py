@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contact.test_outbox import NIGHT, NOON, SHANGHAI, ready
+from tests.contact.test_outbox import NIGHT, NOON, SHANGHAI, help_asked, ready
 from tests.factories import House
 from tideover.contact.call_records import BadFile, calls_import, rejects_write
 from tideover.contact.loan_values import LOAN_NEEDS
@@ -19,7 +19,6 @@ from tideover.contact.voice import call_begin, call_end, call_list_make
 from tideover.contact.zones import zone
 from tideover.core.packs.load import pack
 from tideover.core.problems import Refused
-from tideover.lending import services_rows
 from tideover.lending.models import ContactRecord, Contract, ImportBatch
 
 __all__ = ["ready"]
@@ -77,7 +76,7 @@ def test_a_call_is_asked_for_written_down_and_ended(ready: House) -> None:
 
 def test_a_hold_placed_after_the_list_was_made_stops_the_call(ready: House) -> None:
     line = line_of(make())
-    services_rows.help_request_open(ready.borrower, ready.loan, reason="", actor="borrower")
+    help_asked(ready)
     assert call_begin(line, at=NOON, actor="collector").blocked == "contact.hold.hardship_request"
     assert ContactRecord.objects.filter(channel="call").count() == 0
 

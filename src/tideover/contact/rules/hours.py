@@ -18,7 +18,7 @@ def open_until(
     day, second = local_day(zone, at), local_second(zone, at)
     closes = DAY
     for window in policy.windows:
-        if window.scope.covers(channel, purpose, recipient):
+        if window.scope.covers(channel, purpose, recipient) and policy.window_on(window, day):
             if not window.opens * 60 <= second < window.closes * 60 + window.closes_included:
                 return None
             closes = min(closes, window.closes * 60)
