@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.contact.test_outbox import NOON, queue, ready
+from tests.contact.test_outbox import NOON, help_asked, queue, ready
 from tests.factories import House
 from tideover.contact.letters import (
     address_list,
@@ -25,7 +25,6 @@ from tideover.contact.rules.model import Channel, Purpose
 from tideover.contact.selectors_messages import demands_delivered
 from tideover.core.business_time import business_date, now
 from tideover.core.problems import Refused
-from tideover.lending import services_rows
 from tideover.lending.models import ContactRecord, Party
 
 __all__ = ["ready"]
@@ -100,7 +99,7 @@ def test_a_notice_that_is_no_demand_restarts_nothing(ready: House, letter: Messa
 
 
 def test_a_hold_that_came_since_keeps_the_letter_out_of_the_batch(ready: House, letter: Message) -> None:
-    services_rows.help_request_open(ready.borrower, ready.loan, reason="", actor="borrower")
+    help_asked(ready)
     with pytest.raises(Refused, match="no letter"):
         letter_batch_make([letter], branch=None, at=yesterday_noon(), actor="legal")
     assert LetterBatch.objects.count() == 0

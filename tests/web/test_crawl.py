@@ -48,7 +48,7 @@ def lived(house: House, settings: Any, tmp_path: Path) -> House:
     )
     base = {"party": house.borrower, "contract": house.loan, "actor": "t", "recorded_at": now()}
     HelpRequest.objects.create(**base, number="H-1", opened_at=now())
-    Hold.objects.create(**base, kind="help_request", starts_at=now(), review_on=today)
+    Hold.objects.create(**base, kind="hardship_request", starts_at=now(), review_on=today)
     Promise.objects.create(**base, amount_minor=100, promised_on=today, due_on=today - timedelta(days=2))
     Dispute.objects.create(**base, opened_on=today, subject="D-1")
     Complaint.objects.create(**base, opened_on=today, subject="C-1", source="12378")

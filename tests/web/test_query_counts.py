@@ -27,6 +27,8 @@ from tideover.engine.events import EventKind
 from tideover.lending import services_agreements, services_rows
 from tideover.lending.models import Debit, Receipt
 from tideover.lending.services import event_record, facility_open, receipt_record
+from tideover.lending.services_holds import hold_place
+from tideover.sources.services import consent_give
 
 PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1"}
 
@@ -52,12 +54,12 @@ def more(house: House, n: int) -> None:
     )
     for on in (house.loan, contract):
         whose = on.borrower
-        services_rows.hold_place(whose, on, kind="x", starts_at=now(), review_on=today, actor="t")
+        hold_place(whose, on, kind="cease_contact", starts_at=now(), actor="t")
         services_rows.promise_make(whose, on, amount_minor=1, promised_on=today, due_on=today - timedelta(0), actor="t")
         services_rows.dispute_open(whose, on, opened_on=today, subject="x", actor="t")
         services_rows.complaint_open(whose, on, source="x", opened_on=today, subject="x", actor="t")
         services_rows.help_request_open(whose, on, reason="", actor="t")
-        services_rows.consent_give(whose, on, purpose="sms", channel="", given_at=now(), expires_at=None, actor="t")
+        consent_give(whose, on, purpose="contact", given_how="app", given_at=now(), actor="t")
         write(house, f"q{n}-{on.pk}", Channel.APP, party=whose, contracts=[on])
         inbound_apply(Inbound(Channel.SMS, whose.phone, "下周还", now(), f"in-{n}-{on.pk}"))
         Debit.objects.create(contract=on, reference=f"D-{n}-{on.pk}", amount_minor=5, state="unknown", sent_at=now())

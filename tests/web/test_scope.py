@@ -21,6 +21,8 @@ from tideover.engine.events import EventKind
 from tideover.lending import services_rows
 from tideover.lending.models import Staff
 from tideover.lending.services import facility_open, receipt_record
+from tideover.lending.services_holds import hold_place
+from tideover.sources.services import consent_give
 
 DAY = "2026-05-01"
 BODIES: dict[str, Any] = {
@@ -32,6 +34,7 @@ BODIES: dict[str, Any] = {
     "api:message-cancel": {"reason": "x"},
     "api:facility-limit": {"limit": "1.00"},
     "api:facility-freeze": {"frozen": True},
+    "api:holds-review": {"act": "keep", "reason": "x"},
     **{f"api:{unit}-end": {"valid_to": DAY} for unit in ("entities", "branches", "teams", "staff")},
 }
 OPEN = {"api:product-versions", "api:message-template-versions"}
@@ -51,16 +54,17 @@ def two(house: House) -> tuple[House, dict[str, str]]:
         idempotency_key="r", actor="t",
     )  # fmt: skip
     made = {
-        "holds": services_rows.hold_place(theirs, None, kind="x", starts_at=now(), actor="t"),
+        "holds": hold_place(theirs, None, kind="cease_contact", starts_at=now(), actor="t"),
         "promises": services_rows.promise_make(
             theirs, house.other_loan, amount_minor=1, promised_on=date(2026, 1, 1), due_on=date(2026, 1, 2), actor="t"
         ),
         "disputes": services_rows.dispute_open(theirs, None, opened_on=date(2026, 1, 1), subject="x", actor="t"),
         "complaints": services_rows.complaint_open(theirs, None, source="x", opened_on=date(2026, 1, 1), subject="x", actor="t"),
         "help-requests": services_rows.help_request_open(theirs, None, reason="", actor="t"),
-        "consents": services_rows.consent_give(
-            theirs, None, purpose="sms", channel="", given_at=now(), expires_at=None, actor="t"
+        "notices": services_rows.notice_receive(
+            theirs, None, kind="death", received_on=date(2026, 1, 1), source="family", actor="t"
         ),
+        "consents": consent_give(theirs, None, purpose="contact", given_how="app", given_at=now(), actor="t"),
     }
     templates_seed(date(2026, 1, 1), actor="t")
     message = write(house, "m", Channel.APP, party=theirs, contracts=[house.other_loan])

@@ -9,11 +9,12 @@ class ContactConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from tideover.contact import panels_messages
+        from tideover.contact import approval, panels_messages
         from tideover.contact.approvals import KIND
         from tideover.contact.letters import LETTER
         from tideover.core import approvals, documents, panels
 
+        approvals.register(approval.kind)
         approvals.register(KIND)
         documents.register(LETTER)
         for name, row in panels_messages.HOME_ROWS.items():

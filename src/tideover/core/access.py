@@ -53,6 +53,7 @@ EVENT_ROLES: dict[str, frozenset[Role]] = {
 answer for them, steps at law by legal. A kind that is not listed is nobody's."""
 WRITES_EVENTS = frozenset[Role]().union(*EVENT_ROLES.values())
 
+_ROWS = ("promises", "disputes", "complaints", "help-requests", "notices", "consents")
 PUBLIC = frozenset({
     "sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "verify-code", "hook", "push-shown", "unsubscribe",
 })  # fmt: skip
@@ -168,14 +169,13 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:facilities-open": LENDS,
     "api:facility-limit": frozenset({Role.BRANCH_HEAD, Role.RISK}),
     "api:facility-freeze": frozenset({Role.BRANCH_HEAD, Role.RISK}),
-    **{f"api:{kind}-list": READS_LOANS for kind in ("holds", "promises", "disputes", "complaints", "help-requests", "consents")},
-    **{
-        f"api:{kind}-{act}": MEETS_PEOPLE
-        for kind in ("promises", "disputes", "complaints", "help-requests", "consents")
-        for act in ("add", "close")
-    },
+    **{f"api:{kind}-list": READS_LOANS for kind in ("holds", *_ROWS)},
+    **{f"api:{kind}-{act}": MEETS_PEOPLE for kind in _ROWS for act in ("add", "close")},
     "api:holds-add": MEETS_PEOPLE | LIFTS_HOLDS,
     "api:holds-close": LIFTS_HOLDS,
+    "api:holds-review": LIFTS_HOLDS,
+    "api:notices-add": MEETS_PEOPLE | {Role.LEGAL, Role.COMPLIANCE},
+    "api:notices-close": LIFTS_HOLDS,
     "api:complaints-close": frozenset({Role.COMPLAINTS}),
     "api:disputes-close": frozenset({Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD}),
     **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions", "people", "facilities")},

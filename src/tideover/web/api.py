@@ -21,6 +21,7 @@ from tideover.lending.api_agreements import router as agreements_router
 from tideover.lending.api_documents import router as documents_router
 from tideover.lending.api_organisation import router as organisation_router
 from tideover.lending.api_rows import router as rows_router
+from tideover.sources.api import router as sources_router
 from tideover.web.problems import SAYS, problem
 
 PROBLEMS = {
@@ -79,6 +80,7 @@ for part in (
     agreements_router,
     organisation_router,
     rows_router,
+    sources_router,
     tape_router,
     approvals_router,
     work_router,

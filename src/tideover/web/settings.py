@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "csp",
     "tideover.core",
     "tideover.lending",
+    "tideover.sources",
     "tideover.contact.channels",
     "tideover.contact",
     "tideover.daily",

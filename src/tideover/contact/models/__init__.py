@@ -1,5 +1,6 @@
-"""What is said to people and what became of it: message templates, messages and their life, letters, calls."""
+"""What the gate decided and how people want to be reached; wordings, messages and their life, letters, calls."""
 
+from tideover.contact.models.gate import ContactPreference, ThirdRefusal, VerdictRow
 from tideover.contact.models.messages import (
     AddressFault,
     CallList,
@@ -14,6 +15,6 @@ from tideover.contact.models.messages import (
 )
 
 __all__ = [
-    "AddressFault", "CallList", "CallListLine", "CallRecord", "InboundMessage", "LetterBatch", "Message", "MessageEvent",
-    "MessageTemplate", "ParkedReport",
+    "AddressFault", "CallList", "CallListLine", "CallRecord", "ContactPreference", "InboundMessage", "LetterBatch", "Message",
+    "MessageEvent", "MessageTemplate", "ParkedReport", "ThirdRefusal", "VerdictRow",
 ]  # fmt: skip

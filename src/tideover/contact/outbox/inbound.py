@@ -10,16 +10,17 @@ from django.db import IntegrityError, transaction
 from tideover.contact import addresses
 from tideover.contact.channels.base import Inbound
 from tideover.contact.gate import contact_record
-from tideover.contact.models import InboundMessage, Message
+from tideover.contact.models import ContactPreference, InboundMessage, Message
 from tideover.contact.outbox.life import locked, move
 from tideover.contact.outbox.queue import message_queue
 from tideover.contact.rules.message import Move, State
 from tideover.contact.rules.model import Channel, Outcome, Purpose
 from tideover.core.action_log import log
-from tideover.core.business_time import business_date, now
+from tideover.core.business_time import now
 from tideover.core.problems import refuse
-from tideover.lending.models import Consent, Party
-from tideover.lending.services_rows import row_close
+from tideover.lending.models import Party
+from tideover.sources.models import Consent
+from tideover.sources.services import consent_withdraw
 
 STOP_WORDS = frozenset({
     "t", "td", "tdd", "r", "退订", "拒收", "取消", "停止", "不要再发", "别再发了",
@@ -92,10 +93,11 @@ def _stop(row: InboundMessage, channel: Channel, at: datetime) -> None:
 
 
 def stop_channel(party: Party, channel: Channel, *, at: datetime) -> None:
-    """Withdraw consents of a channel and drop what waits on it, but for notices of law and answers to the person."""
+    """The person no longer wants a channel: withdraw its consents, note the wish, and drop what waits on it.
+
+    Notices of law and answers to the person still go there.
+    """
     name = channel.name.lower()
-    for consent in Consent.objects.filter(party=party, channel=name, withdrawn_at=None):
-        row_close(consent, on=business_date(at), actor=ACTOR)
     waiting = Message.objects.filter(
         party=party, channel=channel, state=State.DRAFTED, purpose__in=(Purpose.COLLECTION, Purpose.SERVICE)
     )
@@ -103,6 +105,14 @@ def stop_channel(party: Party, channel: Channel, *, at: datetime) -> None:
         m = locked(pk)
         if m.state == State.DRAFTED and not m.tries:
             move(m, Move(State.CANCELLED, "asked_to_stop"), at, "cancelled", actor=ACTOR)
+    for consent in Consent.objects.filter(party=party, channel=name, withdrawn_at=None):
+        consent_withdraw(consent, how=name, evidence="STOP", actor=ACTOR)
+    start = {"changed_at": at, "actor": ACTOR}
+    wish, _new = ContactPreference.objects.select_for_update().get_or_create(party=party, defaults=start)
+    if name not in wish.refused:
+        wish.refused, wish.changed_at, wish.actor = sorted([*wish.refused, name]), at, ACTOR
+        wish.save()
+        log(ACTOR, "preference.stop", "party", party.reference, {"channel": name})
 
 
 def inbound_answered(row: InboundMessage, *, actor: str) -> InboundMessage:

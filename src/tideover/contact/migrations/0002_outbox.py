@@ -9,10 +9,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    initial = True
-
     dependencies = [
-        ('lending', '0002_room_for_tips'),
+        ('contact', '0001_gate'),
     ]
 
     operations = [
