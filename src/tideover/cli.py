@@ -21,6 +21,8 @@ COMMAND_MODULES = (
     "tideover.core.commands_token",
     "tideover.core.commands_documents",
     "tideover.contact.channels.commands",
+    "tideover.core.commands_log",
+    "tideover.core.commands_work",
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils.translation import override
 
 from tests.factories import House
 from tests.web.test_pages import client_for
@@ -102,7 +103,9 @@ def test_taking_back_needs_a_second_person(house: House) -> None:
     approval = Approval.objects.get()
     document.refresh_from_db()
     assert document.state == "valid", "asked for, not yet decided"
-    assert [(s.now, s.then) for s in approvals.kind_of("document.cancel").show(approval)] == [("有效", "已撤回")]
+    with override("zh-hans"):
+        (shown,) = approvals.kind_of("document.cancel").show(approval)
+    assert (shown.what, shown.now, shown.then) == (f"余额证明 {document.number}", "有效", "已撤回")
     compliance = User.objects.get(username=Role.COMPLIANCE)
     approvals.approval_decide(approval, grant=True, reason="seen", actor=compliance)
     document.refresh_from_db()

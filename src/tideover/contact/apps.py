@@ -9,13 +9,13 @@ class ContactConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from tideover.contact import approval, panels_messages
+        from tideover.contact import clock_saving, panels_messages
         from tideover.contact.approvals import KIND
         from tideover.contact.letters import LETTER
         from tideover.core import approvals, documents, panels
 
-        approvals.register(approval.kind)
         approvals.register(KIND)
+        approvals.register(clock_saving.kind)
         documents.register(LETTER)
         for name, row in panels_messages.HOME_ROWS.items():
             panels.register("home.rows", panels.Panel(name, "", row.context, row.seen_by))

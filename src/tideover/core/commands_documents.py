@@ -25,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "verify",
         help="whether a document is genuine, by its file or its code",
         description="Say whether a document is genuine, altered, superseded, cancelled or unknown. A file is compared bit by "
-        "bit, and the signature in it is checked; a code (V-XXXX-XXXX-XXX, in any grouping) says what was handed out under it. "
+        "bit, and the signature in it is checked; a code (V-0000-0000-000, in any grouping) says what was handed out under it. "
         "Exit code: 0 genuine (and its signature holds), 1 anything else.",
     )
     p.add_argument("what", metavar="FILE|CODE", help="a PDF, or the verification code at its foot")

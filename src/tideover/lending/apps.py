@@ -20,7 +20,7 @@ class LendingConfig(AppConfig):
 
         kinds_register()
         reach.register(reach_of)
-        side = panels.Panel("documents", "lending/loan/documents.html", loan_documents, "loan-documents", 200)
+        side = panels.Panel("documents", "lending/loan/documents.html", loan_documents, "loan", 200)
         panels.register("loan.side", side)
         for name in EXCEPTIONS:
             panels.register("home.rows", panels.Panel(name, "", home_row(name), ""))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from tideover.core.access import can
@@ -17,13 +18,13 @@ from tideover.lending.documents import KINDS
 from tideover.lending.models import Contract
 
 SHOWN_MAX = 20
-LANGUAGES = (("zh-hans", "中文"), ("en", "English"))
 
 
 def line_of(document: Document) -> dict[str, Any]:
     """A document in a list: its kind in words, itself, and the newest signature that came about."""
     signature = document.signatures.exclude(state="refused").order_by("-pk").first()
-    return {"kind": _(kind_of(document.kind).label), "document": document, "signature": signature}
+    written = dict(settings.LANGUAGES)[document.language]
+    return {"kind": _(kind_of(document.kind).label), "document": document, "signature": signature, "written": written}
 
 
 def loan_documents(user: User, contract: Contract) -> Mapping[str, Any]:
@@ -34,7 +35,7 @@ def loan_documents(user: User, contract: Contract) -> Mapping[str, Any]:
         "lines": [line_of(d) for d in rows],
         "contract": contract,
         "kinds": [(k.code, _(k.label)) for k in KINDS],
-        "languages": LANGUAGES,
+        "languages": settings.LANGUAGES,
         "today": business_date(),
         "may_issue": can(user, "loan-document-issue"),
         "may_open": can(user, "document"),

@@ -55,6 +55,7 @@ def run_demo(args: argparse.Namespace) -> int:
     from tideover.daily.close import close_day, close_through
     from tideover.lending.models import Contract
     from tideover.simulate.book import build
+    from tideover.simulate.desk import desk_lay
 
     call_command("migrate", verbosity=0)
     if not ActionLog.objects.filter(action="demo.build").exists():
@@ -68,6 +69,7 @@ def run_demo(args: argparse.Namespace) -> int:
             close_day(month_end, today=today)
         for _ in close_through(today - timedelta(days=1), today, today=today):
             pass
+        desk_lay(today)
         print(f"built {Contract.objects.count()} loans in {time.perf_counter() - started:.0f} s")
     _sign_ins(args.host, args.port)
     return 0 if args.no_serve else _serve(args)

@@ -12,6 +12,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from tideover.contact.api_messages import router as messages_router
 from tideover.core.api_approvals import router as approvals_router
 from tideover.core.api_experiments import router as experiments_router
+from tideover.core.api_log import router as log_router
 from tideover.core.api_work import router as work_router
 from tideover.core.problems import Problem, Refused
 from tideover.core.rest import ProblemOut
@@ -80,13 +81,14 @@ for part in (
     agreements_router,
     organisation_router,
     rows_router,
-    sources_router,
     tape_router,
     approvals_router,
     work_router,
     experiments_router,
     documents_router,
     messages_router,
+    sources_router,
+    log_router,
 ):
     api.add_router("", part)
 

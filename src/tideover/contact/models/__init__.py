@@ -1,4 +1,4 @@
-"""What the gate decided and how people want to be reached; wordings, messages and their life, letters, calls."""
+"""What is said to people and what became of it; what the gate decided; how people want to be reached."""
 
 from tideover.contact.models.gate import ContactPreference, ThirdRefusal, VerdictRow
 from tideover.contact.models.messages import (

@@ -93,11 +93,15 @@ def _stop(row: InboundMessage, channel: Channel, at: datetime) -> None:
 
 
 def stop_channel(party: Party, channel: Channel, *, at: datetime) -> None:
-    """The person no longer wants a channel: withdraw its consents, note the wish, and drop what waits on it.
-
-    Notices of law and answers to the person still go there.
-    """
+    """Withdraw consents of a channel, keep the wish not to be reached there (a consent for every channel goes on for the others),
+    and drop what waits on it, but for notices of law and answers to the person."""
     name = channel.name.lower()
+    for consent in Consent.objects.filter(party=party, purpose="contact", channel=name, withdrawn_at=None):
+        consent_withdraw(consent, how="message", evidence="STOP", actor=ACTOR)
+    wish, _made = ContactPreference.objects.get_or_create(party=party, defaults={"changed_at": at, "actor": ACTOR})
+    if name not in wish.refused:
+        wish.refused, wish.changed_at, wish.actor = [*wish.refused, name], at, ACTOR
+        wish.save(update_fields=["refused", "changed_at", "actor"])
     waiting = Message.objects.filter(
         party=party, channel=channel, state=State.DRAFTED, purpose__in=(Purpose.COLLECTION, Purpose.SERVICE)
     )
@@ -105,14 +109,6 @@ def stop_channel(party: Party, channel: Channel, *, at: datetime) -> None:
         m = locked(pk)
         if m.state == State.DRAFTED and not m.tries:
             move(m, Move(State.CANCELLED, "asked_to_stop"), at, "cancelled", actor=ACTOR)
-    for consent in Consent.objects.filter(party=party, channel=name, withdrawn_at=None):
-        consent_withdraw(consent, how=name, evidence="STOP", actor=ACTOR)
-    start = {"changed_at": at, "actor": ACTOR}
-    wish, _new = ContactPreference.objects.select_for_update().get_or_create(party=party, defaults=start)
-    if name not in wish.refused:
-        wish.refused, wish.changed_at, wish.actor = sorted([*wish.refused, name]), at, ACTOR
-        wish.save()
-        log(ACTOR, "preference.stop", "party", party.reference, {"channel": name})
 
 
 def inbound_answered(row: InboundMessage, *, actor: str) -> InboundMessage:
