@@ -20,8 +20,8 @@ from tideover.contact.outbox.work import Gateways
 from tideover.contact.rules.message import State
 from tideover.contact.rules.model import Channel, Purpose
 from tideover.core.problems import IdempotencyConflict, Refused
-from tideover.lending import services_rows
-from tideover.lending.models import ContactRecord, Hold
+from tideover.lending.models import ContactRecord
+from tideover.lending.services_holds import hold_place
 from tideover.sources.services import consent_give
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -61,19 +61,12 @@ def answering(*answers: SendResult, **more: Any) -> tuple[Gateway, Gateways]:
 OK = SendResult(SendState.ACCEPTED, provider_id="G1")
 
 
-def help_asked(ready: House) -> None:
-    """The borrower asks for help long before NOON."""
-    services_rows.help_request_open(ready.borrower, ready.loan, reason="", actor="borrower")
-    Hold.objects.update(starts_at=NOON - timedelta(days=1))
-
-
 @pytest.fixture
 def ready(house: House) -> House:
     """The house with its templates, and a consent to be contacted."""
     templates_seed(NOON.date(), actor="test")
-    consent_give(
-        house.borrower, None, purpose="contact", given_how="contract_clause", given_at=NOON - timedelta(days=90), actor="t"
-    )
+    given = {"purpose": "contact", "given_how": "contract_clause", "given_at": NOON - timedelta(days=90), "actor": "t"}
+    consent_give(house.borrower, None, **given)
     return house
 
 
@@ -83,6 +76,11 @@ def queue(house: House, key: str = "k1", at: datetime = NOON, **more: Any) -> Me
         "template": "late.one_payment", "values": LATE, "at": at, "key": key, "actor": "test", "with_inbox": False,
     }  # fmt: skip
     return message_queue(**{**given, **more})
+
+
+def help_asked(house: House) -> None:
+    """The hold of somebody who asked for help before the noon of these tests."""
+    hold_place(house.borrower, None, kind="hardship_request", starts_at=NOON - timedelta(minutes=1), actor="borrower")
 
 
 def test_a_message_waits_is_sent_and_delivered(ready: House) -> None:
