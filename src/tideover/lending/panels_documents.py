@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from tideover.core.access import can
 from tideover.core.business_time import business_date
-from tideover.core.documents.kinds import kind_of
+from tideover.core.documents.kinds import label_of
 from tideover.core.models import Document, User
 from tideover.core.problems import Problem, Refused
 from tideover.lending.documents import KINDS
@@ -24,7 +24,7 @@ def line_of(document: Document) -> dict[str, Any]:
     """A document in a list: its kind in words, itself, and the newest signature that came about."""
     signature = document.signatures.exclude(state="refused").order_by("-pk").first()
     written = dict(settings.LANGUAGES)[document.language]
-    return {"kind": _(kind_of(document.kind).label), "document": document, "signature": signature, "written": written}
+    return {"kind": label_of(document.kind), "document": document, "signature": signature, "written": written}
 
 
 def loan_documents(user: User, contract: Contract) -> Mapping[str, Any]:
