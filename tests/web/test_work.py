@@ -42,9 +42,9 @@ def test_a_queue_holds_the_role_s_items_within_reach(house: House) -> None:
     assert queue(house.staff["collector"]) == ["mine", "house"]
     c = client(house, "collector")
     reference = WorkItem.objects.get(key="elsewhere").reference
-    assert c.get(f"/api/v1/work/{reference}").status_code == 404
-    assert post(c, f"/work/{reference}/claim", {}).status_code == 404
-    assert client_for(house, "collector").get(f"/work/{reference}").status_code == 404
+    assert c.get(f"/api/v1/queue/{reference}").status_code == 404
+    assert post(c, f"/queue/{reference}/claim", {}).status_code == 404
+    assert client_for(house, "collector").get(f"/queue/{reference}").status_code == 404
 
 
 def test_late_work_comes_up_the_line(house: House) -> None:
@@ -54,7 +54,7 @@ def test_late_work_comes_up_the_line(house: House) -> None:
     assert (queue(lead), queue(head)) == (["late"], [])
     WorkItem.objects.filter(pk=late.pk).update(due_at=now() - timedelta(days=2, minutes=1))
     assert (queue(lead), queue(head)) == (["late"], ["late"])
-    assert client(house, "team_lead").get("/api/v1/work?show=team").json()["items"][0]["escalated_to"] == "branch_head"
+    assert client(house, "team_lead").get("/api/v1/queue?show=team").json()["items"][0]["escalated_to"] == "branch_head"
 
 
 def test_asleep_until_it_wakes_and_given_to_one_person(house: House) -> None:
@@ -71,9 +71,9 @@ def test_asleep_until_it_wakes_and_given_to_one_person(house: House) -> None:
     assert queue(other) == ["k"]
     work_give(it, to=other, actor=lead)
     assert (queue(mine), queue(other)) == ([], ["k"])
-    bad = post(client(house, "collector"), f"/work/{it.reference}/give", {"to": "collector2"})
+    bad = post(client(house, "collector"), f"/queue/{it.reference}/give", {"to": "collector2"})
     assert bad.status_code == 404, "given to somebody else: no longer in this person's reach"
-    assert post(client(house, "team_lead"), f"/work/{it.reference}/give", {"to": "risk"}).status_code == 422
+    assert post(client(house, "team_lead"), f"/queue/{it.reference}/give", {"to": "risk"}).status_code == 422
 
 
 def test_sources_open_what_needs_somebody_and_settle_what_no_longer_does(house: House) -> None:
@@ -93,31 +93,31 @@ def test_rest_takes_finishes_and_goes_on(house: House) -> None:
     item("a")
     item("b", due_at=now() + timedelta(hours=1))
     c = client(house, "collector")
-    first = post(c, "/work/next", {}).json()["item"]
+    first = post(c, "/queue/next", {}).json()["item"]
     assert "2026-05-01" in first["why"] and first["claimed_by"] == "collector"
-    assert post(client(house, "team_lead"), f"/work/{first['reference']}/claim", {}).json()["errors"][0]["code"] == "taken"
-    done = post(c, f"/work/{first['reference']}/done", {"outcome": "answered"}).json()
+    assert post(client(house, "team_lead"), f"/queue/{first['reference']}/claim", {}).json()["errors"][0]["code"] == "taken"
+    done = post(c, f"/queue/{first['reference']}/done", {"outcome": "answered"}).json()
     assert (done["outcome"], done["done_by"]) == ("answered", "collector")
-    assert post(c, f"/work/{first['reference']}/done", {"outcome": "answered"}).status_code == 422
+    assert post(c, f"/queue/{first['reference']}/done", {"outcome": "answered"}).status_code == 422
     for act, body in (("release", {}), ("snooze", {"until": "2026-01-01T00:00:00Z", "reason": "x"}), ("done", {"outcome": "no"})):
-        assert post(c, f"/work/{WorkItem.objects.get(key='a').reference}/{act}", body).status_code == 422
+        assert post(c, f"/queue/{WorkItem.objects.get(key='a').reference}/{act}", body).status_code == 422
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_case_by_case_on_the_pages(house: House, language: str) -> None:
     c = client_for(house, "collector", language)
-    assert c.get("/work").status_code == 200
+    assert c.get("/queue").status_code == 200
     first, second = item("a", due_at=now() + timedelta(hours=1)), item("b")
-    page = c.get("/work").content.decode()
+    page = c.get("/queue").content.decode()
     assert page.index(first.reference) < page.index(second.reference)
-    assert c.post("/work/next")["Location"] == f"/work/{first.reference}"
-    bad = c.post(f"/work/{first.reference}", {"act": "done", "outcome": ""})
+    assert c.post("/queue/next")["Location"] == f"/queue/{first.reference}"
+    bad = c.post(f"/queue/{first.reference}", {"act": "done", "outcome": ""})
     assert bad.status_code == 422 and 'role="alert"' in bad.content.decode()
-    done = c.post(f"/work/{first.reference}", {"act": "done", "outcome": "answered", "note": "n"})
-    assert done["Location"] == f"/work/{second.reference}"
-    waits = c.post(f"/work/{second.reference}", {"act": "snooze", "days": "1", "reason": "asked"})
-    assert waits["Location"] == f"/work?after={second.reference}"
-    assert "T-1" in c.get("/work?show=asleep").content.decode() and "T-1" in c.get("/work?show=done").content.decode()
+    done = c.post(f"/queue/{first.reference}", {"act": "done", "outcome": "answered", "note": "n"})
+    assert done["Location"] == f"/queue/{second.reference}"
+    waits = c.post(f"/queue/{second.reference}", {"act": "snooze", "days": "1", "reason": "asked"})
+    assert waits["Location"] == f"/queue?after={second.reference}"
+    assert "T-1" in c.get("/queue?show=asleep").content.decode() and "T-1" in c.get("/queue?show=done").content.decode()
 
 
 def ask(house: House) -> tuple[str, Client]:

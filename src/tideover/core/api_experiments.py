@@ -68,21 +68,23 @@ class ExperimentPage(Schema):
     next_cursor: int | None
 
 
-def _out(e: Experiment) -> dict[str, Any]:
+def _out(e: Experiment, found: dict[str, int] | None = None) -> dict[str, Any]:
     names = ("code", "version", "title", "design", "surface", "starts_on", "ends_on", "stopped_at", "stopped_why")
     return {
         **{n: getattr(e, n) for n in names},
         "state": experiments.state_of(e, business_date()),
         "approval": e.started_by.reference,
         "excluded_count": len(e.excluded),
-        "arms": experiments.counts(e),
+        "arms": experiments.counts(e, found),
     }
 
 
 @route(router.get, "/experiments", "experiments-list", ExperimentPage)
 def experiments_list(request: HttpRequest, cursor: Cursor, limit: Limit) -> dict[str, Any]:
     """Every version of every experiment, by number."""
-    return page_of(Experiment.objects.select_related("started_by"), cursor, limit, _out)
+    page = page_of(Experiment.objects.select_related("started_by"), cursor, limit, lambda e: e)
+    found = experiments.counted(page["items"])
+    return page | {"items": [_out(e, found[e.pk]) for e in page["items"]]}
 
 
 @route(router.get, "/experiments/{code}/{version}", "experiment-get", ExperimentOut)

@@ -109,7 +109,7 @@ def items_shown(user: User, show: str, at: datetime) -> QuerySet[WorkItem]:
     return work.work_queue(user, at)
 
 
-@route(router.get, "/work", "work-list", ItemPage)
+@route(router.get, "/queue", "work-list", ItemPage)
 def work_list(
     request: HttpRequest,
     cursor: Cursor,
@@ -120,32 +120,32 @@ def work_list(
     return page_of(items_shown(request.user, show, now()), cursor, limit, item_out)
 
 
-@route(router.post, "/work/next", "work-next", NextOut)
+@route(router.post, "/queue/next", "work-next", NextOut)
 def work_next(request: HttpRequest) -> dict[str, Any]:
     """Claim the first item of the caller's queue that is free; null when there is none."""
     item = work.work_next(request.user)
     return {"item": item_out(work.work_claim(item, actor=request.user)) if item else None}
 
 
-@route(router.get, "/work/{reference}", "work-get", ItemOut)
+@route(router.get, "/queue/{reference}", "work-get", ItemOut)
 def work_one(request: HttpRequest, reference: str) -> dict[str, Any]:
     """One item."""
     return item_out(work.work_get(request.user, reference))
 
 
-@route(router.post, "/work/{reference}/claim", "work-claim", ItemOut)
+@route(router.post, "/queue/{reference}/claim", "work-claim", ItemOut)
 def work_claim(request: HttpRequest, reference: str) -> dict[str, Any]:
     """Take an item for 30 minutes; 422 `taken` when somebody else has it."""
     return item_out(work.work_claim(work.work_get(request.user, reference), actor=request.user))
 
 
-@route(router.post, "/work/{reference}/release", "work-release", ItemOut)
+@route(router.post, "/queue/{reference}/release", "work-release", ItemOut)
 def work_release(request: HttpRequest, reference: str) -> dict[str, Any]:
     """Give one's item back."""
     return item_out(work.work_release(work.work_get(request.user, reference), actor=request.user))
 
 
-@route(router.post, "/work/{reference}/snooze", "work-snooze", ItemOut)
+@route(router.post, "/queue/{reference}/snooze", "work-snooze", ItemOut)
 def work_snooze(request: HttpRequest, reference: str, body: SnoozeIn) -> dict[str, Any]:
     """Put one's item to sleep, for seven days at most."""
     item = work.work_get(request.user, reference)
@@ -154,7 +154,7 @@ def work_snooze(request: HttpRequest, reference: str, body: SnoozeIn) -> dict[st
     return item_out(work.work_snooze(item, until=body.until, reason=body.reason, actor=request.user))
 
 
-@route(router.post, "/work/{reference}/give", "work-give", ItemOut)
+@route(router.post, "/queue/{reference}/give", "work-give", ItemOut)
 def work_give(request: HttpRequest, reference: str, body: GiveIn) -> dict[str, Any]:
     """Give an item to one person; for who answers for its role."""
     item = work.work_get(request.user, reference)
@@ -162,7 +162,7 @@ def work_give(request: HttpRequest, reference: str, body: GiveIn) -> dict[str, A
     return item_out(work.work_give(item, to=to, actor=request.user))
 
 
-@route(router.post, "/work/{reference}/done", "work-done", ItemOut)
+@route(router.post, "/queue/{reference}/done", "work-done", ItemOut)
 def work_done(request: HttpRequest, reference: str, body: DoneIn) -> dict[str, Any]:
     """Finish one's item with an outcome of its kind."""
     item = work.work_get(request.user, reference)

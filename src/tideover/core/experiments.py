@@ -79,9 +79,18 @@ def exposed(assignments: Sequence[Assignment]) -> None:
         Exposure.objects.bulk_create(rows, ignore_conflicts=connection.vendor == "postgresql")
 
 
-def counts(experiment: Experiment) -> list[dict[str, Any]]:
-    """Per arm: its share, how many were exposed, and their share of all exposed, in ppm."""
-    found = dict(experiment.exposures.values_list("arm").annotate(n=Count("pk")).order_by())
+def counted(experiments: Sequence[Experiment]) -> dict[int, dict[str, int]]:
+    """How many people were exposed, by experiment (primary key) and arm, in one query."""
+    out: dict[int, dict[str, int]] = {e.pk: {} for e in experiments}
+    rows = Exposure.objects.filter(experiment__in=out).values_list("experiment", "arm").annotate(n=Count("pk")).order_by()
+    for pk, arm, n in rows:
+        out[pk][arm] = n
+    return out
+
+
+def counts(experiment: Experiment, found: dict[str, int] | None = None) -> list[dict[str, Any]]:
+    """Per arm: its share, how many were exposed, and their share of all exposed, in ppm. `found`: from `counted`."""
+    found = counted([experiment])[experiment.pk] if found is None else found
     total = sum(found.values())
     return [
         {

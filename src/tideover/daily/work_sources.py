@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_noop
 
 from tideover.core import work, work_sources
+from tideover.core.approvals import approvals_expire
 from tideover.core.business_time import business_date, now
 from tideover.core.models import Role
 from tideover.core.work_sources import Opening, work_sync
@@ -27,10 +28,14 @@ def closes_stuck(on: date) -> Iterator[Opening]:
 
 
 def day_to_come(day: Any) -> None:
-    """After the close of a day: the queue for the next. Closing an old day again says nothing about today's work."""
+    """After the close of a day: the queue for the next, and approvals whose time is over.
+
+    Closing an old day again says nothing about today's work.
+    """
     today = business_date()
     if day.as_of >= today - timedelta(days=1):
         work_sync(today)
+        approvals_expire(now())
 
 
 def kinds_register() -> None:

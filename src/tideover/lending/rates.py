@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -12,11 +12,11 @@ from tideover.core.action_log import Entry, log_many
 from tideover.core.business_time import now
 from tideover.core.packs.load import NoRule, calendar, pack
 from tideover.core.packs.load import fixing as pack_fixing
-from tideover.core.packs.rules.fixings import PREFIX, MissingFixing, reset_days
+from tideover.core.packs.rules.fixings import PREFIX, MissingFixing, Reference, reset_days
 from tideover.engine.events import EventRejected
 from tideover.engine.terms import date_of, day
 from tideover.lending.contract_terms import reference_of, terms_for
-from tideover.lending.journal import engine_events
+from tideover.lending.journal import journals_read
 from tideover.lending.models import Contract, PublishedRate, ResetNotice
 from tideover.lending.rules.reset_effect import ResetEffect, reset_effect
 
@@ -63,30 +63,44 @@ class ComingReset:
     notice: ResetNotice | None
 
 
-def coming_resets(contracts: Iterator[Contract] | list[Contract], on: date) -> list[ComingReset]:
+def coming_resets(contracts: Sequence[Contract], on: date) -> list[ComingReset]:
     """The next reset within 45 days of each floating loan that is still paying, soonest first."""
-    out = []
+    due: list[tuple[Contract, Reference, date]] = []
     for contract in contracts:
         reference = reference_of(contract)
         days = reset_days(reference, contract.disbursed_on, on + AHEAD) if reference else []
-        reset_on = next((d for d in days if d > on), None)
-        if reference is None or reset_on is None:
+        if reference is not None and (later := [d for d in days if d > on]):
+            due.append((contract, reference, later[0]))
+    keys = [c.pk for c, _r, _d in due]
+    journals = journals_read(keys)
+    notices = {(n.contract_id, n.reset_on): n for n in ResetNotice.objects.filter(contract__in=keys, reset_on__gt=on)}
+    known, out = _rates(due), []
+    for contract, reference, reset_on in due:
+        notice, rate = notices.get((contract.pk, reset_on)), known[reference.index, reset_on]
+        if isinstance(rate, MissingFixing):
+            out.append(ComingReset(contract, reset_on, None, rate.expected_on, notice))
             continue
-        notice = ResetNotice.objects.filter(contract=contract, reset_on=reset_on).first()
+        events = [said.event() for said in journals.get(contract.pk, ())]
         try:
-            # The rate of the reset day is known once its own publication is out, which may lie before it.
-            rate_ppm = max(0, fixing(reference.index, reset_on) + reference.spread_ppm)
-        except MissingFixing as error:
-            out.append(ComingReset(contract, reset_on, None, error.expected_on, notice))
-            continue
-        events = engine_events(contract.events.order_by("seq"))
-        try:
-            effect = reset_effect(terms_for(contract), events, day(reset_on), rate_ppm)
+            effect = reset_effect(terms_for(contract), events, day(reset_on), max(0, rate + reference.spread_ppm))
         except EventRejected:
             continue  # its journal cannot take it; the close names the loan
         if effect is not None:
             out.append(ComingReset(contract, reset_on, effect, None, notice))
     return sorted(out, key=lambda r: (r.reset_on, r.contract.number))
+
+
+def _rates(due: Sequence[tuple[Contract, Reference, date]]) -> dict[tuple[str, date], int | MissingFixing]:
+    """The fixing of each index and reset day, asked once; a rate is known once its own publication is out."""
+    out: dict[tuple[str, date], int | MissingFixing] = {}
+    for _contract, reference, reset_on in due:
+        key = (reference.index, reset_on)
+        if key not in out:
+            try:
+                out[key] = fixing(*key)
+            except MissingFixing as error:
+                out[key] = error
+    return out
 
 
 def notices_make(resets: list[ComingReset], *, actor: str) -> int:

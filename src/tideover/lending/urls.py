@@ -21,5 +21,4 @@ urlpatterns = [
     path("documents/<str:number>/cancel", views_documents.document_cancel, name="document-cancel"),
     path("documents/<str:number>/sign", views_documents.document_sign, name="document-sign"),
     path("my/help", views_mine.my_help, name="my-help"),
-    path("action-log", views.action_log, name="action-log"),
 ]

@@ -61,28 +61,25 @@ def check(chances: dict[str, float]) -> dict[str, float]:
 
 
 class Record:
-    """Lines of JSON: what people received, written and flushed before the gateway says anything about it."""
+    """Lines of JSON: what people received, written and flushed before the gateway says anything about it.
+
+    reached: false where the gateway had it and will say that it did not arrive.
+    """
 
     def __init__(self, path: str) -> None:
         self._lock, self._path = threading.Lock(), Path(path) if path else None
         self.count = 0
 
-    def write(self, **line: Any) -> None:
+    def write(self, *, reached: bool = True, **line: Any) -> None:
         """Add one line."""
         with self._lock:
             self.count += 1
-            text = json.dumps({"at": datetime.now(UTC).isoformat(), **line}, ensure_ascii=False)
+            text = json.dumps({"at": datetime.now(UTC).isoformat(), "reached": reached, **line}, ensure_ascii=False)
             if self._path is None:
                 print(text, flush=True)
                 return
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(text + "\n")
-
-    def lines(self) -> list[dict[str, Any]]:
-        """All lines of the file, also those of an earlier process."""
-        if self._path is None or not self._path.exists():
-            return []
-        return [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines()]
 
 
 def arguments(about: str, port: int, argv: Sequence[str] | None, more: Any = None) -> argparse.Namespace:

@@ -42,12 +42,12 @@ class Gateway:
             return self.tencent(r)
         return Reply({"Code": "InvalidAction"}, 400)
 
-    def take(self, **row: Any) -> dict[str, Any]:
-        """Keep a message and record it as received."""
+    def take(self, drawn: frozenset[str], **row: Any) -> dict[str, Any]:
+        """Keep a message and record it as received, or as not reached."""
         with self.lock:
-            row |= {"id": f"{next(self.numbers)}^0", "at": datetime.now(CHINA), "status": 1}
+            row |= {"id": f"{next(self.numbers)}^0", "at": datetime.now(CHINA), "status": 2 if "fail" in drawn else 3}
             self.rows.append(row)
-        self.args.people.write(peer="sms_gateway", to=row["to"], text=row["text"], key=row["key"], id=row["id"])
+        self.args.people.write(peer="sms_gateway", to=row["to"], text=row["text"], key=row["key"], reached=row["status"] == 3)
         return row
 
     # Aliyun
@@ -96,8 +96,7 @@ class Gateway:
             words = "触发分钟级流控Permits:1"
             return Reply({"Code": "isv.BUSINESS_LIMIT_CONTROL", "Message": words, "RequestId": "0"})
         text = f"【{q['SignName']}】{q['TemplateCode']} {q['TemplateParam']} {q['OutId']}"
-        row = self.take(to=q["PhoneNumbers"], text=text, key=q["OutId"])
-        self.end(row, drawn)
+        row = self.take(drawn, to=q["PhoneNumbers"], text=text, key=q["OutId"])
 
         def report(good: bool) -> tuple[str, Any]:
             now = datetime.now(CHINA).strftime("%Y-%m-%d %H:%M:%S")
@@ -164,8 +163,7 @@ class Gateway:
                 return Reply({"Response": {"SendStatusSet": [{"SerialNo": "", "Code": refusal}], "RequestId": "0"}})
         to = q["PhoneNumberSet"][0]
         text = f"【{q['SignName']}】{q['TemplateId']} {q['TemplateParamSet']} {q['SessionContext']}"
-        row = self.take(to=to, text=text, key=q["SessionContext"])
-        self.end(row, drawn)
+        row = self.take(drawn, to=to, text=text, key=q["SessionContext"])
 
         def report(good: bool) -> tuple[str, Any]:
             now = datetime.now(CHINA).strftime("%Y-%m-%d %H:%M:%S")
@@ -193,10 +191,6 @@ class Gateway:
             for r in rows
         ]
         return Reply({"Response": {"PullSmsSendStatusSet": shown[: q["Limit"]], "RequestId": "0"}})
-
-    def end(self, row: dict[str, Any], drawn: frozenset[str]) -> None:
-        """What inquiries will say."""
-        row["status"] = 2 if "fail" in drawn else 3
 
 
 def more(parser: argparse.ArgumentParser) -> None:

@@ -69,8 +69,8 @@ class Centre:
     sequence: int = 0
     server: asyncio.Server | None = None
 
-    def take(self, f: dict[str, Any]) -> str:
-        """Accept a submit_sm: returns its message id. A whole text is recorded as received."""
+    def take(self, f: dict[str, Any], reached: bool) -> str:
+        """Accept a submit_sm: returns its message id. A whole text is recorded as received, or as not reached."""
         self.last_id += 1
         message_id = format(self.last_id, "X") if self.args.ids.startswith("hex") else str(self.last_id)
         raw, part, count, reference = f["message"], 1, 1, 0
@@ -83,7 +83,9 @@ class Centre:
         if len(pieces) == count:
             del self.pieces[(f["source"], f["to"], reference if count > 1 else -self.last_id)]
             whole = "".join(pieces[i] for i in sorted(pieces))
-            self.args.people.write(peer="smsc", to=f["to"], source=f["source"], text=whole, id=message_id, parts=count)
+            self.args.people.write(
+                peer="smsc", to=f["to"], source=f["source"], text=whole, id=message_id, parts=count, reached=reached
+            )
         return message_id
 
     def receipt(self, f: dict[str, Any], message_id: str, state: int) -> bytes:
@@ -218,7 +220,7 @@ class Session:
             return self.write(SUBMIT | RESPONSE, BAD_DESTINATION, sequence)
         if "throttle" in drawn:
             return self.write(SUBMIT | RESPONSE, THROTTLED, sequence)
-        message_id = centre.take(f)
+        message_id = centre.take(f, "fail" not in drawn)
         centre.states[message_id] = EN_ROUTE
         asyncio.get_running_loop().create_task(self.report(f, message_id, drawn))
         if "receipt_first" in drawn:

@@ -9,8 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from tideover.contact.api_messages import router as messages_router
 from tideover.core.api_approvals import router as approvals_router
 from tideover.core.api_experiments import router as experiments_router
+from tideover.core.api_log import router as log_router
 from tideover.core.api_work import router as work_router
 from tideover.core.problems import Problem, Refused
 from tideover.core.rest import ProblemOut
@@ -20,6 +22,7 @@ from tideover.lending.api_agreements import router as agreements_router
 from tideover.lending.api_documents import router as documents_router
 from tideover.lending.api_organisation import router as organisation_router
 from tideover.lending.api_rows import router as rows_router
+from tideover.sources.api import router as sources_router
 from tideover.web.problems import SAYS, problem
 
 PROBLEMS = {
@@ -83,6 +86,9 @@ for part in (
     work_router,
     experiments_router,
     documents_router,
+    messages_router,
+    sources_router,
+    log_router,
 ):
     api.add_router("", part)
 

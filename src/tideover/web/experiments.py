@@ -34,9 +34,14 @@ FIELDS = ("code", "title", "design", "surface", "arms", "starts_on", "ends_on", 
 
 
 def _lines(rows: list[Experiment]) -> list[dict[str, Any]]:
-    today = business_date()
+    today, found = business_date(), experiments.counted(rows)
     return [
-        {"e": e, "state": experiments.state_of(e, today), "arms": experiments.arms_words(e.arms), "counts": experiments.counts(e)}
+        {
+            "e": e,
+            "state": experiments.state_of(e, today),
+            "arms": experiments.arms_words(e.arms),
+            "counts": experiments.counts(e, found[e.pk]),
+        }
         for e in rows
     ]
 

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from tideover.core.access import require
+from tideover.core.access import can, require
 from tideover.core.business_time import business_date
 from tideover.core.models import User
 from tideover.core.packs.load import NoRule
@@ -46,7 +46,11 @@ def page(request: HttpRequest) -> HttpResponse:
             line["next"] = p
         elif p.valid_to is None or p.valid_to > today:
             line["now"] = p
-    return render(request, "web/products/list.html", {"lines": rows.values(), "may_ask": _may_ask(request)})
+    return render(
+        request,
+        "web/products/list.html",
+        {"lines": rows.values(), "may_ask": _may_ask(request), "sees_rates": can(request.user, "rates")},
+    )
 
 
 def _may_ask(request: HttpRequest) -> bool:

@@ -31,6 +31,7 @@ BUSINESS_TIME_ZONE = os.environ.get("TIDEOVER_BUSINESS_TZ", "Asia/Shanghai")
 
 _sink = "" if PRODUCTION else "sink:"
 CHANNELS = {
+    "APP": "app:",
     "SMS": os.environ.get("TIDEOVER_SMS", _sink),
     "EMAIL": os.environ.get("TIDEOVER_EMAIL", _sink),
     "WECOM": os.environ.get("TIDEOVER_WECOM", _sink),
@@ -38,6 +39,10 @@ CHANNELS = {
     "PUSH": os.environ.get("TIDEOVER_PUSH", ""),
 }
 """Channel → its gateway's address (docs/channels.md)."""
+HOOK_SECRET = secret("TIDEOVER_HOOK_SECRET", "development-only-secret-of-webhooks")
+SITE_URL = os.environ.get("TIDEOVER_SITE", "")
+
+HOTLINE = os.environ.get("TIDEOVER_HOTLINE", "400-000-0000")
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -51,6 +56,9 @@ INSTALLED_APPS = [
     "csp",
     "tideover.core",
     "tideover.lending",
+    "tideover.contact.channels",
+    "tideover.sources",
+    "tideover.contact",
     "tideover.daily",
     "tideover.web",
 ]

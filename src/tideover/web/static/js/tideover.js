@@ -31,7 +31,7 @@ document.addEventListener("keydown", function (event) {
 });
 /* Who goes from case to case keeps the keys: the list at the row that was open, a case at its region. */
 document.addEventListener("DOMContentLoaded", function () {
-  if (!/\/work([/?]|$)/.test(document.referrer)) return;
+  if (!/\/queue([/?]|$)/.test(document.referrer)) return;
   var here = document.querySelector("[data-here]") || document.querySelector("[data-row]") || document.querySelector("[data-keys]");
   if (here) here.focus();
 });
