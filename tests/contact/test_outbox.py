@@ -12,6 +12,7 @@ import pytest
 
 from tests.factories import House
 from tideover.contact.channels.base import DeliveryState, Inbound, Outgoing, Quiet, Report, SendResult, SendState
+from tideover.contact.channels.in_app import InApp
 from tideover.contact.message_templates import templates_seed
 from tideover.contact.models import AddressFault, InboundMessage, Message, ParkedReport
 from tideover.contact.outbox import inbound_apply, message_cancel, message_queue, message_resend, outbox_work, report_apply
@@ -285,7 +286,7 @@ def test_stop_withdraws_drops_what_waits_and_confirms_once(ready: House) -> None
     for _ in range(2):
         row = inbound_apply(word, at=NIGHT)
     waiting.refresh_from_db()
-    assert (waiting.state, waiting.reason, row.meaning, row.party) == ("cancelled", "opted_out", "stop", ready.borrower)
+    assert (waiting.state, waiting.reason, row.meaning, row.party) == ("cancelled", "asked_to_stop", "stop", ready.borrower)
     [confirm] = Message.objects.filter(template__code="stop.confirmed")
     assert confirm.state == "drafted" and "不再" in confirm.body and InboundMessage.objects.count() == 1
 
@@ -315,6 +316,18 @@ def test_a_message_can_be_taken_back_until_it_is_handed_over(ready: House) -> No
         message_cancel(sent, reason="x", actor="collector")
     with pytest.raises(Refused, match="certainly did not arrive"):
         message_resend(sent, actor="x", at=NOON)
+
+
+def test_the_apps_own_gateway_hands_over_once_however_often(ready: House) -> None:
+    """A worker that died may hand the same message over again: it is the same row of the same inbox."""
+    m, at = queue(ready, channel=Channel.APP), NOON
+    for _ in range(2):
+        outbox_work(10, at)
+        Message.objects.filter(pk=m.pk).update(state="sending", lease_until=at - timedelta(seconds=1), next_at=at)
+    outbox_work(10, at)
+    outbox_work(10, at)
+    m.refresh_from_db()
+    assert (m.state, m.gateway) == ("sent", InApp.name) and ContactRecord.objects.filter(channel="app").count() == 1
 
 
 def test_every_state_is_known_to_the_model() -> None:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tideover.contact.channels.text import parts
 from tideover.contact.message_templates import catalogue_read, template_from, template_problems
 from tideover.contact.rules.content import Text, content_check, content_read
 from tideover.contact.rules.model import Channel, Purpose, Recipient
-from tideover.contact.rules.wording import EN, ZH, Setting, formatted, place_faults, places, render, segments
+from tideover.contact.rules.wording import EN, ZH, Setting, formatted, place_faults, places, render
 from tideover.contact.rules.words_diff import words_diff
 from tideover.contact.zones import zone
 from tideover.core.packs.load import pack
@@ -82,15 +83,6 @@ def test_a_missing_value_gives_no_text_and_names_it() -> None:
 def test_no_text_and_no_value_runs_anything_or_leaves_a_place(text: str, value: str) -> None:
     done = render(text, {"a": "text"}, {"a": value}, SAID[ZH])
     assert done.faults or (set(places(text)) <= {"a"} and "{a}" not in done.text)
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [("a" * 160, 1), ("a" * 161, 2), ("a" * 306, 2), ("a" * 307, 3), ("字" * 70, 1), ("字" * 71, 2), ("字" * 134, 2),
-     ("字" * 135, 3), ("€" * 80, 1), ("€" * 81, 2), ("😀" * 35, 1), ("😀" * 36, 2), ("", 1)],
-)  # fmt: skip
-def test_short_messages_are_counted_as_the_standard_says(text: str, count: int) -> None:
-    assert segments(text) == count
 
 
 def broken(body: str, channel: Channel = Channel.APP, language: str = ZH, rules: object = RULES, **more: object) -> set[str]:
@@ -193,7 +185,7 @@ def test_the_wordings_of_the_package_are_ready_in_both_languages(entry: dict[str
     assert template_problems(t, TODAY) == []
     longer = {(lang, v): len(x["body"]) for lang, texts in t.texts.items() for v, x in texts.items()}
     assert {v for _, v in longer} == {v for lang, v in longer if lang == ZH} == {v for lang, v in longer if lang == EN}
-    assert all("sms" not in t.texts[ZH] or segments(f"【潮生小额贷款】{t.texts[ZH]['sms']['body']}") == 1 for _ in [0])
+    assert "sms" not in t.texts[ZH] or len(parts(f"【潮生小额贷款】{t.texts[ZH]['sms']['body']}")) == 1
 
 
 def test_a_change_is_shown_by_words_and_a_place_is_one_word() -> None:

@@ -11,10 +11,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 
+from tests.contact.correspondence import correspondence, write
 from tests.factories import House, loan, party
 from tests.web.test_api import client
 from tests.web.test_api_book import operations
 from tests.web.test_pages import ADDRESSES, client_for, routes
+from tideover.contact.channels.base import Inbound
+from tideover.contact.outbox import inbound_apply
+from tideover.contact.rules.model import Channel
 from tideover.core.access import PERMISSIONS
 from tideover.core.business_time import business_date, now
 from tideover.core.models import Approval, Experiment, Role, WorkItem
@@ -25,6 +29,8 @@ from tideover.lending import services_agreements, services_rows
 from tideover.lending.approvals import event_ask
 from tideover.lending.models import Debit, Receipt
 from tideover.lending.services import event_record, facility_open, receipt_record
+from tideover.lending.services_holds import hold_place
+from tideover.sources.services import consent_give
 
 ONE = {"my-push", "approval", "work-item", "work-start", "experiment"}
 """Pages of one thing that the house of the tests does not have, and acts; tests of their own open them."""
@@ -52,12 +58,11 @@ def more(house: House, n: int) -> None:
     )
     for on in (house.loan, contract):
         whose = on.borrower
-        services_rows.hold_place(whose, on, kind="x", starts_at=now(), review_on=today, actor="t")
+        hold_place(whose, on, kind="cease_contact", starts_at=now(), actor="t")
         services_rows.promise_make(whose, on, amount_minor=1, promised_on=today, due_on=today - timedelta(0), actor="t")
         services_rows.dispute_open(whose, on, opened_on=today, subject="x", actor="t")
         services_rows.complaint_open(whose, on, source="x", opened_on=today, subject="x", actor="t")
         services_rows.help_request_open(whose, on, reason="", actor="t")
-        services_rows.consent_give(whose, on, purpose="sms", channel="", given_at=now(), expires_at=None, actor="t")
         work_open(
             "hold.review", subject=("loan", on.number), why="w", owner_role=Role.COLLECTOR, due_at=None, branch="HZ",
             key=f"{on.pk}-{n}", actor="t",
@@ -66,6 +71,9 @@ def more(house: House, n: int) -> None:
             on, kind=EventKind.WRITE_OFF, effective_on=today, idempotency_key=f"w{n}-{on.pk}", actor=house.staff["finance"],
             reason="r",
         )  # fmt: skip
+        write(house, f"q{n}-{on.pk}", Channel.APP, party=whose, contracts=[on])
+        inbound_apply(Inbound(Channel.SMS, whose.phone, "下周还", now(), f"in-{n}-{on.pk}"))
+        consent_give(whose, on, purpose="contact", given_how="app", given_at=now(), actor="t")
         Debit.objects.create(contract=on, reference=f"D-{n}-{on.pk}", amount_minor=5, state="unknown", sent_at=now())
 
     approval = Approval.objects.latest("pk")
@@ -105,6 +113,9 @@ def lists(house: House) -> dict[str, Any]:
                 path = "/api/v1/experiments/x/1"
             if "/action-log/" in path:
                 path = "/api/v1/action-log/1"
+            path = path.replace("/messages/P-0001", "/messages/M-1")
+            if "/message-templates/" in path:
+                path = "/api/v1/message-templates/late.one_payment"
             if "/facilities/" in path:
                 path = path.replace("T-1", "F-0")
             if "/receipts/" in path:
@@ -133,6 +144,7 @@ def test_every_page_is_counted() -> None:
 
 
 def test_counts_do_not_grow_with_the_rows(house: House) -> None:
+    correspondence(house)
     more(house, 0)
     for on in (date(2026, 2, 19), date(2026, 2, 20)):
         close_day(on, today=date(2026, 4, 1))

@@ -53,11 +53,6 @@ def address_of(party: Party, channel: Channel) -> str:
     return source(party) if source else ""
 
 
-def address_source(channel: Channel, source: Callable[[Party], str]) -> None:
-    """Say where addresses of a channel are found (an open id, say); from the `ready` of whoever keeps them."""
-    _SOURCES[channel] = source
-
-
 def language_of(party: Party) -> str:
     """The language of the account, else of the file."""
     chosen = party.user.language if party.user is not None else party.language

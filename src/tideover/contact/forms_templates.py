@@ -50,12 +50,7 @@ class TemplateForm:
             }
             for language in LANGUAGES
         }
-        form = cls(
-            {
-                k: _text(post, k)
-                for k in ("name_zh", "name_en", "hours", "note", "purpose", "recipient", "variables", "gateway_codes")
-            }
-        )
+        form = cls({k: _text(post, k) for k in (*PLAIN, *LINES, "purpose", "recipient")})
         form.shown |= {"texts": _rows(texts), "discloses": "discloses" in post}
         form.given = {"texts": texts, "discloses": "discloses" in post}
         if may_flag:

@@ -9,8 +9,6 @@ from tideover.contact import views_calls, views_inbox, views_letters, views_outb
 urlpatterns = [
     path("outbox", views_outbox.message_list, name="message-list"),
     path("outbox/<str:reference>", views_outbox.message, name="message"),
-    path("outbox/<str:reference>/cancel", views_outbox.cancel, name="message-cancel"),
-    path("outbox/<str:reference>/resend", views_outbox.resend, name="message-resend"),
     path("answers", views_outbox.answers, name="answer-list"),
     path("templates", views_templates.template_list, name="message-templates"),
     path("templates/<str:code>", views_templates.template, name="message-template"),
@@ -20,7 +18,6 @@ urlpatterns = [
     path("letters/<str:number>/addresses.csv", views_letters.addresses_csv, name="letter-addresses"),
     path("letters/<str:number>/letters.zip", views_letters.letters_zip, name="letter-files"),
     path("calls", views_calls.call_lists, name="call-lists"),
-    path("calls/import", views_calls.import_file, name="call-import"),
     path("calls/<str:number>", views_calls.call_list, name="call-list"),
     path("my/messages", views_inbox.my_messages, name="my-messages"),
     path("my/messages/<str:reference>", views_inbox.my_message, name="my-message"),

@@ -7,7 +7,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from tideover.contact.call_records import BYTES_MAX, BadFile, calls_import
 from tideover.contact.models import CallList, CallListLine, CallRecord, MessageTemplate
@@ -34,8 +33,10 @@ PAGE = 50
 
 @require("call-lists")
 def call_lists(request: HttpRequest) -> HttpResponse:
-    """The lists; POST: make one from loans that need somebody. Calls that came from the telephone system."""
+    """The lists, and calls of the telephone system. POST: make a list from loans that need somebody, or take in call records."""
     user, error = user_of(request), ""
+    if request.method == "POST" and request.POST.get("act") == "import":
+        return _import(request)
     if request.method == "POST":
         if not can(user, "call-list"):
             raise PermissionDenied("call-list")
@@ -79,10 +80,10 @@ def _lists(request: HttpRequest, *, error: str = "", imported: object = None) ->
     return render(request, "contact/calls.html", context, status=422 if error else 200)
 
 
-@require_POST
-@require("call-import")
-def import_file(request: HttpRequest) -> HttpResponse:
+def _import(request: HttpRequest) -> HttpResponse:
     """Take in call records from a file; rows that were refused are shown with their reason."""
+    if not can(user_of(request), "call-import"):
+        raise PermissionDenied("call-import")
     given = request.FILES.get("file")
     if given is None:
         return _lists(request, error=_("Choose a file first."))

@@ -75,8 +75,11 @@ def batch(request: HttpRequest, number: str) -> HttpResponse:
         except Refused as refused:
             error = refusal(refused)
     log(request.user.username, "letters.read", "letter_batch", found.number)
-    letters = list(found.letters.select_related("party", "template").order_by("pk"))
-    context = {"b": found, "letters": letters, "today": business_date(), "error": error}
+    return _page(request, found, error)
+
+
+def _page(request: HttpRequest, found: LetterBatch, error: str) -> HttpResponse:
+    context = {"b": found, "letters": _letters(found), "today": business_date(), "error": error}
     return render(request, "contact/letter_batch.html", context, status=422 if error else 200)
 
 
@@ -115,10 +118,12 @@ def letters_zip(request: HttpRequest, number: str) -> HttpResponse:
     """The letters of a batch as PDF files, each under its document's number."""
     found, out = batch_or_404(request, number), io.BytesIO()
     log(request.user.username, "letters.files", "letter_batch", found.number)
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as files:
-        for m in _letters(found):
-            name, content = letter_file(m, actor=request.user.username)
-            files.writestr(name, content)
+    try:
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as files:
+            for m in _letters(found):
+                files.writestr(*letter_file(m, actor=request.user.username))
+    except Refused as refused:  # no font, or a character without one
+        return _page(request, found, refusal(refused))
     response = HttpResponse(out.getvalue(), content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="{found.number}.zip"'
     return response

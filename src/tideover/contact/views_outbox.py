@@ -10,7 +10,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
 
 from tideover.contact.models import InboundMessage, Message, MessageTemplate
 from tideover.contact.outbox import message_cancel, message_resend
@@ -92,10 +91,30 @@ def message_or_404(request: HttpRequest, reference: str) -> Message:
 
 @require("message")
 def message(request: HttpRequest, reference: str) -> HttpResponse:
-    """One message: what it says, why it was sent or not, and everything that happened to it. Opening it is logged."""
+    """One message: what it says, why it was sent or not, and everything that happened to it. Opening it is logged.
+
+    POST: take it back, or send anew what certainly did not arrive.
+    """
     m = message_or_404(request, reference)
+    if request.method == "POST":
+        try:
+            return HttpResponseRedirect(reverse("message", args=[_act(request, m).reference]))
+        except Refused as error:
+            return _message(request, m, refusal(error), 422)
     log(request.user.username, "message.read", "party", m.party.reference, {"message": m.reference})
     return _message(request, m)
+
+
+def _act(request: HttpRequest, m: Message) -> Message:
+    """What was asked for; the message to show then."""
+    user, act = user_of(request), request.POST.get("act", "")
+    if act not in ("cancel", "resend"):
+        raise Http404("no such act")
+    if not can(user, f"message-{act}"):
+        raise PermissionDenied(f"message-{act}")
+    if act == "cancel":
+        return message_cancel(m, reason=request.POST.get("reason", ""), actor=user.username)
+    return message_resend(m, actor=user.username, at=now())
 
 
 def _message(request: HttpRequest, m: Message, error: str = "", status: int = 200) -> HttpResponse:
@@ -106,35 +125,12 @@ def _message(request: HttpRequest, m: Message, error: str = "", status: int = 20
         "life": life_lines(m),
         "reason": reason_shown(m),
         "says": can(user, "message-body"),
+        "linked": can(user, "loan"),
         "may_cancel": can(user, "message-cancel") and m.state == State.DRAFTED and not m.final_at,
         "may_resend": can(user, "message-resend") and bool(m.body) and m.state in ("failed", "cancelled", "blocked"),
         "error": error,
     }
     return render(request, "contact/message.html", context, status=status)
-
-
-@require_POST
-@require("message-cancel")
-def cancel(request: HttpRequest, reference: str) -> HttpResponse:
-    """Take a message back before it is handed over."""
-    m = message_or_404(request, reference)
-    try:
-        message_cancel(m, reason=request.POST.get("reason", ""), actor=request.user.username)
-    except Refused as error:
-        return _message(request, m, refusal(error), 422)
-    return HttpResponseRedirect(reverse("message", args=[reference]))
-
-
-@require_POST
-@require("message-resend")
-def resend(request: HttpRequest, reference: str) -> HttpResponse:
-    """Send anew what certainly did not arrive; the gate is asked again."""
-    m = message_or_404(request, reference)
-    try:
-        new = message_resend(m, actor=request.user.username, at=now())
-    except Refused as error:
-        return _message(request, m, refusal(error), 422)
-    return HttpResponseRedirect(reverse("message", args=[new.reference]))
 
 
 @require("answer-list")

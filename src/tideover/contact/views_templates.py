@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from tideover.contact import addresses
 from tideover.contact.approvals import template_recall, template_send
+from tideover.contact.channels.text import parts
 from tideover.contact.forms_templates import TemplateForm
 from tideover.contact.loan_values import LOAN_NEEDS, preview_values
 from tideover.contact.message_templates import (
@@ -32,7 +33,7 @@ from tideover.contact.message_templates import (
 from tideover.contact.models import MessageTemplate
 from tideover.contact.models.messages import TemplateState
 from tideover.contact.rules.model import Channel, Purpose, Recipient
-from tideover.contact.rules.wording import LANGUAGES, TYPES, ZH, segments
+from tideover.contact.rules.wording import LANGUAGES, TYPES, ZH
 from tideover.contact.rules.words_diff import words_diff
 from tideover.contact.views_outbox import day_of, user_of
 from tideover.contact.words_messages import all_said
@@ -179,11 +180,11 @@ def _side(
     lender = addresses.lender_of(loan.borrower, [loan])
     names = (lender.name_zh, lender.name_en)
     made = text_make(t, channel, language, values, names, lender.jurisdiction, wording, today)
-    shown, parts = made.body, 0
+    shown, count = made.body, 0
     if channel in SIGNED and shown:
         shown = f"【{names[0] if language == ZH else names[1]}】{shown}"
-        parts = segments(shown)
-    return Side(language, subject, body, changed, made.subject, shown, made.faults, parts)
+        count = len(parts(shown))
+    return Side(language, subject, body, changed, made.subject, shown, made.faults, count)
 
 
 @require("message-template-edit")

@@ -20,6 +20,7 @@ from tideover.engine.reference import effective
 from tideover.engine.replay import replay
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending import clock
+from tideover.lending.causes import events_done
 from tideover.lending.chain import GENESIS, Link, body_hash, canonical, chain_hashes
 from tideover.lending.contract_terms import terms_for
 from tideover.lending.models import Contract, LoanEvent, ReceiptPart
@@ -135,6 +136,7 @@ def event_append(
             [row] = chained(locked, [new])
             row.save(force_insert=True)
             locked.save(update_fields=["event_count", "chain_hash"])
+            events_done(locked, [row], actor)
     except IntegrityError as error:
         # Another loan's writer used the key between our look and our insert; the row lock covers one loan only.
         if LoanEvent.objects.filter(idempotency_key=idempotency_key).exists():

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from tideover.core.business_time import micros, start_of_day
+from tideover.core.business_time import micros, now, start_of_day
 from tideover.core.written import percent_text as _percent
 from tideover.engine.events import PAYMENT_KINDS, DebitStatus, Event, EventKind
 from tideover.engine.replay import replay
@@ -28,6 +28,7 @@ from tideover.lending.models import (
     Promise,
 )  # fmt: skip
 from tideover.lending.selectors import loan_standing
+from tideover.lending.services_holds import open_now
 from tideover.lending.words import money
 
 OPEN_DEBITS = ("unknown", "in_flight")
@@ -316,7 +317,7 @@ def around(contract: Contract) -> dict[str, Any]:
     mine = Q(contract=contract) | Q(contract=None, party=contract.borrower_id)
     return {
         "parties": contract.parties.select_related("party").order_by("pk"),
-        "holds": Hold.objects.filter(mine, lifted_at=None),
+        "holds": Hold.objects.filter(mine, open_now(now())),
         "promises": Promise.objects.filter(contract=contract).order_by("-due_on")[:5],
         "disputes": Dispute.objects.filter(mine, closed_on=None),
         "complaints": Complaint.objects.filter(mine, closed_on=None),

@@ -108,7 +108,7 @@ def stop_channel(party: Party, channel: Channel, *, at: datetime) -> None:
     for pk in list(waiting.values_list("pk", flat=True)):
         m = locked(pk)
         if m.state == State.DRAFTED and not m.tries:
-            move(m, Move(State.CANCELLED, "opted_out"), at, "cancelled", actor=ACTOR)
+            move(m, Move(State.CANCELLED, "asked_to_stop"), at, "cancelled", actor=ACTOR)
 
 
 def inbound_answered(row: InboundMessage, *, actor: str) -> InboundMessage:

@@ -142,7 +142,7 @@ def _expire(now: datetime, counts: Counts, limit: int = 500) -> None:
             move(m, Move(State.CANCELLED, "expired"), now, "expired", waited_for=waited_for)
             counts.expired += 1
         for m in _rows(_due(now) & Q(channel__in=BY_HAND, state=State.SENT), limit):
-            move(m, Move(State.SENT, "no_receipt"), now, "wait_over")
+            move(m, Move(State.SENT, "no_receipt"), now, "no_news")
 
 
 def _recover(now: datetime, gateways: Gateways, counts: Counts, limit: int = 500) -> None:

@@ -15,12 +15,15 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 from tideover.contact.rules.model import Channel, Outcome, Purpose, Recipient
-from tideover.core.packs.rules.pack import Citation, Pack, PackError, Rule
+from tideover.core.packs.rules.calendars import calendar
+from tideover.core.packs.rules.pack import Citation, NoRule, Pack, PackError, Rule
+from tideover.engine.terms import Calendar
 from tideover.lending.rules.holds import PREFIX as HOLD_PREFIX
 from tideover.lending.rules.holds import TERM_KEYS, term_read
 
 E = TypeVar("E", bound=IntEnum)
 DAY_MINUTES = 1440
+NO_HOLIDAYS = Calendar("none", frozenset(), frozenset(), frozenset())
 RECORDING_DAYS = 5 * 366
 """How long a recording is kept where the pack does not say."""
 COUNTS: Mapping[str, frozenset[Outcome]] = {
@@ -41,6 +44,14 @@ class Per(IntEnum):
     DEBT = 2
 
 
+class Days(IntEnum):
+    """On which days a window speaks: every day, public holidays, or all days off (weekends too, but for make-up workdays)."""
+
+    EVERY = 0
+    HOLIDAYS = 1
+    OFF = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Which proposals a rule speaks of."""
@@ -56,7 +67,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Allowed from minute `opens` to minute `closes` of the recipient's day; closes_included: its first second too."""
+    """Allowed from minute `opens` to minute `closes` of the recipient's day; closes_included: its first second too.
+
+    On days that are not of its kind the window forbids nothing.
+    """
 
     id: str
     scope: Scope
@@ -64,6 +78,7 @@ class Window:
     closes: int
     closes_included: bool
     lifted_by_agreement: bool
+    days: Days = Days.EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +145,7 @@ class Places:
 class Policy:
     """The contact rules of one pack in force on one day, in the order of their ids; citations and statuses by rule id.
 
-    recording_days: how long the recording of a call is kept. hash: SHA-256 over the rules as read, so that a verdict can name
+    calendar: whose public holidays count. recording_days: how long the recording of a call is kept. hash: SHA-256 over the rules as read, so that a verdict can name
     the text that it was given under.
     """
 
@@ -147,6 +162,13 @@ class Policy:
     places: Places
     recording_days: int
     hash: bytes
+    calendar: Calendar = NO_HOLIDAYS
+
+    def window_on(self, window: Window, day: int) -> bool:
+        """Whether a window speaks on a local day."""
+        if window.days == Days.EVERY:
+            return True
+        return day in self.calendar.holidays or (window.days == Days.OFF and not self.calendar.is_business_day(day))
 
 
 def policy_read(pack: Pack, on: date) -> Policy:
@@ -178,9 +200,20 @@ def policy_read(pack: Pack, on: date) -> Policy:
         citations={r.id: r.citation for r in used},
         statuses={r.id: r.status for r in used},
         places=next(iter(of["contact.zone"]), Places("UTC", {})),
+        calendar=_calendar(pack, of["contact.window"]),
         recording_days=next(iter(of["contact.recording"]), RECORDING_DAYS),
         hash=hashlib.sha256(repr([(r.id, r.valid_from, r.valid_to, _plain(r.values)) for r in used]).encode()).digest(),
     )
+
+
+def _calendar(pack: Pack, windows: tuple[Window, ...]) -> Calendar:
+    """The newest calendar named like the pack; needed only where a window tells days apart."""
+    if all(w.days == Days.EVERY for w in windows):
+        return NO_HOLIDAYS
+    try:
+        return calendar(pack, pack.name)
+    except NoRule as error:
+        raise PackError([f"{w.id}: {error}" for w in windows if w.days != Days.EVERY]) from error
 
 
 def _plain(value: Any) -> Any:
@@ -278,7 +311,10 @@ def _window(rule: Rule, v: _Values) -> Window:
     opens, closes = v.minute("opens"), v.minute("closes")
     if opens >= closes:
         raise ValueError(f"opens must lie before closes, not {opens} and {closes} minutes")
-    out = Window(rule.id, v.scope(COLLECTS), opens, closes, v.truth("closes_included"), v.truth("lifted_by_agreement"))
+    days = v.word("days", {d.name.lower(): d for d in Days}) if "days" in v.given else Days.EVERY
+    included, lifted = v.truth("closes_included"), v.truth("lifted_by_agreement")
+    v.asked.add("days")
+    out = Window(rule.id, v.scope(COLLECTS), opens, closes, included, lifted, days)
     v.done()
     return out
 

@@ -28,12 +28,6 @@ TYPES = ("money", "date", "instant", "count", "rate", "text", "name", "number", 
 number: a reference (letters, digits, hyphens); phone: digits and hyphens; name and text: one printable line.
 """
 NUMBER_FORM, PHONE_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9./_-]{0,39}\Z"), re.compile(r"\+?[0-9][0-9-]{2,19}\Z")
-GSM = set(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
-    "abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-GSM_TWICE = set("^{}\\[~]|€\f")
-"""Characters of the extension table: an escape and the character, two septets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +167,3 @@ def _words(kind: str, value: object) -> str:
     if "{" in said or "}" in said or re.search(r"[a-z]+://|\bwww\.", said, re.I):
         raise ValueError("must hold no braces and no address")
     return said
-
-
-def segments(text: str) -> int:
-    """How many short messages a text takes: 160 septets in one (153 in each of several), or 70 UTF-16 units (67)."""
-    if all(c in GSM or c in GSM_TWICE for c in text):
-        units, one, each = len(text) + sum(c in GSM_TWICE for c in text), 160, 153
-    else:
-        units, one, each = len(text.encode("utf-16-be")) // 2, 70, 67
-    return 1 if units <= one else -(-units // each)

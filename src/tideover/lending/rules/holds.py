@@ -5,12 +5,14 @@ What an open hold stops is the gate's question (contact/rules/policy.py); it rea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from tideover.core.packs.rules.pack import Pack
+from tideover.engine.events import PAYMENT_KINDS, DebitStatus, Event, EventKind
+from tideover.engine.reference import effective
 
 PREFIX = "contact.hold."
 KINDS = (
@@ -73,3 +75,38 @@ def hold_end(term: HoldTerm, starts_at: datetime, wanted: datetime | None) -> da
 def review_day(term: HoldTerm, looked_on: date) -> date:
     """The day by which a hold that was looked at on a day must be looked at again."""
     return looked_on + timedelta(days=term.review_days)
+
+
+PLANS = frozenset(
+    {
+        EventKind.DEFER, EventKind.EXTENSION, EventKind.REAMORTISE, EventKind.NEW_ROWS, EventKind.RESTRUCTURE, EventKind.RE_AGE,
+        EventKind.SPREAD_ARREARS, EventKind.RESCHEDULE,
+    }
+)  # fmt: skip
+"""Kinds of event that agree a plan."""
+HOLD_OF_EVENT: Mapping[EventKind, str] = {
+    **dict.fromkeys(PLANS, "plan_kept"), EventKind.PAUSE: "breathing_space", EventKind.INSOLVENCY: "insolvency",
+}  # fmt: skip
+"""The hold that an event of the journal causes."""
+DEBIT_MOVES = frozenset({int(DebitStatus.SENT), int(DebitStatus.UNKNOWN)})
+MONEY_IN = PAYMENT_KINDS - {EventKind.GOODWILL, EventKind.CHARGE_CREDIT} | {
+    EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.PAYOFF,
+}  # fmt: skip
+"""Kinds that bring the borrower's money; a pay-off keeps every promise."""
+
+
+def is_kept(amount_minor: int, first: int, last: int, journals: Iterable[Sequence[Event]]) -> bool:
+    """Whether a promise of an amount is kept: so much came in from day `first` to day `last` over these loans, reversals apart.
+
+    Units: minor units; engine days.
+    """
+    paid = 0
+    for events in journals:
+        for e in effective(events, None):
+            if not first <= e.on <= last:
+                continue
+            if e.kind == EventKind.PAYOFF:
+                return True
+            if e.kind in MONEY_IN or (e.kind == EventKind.DEBIT and e.debit_status == DebitStatus.SUCCESS):
+                paid += e.amount_minor
+    return paid >= amount_minor
