@@ -36,7 +36,7 @@ def _triggers() -> Check:
 
 
 def _rates() -> Check:
-    """Fixings that should be out and are neither in the pack nor published here. It is a fault once a loan of the book follows the index."""
+    """Fixings that should be out and are neither in the pack nor published here: a fault once a loan of the book follows them."""
     today = business_date()
     followed = {r.index for r in map(reference_of, contracts_following()) if r is not None}
     said, faults = [], False
