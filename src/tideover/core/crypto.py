@@ -41,6 +41,18 @@ def decrypt(blob: bytes) -> str:
     return AESGCM(derived_key("field")).decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], None).decode()
 
 
+def seal(data: bytes, purpose: str) -> bytes:
+    """nonce || ciphertext || tag of bytes, under a key of their own purpose (a document is not opened by the key of fields)."""
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(derived_key(purpose)).encrypt(nonce, data, None)
+
+
+def unseal(blob: bytes, purpose: str) -> bytes:
+    """The bytes behind `seal`; raises cryptography.exceptions.InvalidTag when the key is wrong or a bit changed."""
+    blob = bytes(blob)
+    return AESGCM(derived_key(purpose)).decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], None)
+
+
 def search_hash(text: str) -> bytes:
     """Keyed hash (16 bytes) of the normalised text: upper case, no spaces or hyphens."""
     plain = "".join(text.split()).replace("-", "").upper()

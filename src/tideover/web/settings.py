@@ -31,6 +31,7 @@ BUSINESS_TIME_ZONE = os.environ.get("TIDEOVER_BUSINESS_TZ", "Asia/Shanghai")
 
 _sink = "" if PRODUCTION else "sink:"
 CHANNELS = {
+    "APP": "app:",
     "SMS": os.environ.get("TIDEOVER_SMS", _sink),
     "EMAIL": os.environ.get("TIDEOVER_EMAIL", _sink),
     "WECOM": os.environ.get("TIDEOVER_WECOM", _sink),
@@ -40,6 +41,8 @@ CHANNELS = {
 """Channel → its gateway's address (docs/channels.md)."""
 HOOK_SECRET = secret("TIDEOVER_HOOK_SECRET", "development-only-secret-of-webhooks")
 SITE_URL = os.environ.get("TIDEOVER_SITE", "")
+
+HOTLINE = os.environ.get("TIDEOVER_HOTLINE", "400-000-0000")
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -54,6 +57,8 @@ INSTALLED_APPS = [
     "tideover.core",
     "tideover.lending",
     "tideover.contact.channels",
+    "tideover.sources",
+    "tideover.contact",
     "tideover.daily",
     "tideover.web",
 ]
@@ -146,6 +151,14 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ROOT = BASE_DIR / "root"
 TAPE_DIR = DATA_DIR / "tape"
+SITE_ADDRESS = os.environ.get("TIDEOVER_SITE", "").rstrip("/")
+FONT_DIR = Path(os.environ.get("TIDEOVER_FONTS", BASE_DIR.parents[2] / ".cache" / "fonts"))
+TEMPLATE_DIR = os.environ.get("TIDEOVER_TEMPLATES", "")
+CA_ADDRESS = os.environ.get("TIDEOVER_CA", "").rstrip("/")
+CA_TOKEN = os.environ.get("TIDEOVER_CA_TOKEN", "sandbox")
+CA_ROOTS = os.environ.get("TIDEOVER_CA_ROOTS", "")
+CA_TIMEOUT_S = float(os.environ.get("TIDEOVER_CA_TIMEOUT", "10"))
+TSA_ADDRESS = os.environ.get("TIDEOVER_TSA", f"{CA_ADDRESS}/tsa" if CA_ADDRESS else "")
 
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
