@@ -28,7 +28,7 @@ from tideover.core.action_log import log
 from tideover.core.business_time import now
 from tideover.core.models import User
 from tideover.core.problems import refuse
-from tideover.daily.models import runs_closed
+from tideover.daily.models import runs_kept
 from tideover.lending.models import Contract, LoanEvent, Party
 
 FORMAT = 1
@@ -111,7 +111,7 @@ def _migrations() -> list[list[str]]:
 def _tapes() -> dict[str, Path]:
     """The files that the manifests of closed days name."""
     home, out = Path(settings.TAPE_DIR), {}
-    for run in runs_closed():
+    for run in runs_kept():
         for file in (f for files in (run.manifest or {}).values() for f in files):
             out[f"tape/{run.as_of.isoformat()}/{file}"] = home / run.as_of.isoformat() / file
     lost = [name for name, p in out.items() if not p.exists()]

@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "tideover.web.views.TapeMiddleware",
 ]
 ROOT_URLCONF = "tideover.web.urls"
 WSGI_APPLICATION = "tideover.web.wsgi.application"
@@ -143,6 +144,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ROOT = BASE_DIR / "root"
 TAPE_DIR = DATA_DIR / "tape"
+TAPE_MONTHS = int(os.environ.get("TIDEOVER_TAPE_MONTHS", "25"))
+"""Months for which every day's tapes are kept; month ends are kept for good. 0: everything is."""
 
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
