@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from django.db import connection
 
-from tideover.core import action_log
+from tideover.core import action_log, keys
 from tideover.core.packs.load import FOLDER, PackError, folder_read, pack_names
 
 LIBRARIES = ("django", "numba", "numpy", "pyarrow", "duckdb")
@@ -26,7 +26,7 @@ class Check:
 
 def checks() -> list[Check]:
     """The checks that need no loan."""
-    return [_installed(), _packs(), _actions()]
+    return [_installed(), _packs(), _actions(), _keys()]
 
 
 def _installed() -> Check:
@@ -57,3 +57,12 @@ def _packs() -> Check:
 def _actions() -> Check:
     broken = action_log.first_break()
     return Check("action log chain", broken is None, "whole" if broken is None else f"broken at entry {broken}")
+
+
+def _keys() -> Check:
+    """Whether every sealed value is under a secret of this installation; how many wait for `keys rotate`."""
+    old, unknown = keys.old_and_unknown(keys.status())
+    waits = f"; {old} values are under an older key: tideover keys rotate" if old else ""
+    if unknown:
+        return Check("field keys", False, f"{unknown} values are under a key that is not set here{waits}")
+    return Check("field keys", True, f"all readable{waits}")

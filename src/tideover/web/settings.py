@@ -25,6 +25,10 @@ def secret(name: str, development: str) -> str:
 
 SECRET_KEY = secret("TIDEOVER_SECRET_KEY", "development-only-not-for-production-use")
 TIDEOVER_FIELD_KEY = secret("TIDEOVER_FIELD_KEY", "development-only-field-encryption-key")
+TIDEOVER_FIELD_KEYS_ALSO = os.environ.get("TIDEOVER_FIELD_KEYS_ALSO", "").split()
+"""Further master secrets that are read, never written under (core/keys.py)."""
+if PRODUCTION and any(len(key) < 32 for key in TIDEOVER_FIELD_KEYS_ALSO):
+    raise ImproperlyConfigured("each secret in TIDEOVER_FIELD_KEYS_ALSO must have at least 32 characters")
 ALLOWED_HOSTS = os.environ.get("TIDEOVER_HOSTS", "localhost,127.0.0.1,[::1],testserver").split(",")
 TRUSTED_PROXIES = int(os.environ.get("TIDEOVER_PROXIES", "0"))
 BUSINESS_TIME_ZONE = os.environ.get("TIDEOVER_BUSINESS_TZ", "Asia/Shanghai")

@@ -1,6 +1,7 @@
 """The rows of the kit: people, the trail of what they did, approvals, work."""
 
 from tideover.core.models.approval import Approval, ApprovalState, ApprovalStep, AuthorityVersion
+from tideover.core.models.keys import LastingKey
 from tideover.core.models.people import ApiToken, Role, SignInFailure, User
 from tideover.core.models.trail import ActionLog, StoredAnswer
 from tideover.core.models.work import WorkItem
@@ -12,6 +13,7 @@ __all__ = [
     "ApprovalState",
     "ApprovalStep",
     "AuthorityVersion",
+    "LastingKey",
     "Role",
     "SignInFailure",
     "StoredAnswer",
