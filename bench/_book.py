@@ -143,7 +143,7 @@ def _rows(some: list[Contract], today: date) -> None:
         ]
     )
     Hold.objects.bulk_create(
-        [Hold(party=c.borrower, contract=c, kind="illness", starts_at=now(), review_on=today, **base) for c in some[::2]]
+        [Hold(party=c.borrower, contract=c, kind="cease_contact", starts_at=now(), review_on=today, **base) for c in some[::2]]
     )
     Complaint.objects.bulk_create(
         [Complaint(party=c.borrower, contract=c, source="phone", opened_on=today, subject="tone", **base) for c in some[::3]]

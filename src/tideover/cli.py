@@ -12,6 +12,7 @@ COMMAND_MODULES = (
     "tideover.simulate.commands",
     "tideover.daily.commands",
     "tideover.lending.commands",
+    "tideover.contact.commands_outbox",
     "tideover.conform.commands",
     "tideover.commands_doctor",
     "tideover.commands_backup",
@@ -19,6 +20,10 @@ COMMAND_MODULES = (
     "tideover.core.packs.commands",
     "tideover.core.commands_keys",
     "tideover.core.commands_token",
+    "tideover.core.commands_documents",
+    "tideover.contact.channels.commands",
+    "tideover.core.commands_log",
+    "tideover.core.commands_work",
 )
 
 

@@ -24,9 +24,9 @@ for n in range(60):
 SAY = """
 import django; django.setup()
 from tideover.core import keys
-from tideover.core.crypto import search_hashes
+from tideover.core.crypto import search_hash
 from tideover.lending.models import Party
-wrong = [p.reference for p in Party.objects.all() if bytes(p.phone_hash) not in search_hashes(p.phone) or not p.name]
+wrong = [p.reference for p in Party.objects.all() if bytes(p.phone_hash) not in [search_hash(p.phone)] or not p.name]
 print(wrong, *keys.old_and_unknown(keys.status()), Party.objects.count())
 """
 

@@ -154,12 +154,13 @@ def test_the_organisation_is_opened_and_ended_from_a_day(house: House) -> None:
 
 
 ROWS: dict[str, dict[str, Any]] = {
-    "holds": {"kind": "illness", "starts_at": "2026-05-01T00:00:00+08:00"},
+    "holds": {"kind": "cease_contact", "starts_at": "2026-05-01T00:00:00+08:00"},
     "promises": {"amount": "10.00", "promised_on": "2026-05-01", "due_on": "2026-05-05"},
     "disputes": {"opened_on": "2026-05-01", "subject": "amount"},
     "complaints": {"opened_on": "2026-05-01", "subject": "tone", "source": "phone"},
     "help-requests": {"reason": "income"},
-    "consents": {"purpose": "sms", "given_at": "2026-05-01T00:00:00+08:00"},
+    "notices": {"kind": "death", "received_on": "2026-05-01", "source": "family"},
+    "consents": {"purpose": "contact", "given_how": "app", "given_at": "2026-05-01T00:00:00+08:00"},
 }
 
 

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tests.contact.correspondence import correspondence
 from tests.factories import House
 from tests.web.test_pages import client_for
+from tideover.contact.message_templates import template_draft
 from tideover.core.business_time import business_date, now
 from tideover.core.models import Role
 from tideover.daily.close import close_day
@@ -46,10 +48,12 @@ def lived(house: House, settings: Any, tmp_path: Path) -> House:
     )
     base = {"party": house.borrower, "contract": house.loan, "actor": "t", "recorded_at": now()}
     HelpRequest.objects.create(**base, number="H-1", opened_at=now())
-    Hold.objects.create(**base, kind="help_request", starts_at=now(), review_on=today)
+    Hold.objects.create(**base, kind="hardship_request", starts_at=now(), review_on=today)
     Promise.objects.create(**base, amount_minor=100, promised_on=today, due_on=today - timedelta(days=2))
     Dispute.objects.create(**base, opened_on=today, subject="D-1")
     Complaint.objects.create(**base, opened_on=today, subject="C-1", source="12378")
+    correspondence(house)
+    template_draft("late.several", given={"name_en": "Several are late"}, note="", may_flag=False, actor="team_lead")
     for on in (date(2026, 3, 31), today - timedelta(days=1), today):
         close_day(on, today=today)
     return house
@@ -77,7 +81,12 @@ def crawl(client: Client, *, whole: bool = True) -> Iterator[tuple[str, str]]:
 
 def words(page: str) -> str:
     """What a reader sees: no tags, and nothing that is marked as being in the other language."""
-    page = re.sub(r"<(span|button|label)[^>]*lang=\"[^\"]*\"[^>]*>.*?</\1>", " ", page.partition("<body")[2], flags=re.S)
+    page = re.sub(
+        r"<(span|button|label|code|div|article|li|textarea|p)[^>]*lang=\"[^\"]*\"[^>]*>.*?</\1>",
+        " ",
+        page.partition("<body")[2],
+        flags=re.S,
+    )
     return html.unescape(re.sub(r"<[^>]+>", "\n", page))
 
 
@@ -94,7 +103,8 @@ WHOLE = ("auditor", "customer_manager", "engineer", "borrower")
 
 REACHED = (
     "/book", "/book/loans?", "/book/trend", "/loans?show=", "/loans/T-1", "/loans/T-1/payments/1", "/people/P-0002", "/day",
-    "/action-log?", "/my/help", "/my/schedule/T-1", "/my/receipts",
+    "/action-log?", "/outbox/M-1", "/outbox?state=", "/answers", "/templates/late.several?version=1",
+    "/templates/late.several/edit", "/letters", "/calls", "/my/messages/M-2", "/my/help", "/my/schedule/T-1", "/my/receipts",
 )  # fmt: skip
 """Kinds of page that somebody must have come to by links alone."""
 

@@ -102,7 +102,7 @@ def test_help_is_asked_for_once_and_pauses_reminders(house: House) -> None:
         assert client.post("/my/help").status_code == 302
     request = HelpRequest.objects.get()
     assert (request.party, request.contract) == (house.borrower, house.loan) or request.contract == house.second_loan
-    assert Hold.objects.get().kind == "help_request"
+    assert Hold.objects.get().kind == "hardship_request"
     assert request.number in client.get("/my/help").content.decode() and request.number in client.get("/").content.decode()
     assert client_for(house, "counsellor").post("/my/help").status_code == 403
 

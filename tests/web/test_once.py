@@ -30,7 +30,7 @@ def test_a_write_happens_once_and_answers_the_same_bytes(house: House) -> None:
 def test_a_key_stands_for_its_body_and_its_address(house: House) -> None:
     c = client(house, "complaints")
     post(c, "/holds", HOLD, "k")
-    for address, body in (("/holds", {**HOLD, "kind": "other"}), ("/help-requests", {"party": "P-0001"})):
+    for address, body in (("/holds", {**HOLD, "kind": "dispute"}), ("/help-requests", {"party": "P-0001"})):
         response = post(c, address, body, "k")
         assert response.status_code == 422 and response.json()["errors"][0]["code"] == "idempotency_conflict"
     assert Hold.objects.count() == 1
@@ -38,7 +38,7 @@ def test_a_key_stands_for_its_body_and_its_address(house: House) -> None:
 
 def test_keys_of_two_people_are_two_keys(house: House) -> None:
     assert post(client(house, "complaints"), "/holds", HOLD, "k").status_code == 200
-    assert post(client(house, "counsellor"), "/holds", {**HOLD, "kind": "other"}, "k").status_code == 200
+    assert post(client(house, "counsellor"), "/holds", {**HOLD, "kind": "dispute"}, "k").status_code == 200
     assert Hold.objects.count() == 2
 
 
@@ -70,7 +70,7 @@ def test_answers_are_encrypted_and_expire(house: House, monkeypatch: pytest.Monk
     assert b"P-0001" not in bytes(answer) and len(bytes(digest)) == 32
     later = once.now() + once.KEPT + timedelta(seconds=1)
     monkeypatch.setattr(once, "now", lambda: later)
-    assert post(c, "/holds", {**HOLD, "kind": "other"}, "k").status_code == 200 and StoredAnswer.objects.count() == 1
+    assert post(c, "/holds", {**HOLD, "kind": "dispute"}, "k").status_code == 200 and StoredAnswer.objects.count() == 1
 
 
 @pytest.mark.parametrize("key", ["x" * 81, "a\tb"])

@@ -49,7 +49,7 @@ def busy(house: House) -> House:
     kept = {**base, "contract": house.other_loan, "party": house.other_borrower}
     Promise.objects.create(**kept, amount_minor=1, promised_on=today, due_on=today - timedelta(days=1))
     StandingRow.objects.filter(contract=house.other_loan).update(days_past_due=0, bucket="current")
-    Hold.objects.create(**base, kind="help_request", starts_at=at, review_on=today)
+    Hold.objects.create(**base, kind="hardship_request", starts_at=at, review_on=today)
     Debit.objects.create(contract=house.loan, reference="D-1", amount_minor=500, state="unknown", sent_at=at)
     return house
 

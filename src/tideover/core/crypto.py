@@ -1,7 +1,7 @@
 """Secrets at rest: AES-256-GCM for personal fields and files, HMAC-SHA256 for searching fields without reading them.
 
 Master secrets come from the environment: TIDEOVER_FIELD_KEY writes, those of TIDEOVER_FIELD_KEYS_ALSO are read as well. From each
-a key per purpose is derived with HKDF, so that a leaked search index never opens a field. What is sealed says under which secret:
+a key per purpose is derived with HKDF. What is sealed says under which secret:
 
     offset  bytes  what
     0       4      key id: the first bytes of the key derived for "key id" (it tells nothing of the others)
@@ -97,15 +97,9 @@ def decrypt(blob: bytes) -> str:
 
 
 def search_hash(text: str) -> bytes:
-    """Keyed hash (16 bytes) of the normalised text (upper case, no spaces or hyphens), by the secret that writes."""
-    return _hash(text, settings.TIDEOVER_FIELD_KEY)
+    """Keyed hash (16 bytes) of the normalised text: upper case, no spaces or hyphens. Its key is not the master secret's but one
+    that lasts, because many rows hold a hash alone (counts of contacts, refusals of messages) and must be found for good."""
+    from tideover.core.keys import SEARCH, lasting_key
 
-
-def search_hashes(text: str) -> list[bytes]:
-    """The hash by each secret: what to look for while a rotation is under way. The one that is written first."""
-    return [_hash(text, secret) for secret in secrets().values()]
-
-
-def _hash(text: str, secret: str) -> bytes:
     plain = "".join(text.split()).replace("-", "").upper()
-    return hmac.digest(_derive(secret, "search"), plain.encode(), hashlib.sha256)[:16]
+    return hmac.digest(lasting_key(SEARCH), plain.encode(), hashlib.sha256)[:16]

@@ -2,10 +2,10 @@
 
 State is in the rows themselves (each says its key id), so a rotation can be killed anywhere and run again, and two may run at
 once: a batch is held by row locks, others skip it, and a dead process holds nothing. In between every row is readable under one
-of the secrets, search looks for the hash by each of them, and nothing is ever stored or logged in clear.
+of the secrets, and nothing is ever stored or logged in clear.
 
-Two kinds of value are sealed: EncryptedTextField of any model, and binary fields that a model names in SEALED {field: purpose}. A
-model names in HASHED {field: hash field} which search hashes follow from its fields.
+Two kinds of value are sealed: EncryptedTextField of any model, and binary fields that a model names in SEALED {field: purpose}.
+Search hashes and handles are made with random keys of their own that last, and are themselves such a value: see LastingKey.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.apps import apps
 from django.db import connection, models, transaction
 
 from tideover.core.action_log import log
-from tideover.core.crypto import FIELD, ID_BYTES, current_id, seal, search_hash, secrets, unseal
+from tideover.core.crypto import FIELD, ID_BYTES, current_id, seal, secrets, unseal
 from tideover.core.fields import EncryptedTextField
 from tideover.core.models import LastingKey
 from tideover.core.models.keys import LASTING
 
 BATCH = 500
+SEARCH, HANDLE = "search", "handle"
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A table with sealed values: purpose by column, and the search hash that follows from a column."""
+    """A table with sealed values: purpose by column."""
 
     model: type[models.Model]
     purposes: dict[str, str]
-    hashed: dict[str, str]
 
     @property
     def table(self) -> str:
@@ -56,7 +57,7 @@ def sealed_tables() -> list[Sealed]:
         purposes = {str(f.column): FIELD for f in model._meta.concrete_fields if isinstance(f, EncryptedTextField)}
         purposes |= getattr(model, "SEALED", {})
         if purposes:
-            found.append(Sealed(model, purposes, getattr(model, "HASHED", {})))
+            found.append(Sealed(model, purposes))
     return sorted(found, key=lambda s: s.table)
 
 
@@ -145,25 +146,20 @@ def _batch(sealed: Sealed, after: int) -> tuple[int, int]:
 
 
 def _again(sealed: Sealed, row: dict[str, Any]) -> dict[str, bytes]:
-    """What changes of a row: its readable values and their search hashes under the secret that writes."""
-    out: dict[str, bytes] = {}
-    for column, purpose in sealed.purposes.items():
-        blob = bytes(row[column] or b"")
-        if blob and blob[:ID_BYTES] not in secrets():
-            continue
-        plain = unseal(blob, purpose) if blob else b""
-        if blob:
-            out[column] = seal(plain, purpose)
-        if column in sealed.hashed:
-            out[sealed.hashed[column]] = search_hash(plain.decode())
-    return out
+    """What changes of a row: its readable values under the secret that writes."""
+    blobs = {column: bytes(row[column] or b"") for column in sealed.purposes}
+    return {
+        c: seal(unseal(blob, sealed.purposes[c]), sealed.purposes[c]) for c, blob in blobs.items() if blob[:ID_BYTES] in secrets()
+    }
 
 
+def lasting_keys_make() -> None:
+    """Make the keys that last where they are not there yet; after each migrate, so that they are stored before anything is hashed."""
+    for name in (SEARCH, HANDLE):
+        LastingKey.objects.get_or_create(name=name, defaults={"sealed": seal(os.urandom(32), LASTING)})
+
+
+@cache
 def lasting_key(name: str) -> bytes:
-    """32 random bytes that no rotation changes, made when first asked for: of what must stay the same for good, such as handles.
-
-    Stored sealed under the master secret, which may be exchanged around it.
-    """
-    with transaction.atomic():
-        row, _ = LastingKey.objects.get_or_create(name=name, defaults={"sealed": seal(os.urandom(32), LASTING)})
-    return unseal(row.sealed, LASTING)
+    """32 random bytes that stay the same for good, whatever becomes of the master secret around them."""
+    return unseal(LastingKey.objects.get(name=name).sealed, LASTING)

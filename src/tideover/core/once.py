@@ -2,7 +2,7 @@
 
 The key's row is written in the transaction of the act itself, before it: a second request with the key waits for the first
 (PostgreSQL: on the unique index; SQLite: for the writer's lock) and then finds its answer. An act that is refused leaves no row,
-so it can be sent again under the same key.
+so it can be sent again under the same key; nor does one that only waits (an answer with a status of its own, 202).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ SWEPT_MAX = 200
 """Expired answers removed by one write, so that no single request pays for a long pause."""
 
 
-def once(request: HttpRequest, operation: str, key: str, answer: type[Schema], act: Callable[[], Any]) -> HttpResponse:
-    """Do `act`, or give the answer of the same request before.
+def once(request: HttpRequest, operation: str, key: str, answer: Any, act: Callable[[], Any]) -> HttpResponse:
+    """Do `act`, or give the answer of the same request before. `answer`: its schema, or schemas by status.
 
     Raises IdempotencyConflict (422) when the key came with another request, and what `act` raises; then nothing is kept.
     """
@@ -50,7 +50,12 @@ def once(request: HttpRequest, operation: str, key: str, answer: type[Schema], a
                     row = StoredAnswer.objects.create(user=user, key=key, request_hash=asked[0], created_at=now())
             except IntegrityError as error:
                 raise _Raced from error
-            text = _text(answer, act())
+            result = act()
+            status, shown = result if isinstance(result, tuple) else (200, result)
+            text = _text(answer[status] if isinstance(answer, dict) else answer, shown)
+            if status != 200:
+                row.delete()
+                return _response(text, status)
             row.answer = text
             row.save(update_fields=["answer"])
             return _response(text)
@@ -88,8 +93,8 @@ def _text(answer: type[Schema], result: Any) -> str:
     return json.dumps(shown, cls=NinjaJSONEncoder)
 
 
-def _response(text: str) -> HttpResponse:
-    return HttpResponse(text, content_type="application/json; charset=utf-8")
+def _response(text: str, status: int = 200) -> HttpResponse:
+    return HttpResponse(text, content_type="application/json; charset=utf-8", status=status)
 
 
 def _sweep() -> None:

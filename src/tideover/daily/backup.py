@@ -36,7 +36,7 @@ MANIFEST = "manifest.json"
 PART = re.compile(r"database\.sqlite3|tables/[a-z_0-9]+\.csv|tape/\d{4}-\d\d-\d\d/[\w.-]+\.parquet")
 LEFT_OUT = frozenset({"django_migrations", "django_session"})
 """Tables of PostgreSQL that are not copied: the restored database has its own migrations, and people sign in again."""
-MADE_BY_MIGRATE = ("auth_permission", "django_content_type")
+MADE_BY_MIGRATE = ("auth_permission", "django_content_type", "core_lastingkey")
 
 
 def backup(path: Path, *, actor: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date
-from tideover.core.crypto import search_hashes
+from tideover.core.crypto import search_hash
 from tideover.core.problems import Problem, Refused
 from tideover.core.rest import Amount, Code, Cursor, Day, Limit, Money, Strict, decimal, minor, one_of, page_of, route
 from tideover.engine.replay import replay
@@ -210,8 +210,8 @@ def party_create(request: HttpRequest, body: PartyIn) -> Any:
 @route(router.post, "/parties/search", "parties-search", PartyPage, keyed=False)
 def parties_search(request: HttpRequest, body: SearchIn, cursor: Cursor, limit: Limit) -> Any:
     """Parties in your scope with this name, number or telephone; masked, and logged without what was searched."""
-    h = search_hashes(body.text)
-    rows = parties_reachable(request.user, business_date()).filter(Q(name_hash__in=h) | Q(id_hash__in=h) | Q(phone_hash__in=h))
+    h = search_hash(body.text)
+    rows = parties_reachable(request.user, business_date()).filter(Q(name_hash=h) | Q(id_hash=h) | Q(phone_hash=h))
     page = page_of(rows.select_related("branch"), cursor, limit, _party)
     log(request.user.username, "person.search", "party", "", {"found": len(page["items"])})
     return page

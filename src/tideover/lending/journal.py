@@ -5,7 +5,7 @@ One event is appended under its contract row's lock (rows locked in ascending id
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from tideover.engine.reference import effective
 from tideover.engine.replay import replay
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending import clock
+from tideover.lending.causes import events_done
 from tideover.lending.chain import GENESIS, Link, body_hash, canonical, chain_hashes
 from tideover.lending.contract_terms import terms_for
 from tideover.lending.models import Contract, LoanEvent, ReceiptPart
@@ -135,6 +136,7 @@ def event_append(
             [row] = chained(locked, [new])
             row.save(force_insert=True)
             locked.save(update_fields=["event_count", "chain_hash"])
+            events_done(locked, [row], actor)
     except IntegrityError as error:
         # Another loan's writer used the key between our look and our insert; the row lock covers one loan only.
         if LoanEvent.objects.filter(idempotency_key=idempotency_key).exists():
@@ -155,6 +157,18 @@ def key_problems(key: str) -> list[Problem]:
         return []
     message = f"an idempotency key has 1 to {KEY_LENGTH_MAX} printable characters"
     return [Problem("bad_idempotency_key", message, "idempotency_key")]
+
+
+def event_possible(
+    contract: Contract, *, kind: EventKind, effective_on: date, amount_minor: int, extra: Mapping[str, Any] | None
+) -> None:
+    """Refuse an event that cannot happen to this loan as its journal is now; nothing is locked or written."""
+    problems = event_problems(kind, amount_minor, extra)
+    if problems:
+        raise Refused(*problems)
+    stored = list(contract.events.order_by("seq"))
+    at = stored[-1].recorded_at if stored else contract.created_at
+    _check(contract, engine_events(stored), NewEvent(kind, effective_on, at, amount_minor, "", "", dict(extra or {}) or None))
 
 
 def _check(contract: Contract, stored: Sequence[Event], new: NewEvent) -> None:

@@ -102,6 +102,11 @@ def _reversed(on: date) -> QuerySet[LoanEvent]:
     return _corrections(on).filter(kind=EventKind.REVERSAL)
 
 
+def _to_review(on: date) -> Q:
+    """Holds in force whose review day has come."""
+    return Q(lifted_at=None, review_on__lte=on) & (Q(ends_at=None) | Q(ends_at__gt=start_of_day(on)))
+
+
 def _unplaced() -> QuerySet[Receipt]:
     return Receipt.objects.filter(reversed_at=None).extra(where=["unapplied_minor > 0"])
 
@@ -206,7 +211,7 @@ EXCEPTIONS: dict[str, Exceptions] = {
     "complaint": _plain("Open complaints", Role.COMPLAINTS, 15, Complaint, "opened_on", lambda on: Q(closed_on=None)),
     "dispute": _plain("Open disputes", Role.COMPLAINTS, 20, Dispute, "opened_on", lambda on: Q(closed_on=None)),
     "hold": _plain(
-        "Holds whose review day has come", Role.TEAM_LEAD, 0, Hold, "review_on", lambda on: Q(lifted_at=None, review_on__lte=on)
+        "Holds whose review day has come", Role.TEAM_LEAD, 0, Hold, "review_on", _to_review
     ),
     "import": Exceptions(
         label="Files that did not come in whole", owner=Role.ENGINEER, days=1,

@@ -26,6 +26,7 @@ from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import day
 from tideover.lending import clock, journal
+from tideover.lending.causes import promises_settle
 from tideover.lending.chain import body_hash
 from tideover.lending.contract_terms import terms_for
 from tideover.lending.imports.bulk import tips_move
@@ -203,6 +204,7 @@ class Booking:
         rows_insert(LoanEvent, news)
         rows_insert(StandingRow, _standing_rows(loans), replace_on="contract", keep=("source",))
         tips_move({loan.contract.pk: (loan.contract.event_count, bytes(loan.contract.chain_hash)) for loan in loans})
+        promises_settle([loan.contract for loan in loans], actor=self.actor)
         log_many(self.actor, [by_place[place] for place in sorted(by_place)])
 
 

@@ -18,11 +18,17 @@ APPEND_ONLY = {
         "idempotency_key = NEW.idempotency_key",
     ),
     "core_actionlog": ("id = NEW.id",),
+    "lending_publishedrate": ("id = NEW.id", '("index" = NEW."index" AND published_on = NEW.published_on)'),
+    "core_exposure": ("id = NEW.id", "(experiment_id = NEW.experiment_id AND reference = NEW.reference)"),
+    "contact_messageevent": ("id = NEW.id",),
     "core_approvalstep": (
         "id = NEW.id",
         "(approval_id = NEW.approval_id AND step = NEW.step)",
         "(approval_id = NEW.approval_id AND decided_by_id = NEW.decided_by_id)",
     ),
+    "lending_holdreview": ("id = NEW.id",),
+    "sources_consentact": ("id = NEW.id", "(consent_id = NEW.consent_id AND act = NEW.act)"),
+    "contact_verdictrow": ("id = NEW.id", "(party_id = NEW.party_id AND seq = NEW.seq)"),
 }
 """Table: what makes a row that is already there the same as the new one (its unique keys)."""
 FUNCTION = "tideover_append_only"

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from tideover.core.access import can, require
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, start_of_day
-from tideover.core.crypto import search_hashes
+from tideover.core.crypto import search_hash
 from tideover.core.models import ActionLog, User
 from tideover.core.problems import NotFound
 from tideover.engine.events import EventKind, EventRejected
@@ -100,10 +100,8 @@ def _find(request: HttpRequest, user: User, today: date) -> HttpResponse:
         return HttpResponseRedirect(reverse("loan", args=[typed.upper()]))
     if Party.objects.filter(reference=typed.upper()).exists() and _reached(user, today, typed.upper()) is not None:
         return HttpResponseRedirect(reverse("person", args=[typed.upper()]))
-    h = search_hashes(typed)
-    person = (
-        Q(contract__borrower__phone_hash__in=h) | Q(contract__borrower__id_hash__in=h) | Q(contract__borrower__name_hash__in=h)
-    )
+    h = search_hash(typed)
+    person = Q(contract__borrower__phone_hash=h) | Q(contract__borrower__id_hash=h) | Q(contract__borrower__name_hash=h)
     rows = list(loans_shown(user, today).filter(person)[:PAGE_SIZE]) if typed else []
     log(user.username, "person.search", "party", "", {"found": len(rows)})
     context = {
@@ -250,17 +248,3 @@ def person(request: HttpRequest, reference: str) -> HttpResponse:
         "rows": loans.select_related("contract__borrower", "contract__branch").order_by("-days_past_due", "contract_id"),
     }
     return render(request, "lending/person.html", context)
-
-
-@require("action-log")
-def action_log(request: HttpRequest) -> HttpResponse:
-    """The newest entries of the action log, of one act when it is named; older ones by key."""
-    rows = ActionLog.objects.order_by("-id")
-    action, before = request.GET.get("action", "").strip(), request.GET.get("before", "")
-    if action:
-        rows = rows.filter(action=action)
-    if before.isdigit():
-        rows = rows.filter(pk__lt=int(before))
-    page = list(rows[:PAGE_SIZE])
-    more = page[-1].pk if len(page) == PAGE_SIZE else None
-    return render(request, "lending/action_log.html", {"rows": page, "more": more, "action": action})

@@ -106,7 +106,9 @@ def rows_left(as_of: date) -> None:
             )  # fmt: skip
         if n % 11 == 0:
             HelpRequest.objects.create(**base, actor="borrower", number=f"H-{2000 + n}", opened_at=at - timedelta(days=n % 4))
-            Hold.objects.create(**base, actor="borrower", kind="help_request", starts_at=at, review_on=as_of + timedelta(days=14))
+            Hold.objects.create(
+                **base, actor="borrower", kind="hardship_request", starts_at=at, review_on=as_of + timedelta(days=14)
+            )
         if n % 23 == 0:
             Debit.objects.create(
                 contract=row.contract, reference=f"D-{n:05d}", amount_minor=row.overdue_minor, state="unknown", sent_at=at

@@ -10,9 +10,17 @@ from tideover.core.access import can
 
 RAIL = (
     ("home", "My desk", "house"),
+    ("work", "Queue", "inbox"),
+    ("approvals", "Approvals", "check-check"),
     ("book", "The book", "book-open"),
     ("loan-list", "Loans", "list"),
+    ("message-list", "Messages", "mail"),
+    ("message-templates", "Wordings", "file-text"),
+    ("letter-batches", "Letters", "printer"),
+    ("call-lists", "Calls", "phone"),
     ("day", "The day", "calendar-days"),
+    ("products", "Products", "package"),
+    ("experiments", "Experiments", "split"),
     ("action-log", "Action log", "shield-check"),
     ("settings", "Settings", "settings"),
 )

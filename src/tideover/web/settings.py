@@ -35,6 +35,7 @@ BUSINESS_TIME_ZONE = os.environ.get("TIDEOVER_BUSINESS_TZ", "Asia/Shanghai")
 
 _sink = "" if PRODUCTION else "sink:"
 CHANNELS = {
+    "APP": "app:",
     "SMS": os.environ.get("TIDEOVER_SMS", _sink),
     "EMAIL": os.environ.get("TIDEOVER_EMAIL", _sink),
     "WECOM": os.environ.get("TIDEOVER_WECOM", _sink),
@@ -42,6 +43,10 @@ CHANNELS = {
     "PUSH": os.environ.get("TIDEOVER_PUSH", ""),
 }
 """Channel → its gateway's address (docs/channels.md)."""
+HOOK_SECRET = secret("TIDEOVER_HOOK_SECRET", "development-only-secret-of-webhooks")
+SITE_URL = os.environ.get("TIDEOVER_SITE", "")
+
+HOTLINE = os.environ.get("TIDEOVER_HOTLINE", "400-000-0000")
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -55,6 +60,9 @@ INSTALLED_APPS = [
     "csp",
     "tideover.core",
     "tideover.lending",
+    "tideover.contact.channels",
+    "tideover.sources",
+    "tideover.contact",
     "tideover.daily",
     "tideover.web",
 ]
@@ -150,6 +158,14 @@ WHITENOISE_ROOT = BASE_DIR / "root"
 TAPE_DIR = DATA_DIR / "tape"
 TAPE_MONTHS = int(os.environ.get("TIDEOVER_TAPE_MONTHS", "25"))
 """Months for which every day's tapes are kept; month ends are kept for good. 0: everything is."""
+SITE_ADDRESS = os.environ.get("TIDEOVER_SITE", "").rstrip("/")
+FONT_DIR = Path(os.environ.get("TIDEOVER_FONTS", BASE_DIR.parents[2] / ".cache" / "fonts"))
+TEMPLATE_DIR = os.environ.get("TIDEOVER_TEMPLATES", "")
+CA_ADDRESS = os.environ.get("TIDEOVER_CA", "").rstrip("/")
+CA_TOKEN = os.environ.get("TIDEOVER_CA_TOKEN", "sandbox")
+CA_ROOTS = os.environ.get("TIDEOVER_CA_ROOTS", "")
+CA_TIMEOUT_S = float(os.environ.get("TIDEOVER_CA_TIMEOUT", "10"))
+TSA_ADDRESS = os.environ.get("TIDEOVER_TSA", f"{CA_ADDRESS}/tsa" if CA_ADDRESS else "")
 
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION

@@ -24,9 +24,10 @@ from tideover.core.access import require
 from tideover.core.models import Role, User
 from tideover.daily.reading import TapeLost
 
-LOOKS = {"theme": ("auto", "light", "dark"), "size": ("normal", "large")}
+LOOKS = {"theme": ("auto", "light", "dark"), "size": ("normal", "large"), "keys": ("on", "off")}
 NAMES_THEME = [("auto", "Same as the device"), ("light", "Light"), ("dark", "Dark")]
 NAMES_SIZE = [("normal", "Normal text"), ("large", "Larger text")]
+NAMES_KEYS = [("on", "Keys are on"), ("off", "Keys are off")]
 logger = logging.getLogger(__name__)
 
 
@@ -43,7 +44,8 @@ def _look_save(request: HttpRequest) -> None:
     request.session["look"] = look
     if isinstance(request.user, User):
         request.user.theme, request.user.large_type = look.get("theme", "auto"), look.get("size") == "large"
-        request.user.save(update_fields=["theme", "large_type"])
+        request.user.shortcuts = look.get("keys") != "off"
+        request.user.save(update_fields=["theme", "large_type", "shortcuts"])
 
 
 def _language_save(request: HttpRequest, response: HttpResponse) -> None:
@@ -88,6 +90,8 @@ def settings_page(request: HttpRequest) -> HttpResponse:
         "sizes": NAMES_SIZE,
         "theme": look.get("theme", "auto"),
         "size": look.get("size", "normal"),
+        "keys": NAMES_KEYS if user.role != Role.BORROWER else (),
+        "key": look.get("keys", "on"),
         "saved": "saved" in request.GET,
     }
     return render(request, "web/settings.html", context)
@@ -109,7 +113,8 @@ class SignIn(LoginView):
         response = super().form_valid(form)
         user = form.get_user()
         sign_in.succeeded(user.username, sign_in.address_of(self.request))
-        self.request.session["look"] = {"theme": user.theme, "size": "large" if user.large_type else "normal"}
+        size, keys = "large" if user.large_type else "normal", "on" if user.shortcuts else "off"
+        self.request.session["look"] = {"theme": user.theme, "size": size, "keys": keys}
         return response
 
     def form_invalid(self, form: Any) -> HttpResponse:

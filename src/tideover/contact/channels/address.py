@@ -50,7 +50,11 @@ class GatewayAddress:
         return value
 
     @property
+    def netloc(self) -> str:
+        """Host, with the port where it is not the usual one: what the Host header says."""
+        return self.host if self.port is None else f"{self.host}:{self.port}"
+
+    @property
     def base_url(self) -> str:
         """Where its HTTP requests go, without a closing slash."""
-        netloc = self.host if self.port is None else f"{self.host}:{self.port}"
-        return f"{'http' if self.plain else 'https'}://{netloc}{self.path.rstrip('/')}"
+        return f"{'http' if self.plain else 'https'}://{self.netloc}{self.path.rstrip('/')}"

@@ -171,6 +171,7 @@ GATEWAYS = {
     "robot": "robot:Robot",
     "vapid": "push:Push",
     "sink": "sink:Sink",
+    "app": "in_app:InApp",
 }
 """Scheme of a channel's address → module and class. A gateway of your own: one module here and one line."""
 

@@ -156,14 +156,16 @@ class Smpp:
     def reports(self) -> Iterable[Report]:
         self._sort()
         while self.receipts:
-            yield self._report(*self.receipts[0])
-            self._taken(self.receipts)
+            pdu, text = self.receipts[0]
+            yield self._report(pdu, text)
+            self._taken(self.receipts, pdu)
 
     def inbound(self) -> Iterable[Inbound]:
         self._sort()
         while self.messages:
-            yield self._message(*self.messages[0])
-            self._taken(self.messages)
+            pdu, text = self.messages[0]
+            yield self._message(pdu, text)
+            self._taken(self.messages, pdu)
 
     def _sort(self) -> None:
         """Read what came, and tell receipts from what people wrote."""
@@ -179,11 +181,12 @@ class Smpp:
             text = _body(pdu)
             (self.receipts if receipts.is_receipt(int(pdu.esm_class), text) else self.messages).append((pdu, text))
 
-    def _taken(self, queue: deque[tuple[Any, str]]) -> None:
-        """Acknowledge the first of a queue; a queue that a lost connection emptied meanwhile fills again after the next bind."""
-        if queue and self.link is not None:
+    def _taken(self, queue: deque[tuple[Any, str]], pdu: Any) -> None:
+        """Acknowledge what was taken, if its connection still stands: else the centre sends it again after the next bind."""
+        if queue and queue[0][0] is pdu and self.link is not None:
+            queue.popleft()
             try:
-                self.link.taken(queue.popleft()[0])
+                self.link.taken(pdu)
             except Broken:
                 self._lost()
 

@@ -29,15 +29,6 @@ class Broken(Exception):
     """The connection is gone or cannot be trusted any more."""
 
 
-class _Client(Client):
-    """smpplib names no host in the TLS handshake, so certificates could not be checked."""
-
-    def _create_socket(self) -> socket.socket:
-        plain = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        plain.settimeout(self.timeout)
-        return self._ssl_context.wrap_socket(plain, server_hostname=self.host) if self._ssl_context else plain
-
-
 class Link:
     """One connection, bound as transceiver. Raises Broken for all that the network or the centre does wrong.
 
@@ -45,8 +36,10 @@ class Link:
     """
 
     def __init__(self, host: str, port: int, *, timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
-        self.client = _Client(host, port, timeout=timeout_s, ssl_context=tls, allow_unknown_opt_params=True)
+        self.client = Client(host, port, timeout=timeout_s, ssl_context=tls, allow_unknown_opt_params=True)
         self.client.logger.disabled = True  # it logs whole messages
+        self.client.sequence_generator._sequence = 0  # the first PDU is number 1 (section 5.1.4); smpplib begins with 2
+        self.client._socket = _socket(host, timeout_s, tls)
         self.timeout_s = timeout_s
         self.arrived: deque[Any] = deque()
         self.heard_at = self.asked_at = time.monotonic()
@@ -164,3 +157,10 @@ class Link:
             self.client._socket.sendall(data)
         except OSError as problem:
             raise Broken(type(problem).__name__) from None
+
+
+def _socket(host: str, timeout_s: float, tls: ssl.SSLContext | None) -> socket.socket:
+    """A socket not yet connected. smpplib's own names no host in the TLS handshake, so no certificate could be checked."""
+    plain = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    plain.settimeout(timeout_s)
+    return tls.wrap_socket(plain, server_hostname=host) if tls else plain

@@ -27,18 +27,13 @@ def signed(m: Outgoing) -> str:
         if not m.sign_name:
             raise NotFit("no_sign_name")
         text = f"【{m.sign_name}】{text}"
-    if MONEY.search(text):
+    if any(MONEY.search(x) for x in (text, *m.params.values())):
         raise NotFit("amount_in_text")
     if LINK_WITH_DATA.search(text):
         raise NotFit("link_with_data")
     if len(parts(text)) > PARTS_MAX:
         raise NotFit("text_too_long")
     return text
-
-
-def unsigned(m: Outgoing) -> str:
-    """The text for gateways that put the sign before it themselves; checked like `signed`."""
-    return re.sub(r"^【[^】]*】", "", signed(m))
 
 
 def parts(text: str) -> list[str]:

@@ -51,7 +51,7 @@ def _next(policy: Policy, facts: Facts, past: Sequence[PastContact], proposal: P
 def _fired(policy: Policy, facts: Facts, past: Sequence[PastContact], p: Proposal, at: int) -> Iterator[Fired]:
     """Every rule that forbids the contact at an instant."""
     for window in policy.windows:
-        yield from _window(window, facts, p, at)
+        yield from _window(policy, window, facts, p, at)
     for cap in policy.caps:
         yield from _cap(cap, facts, past, p, at)
     for wait in policy.waits:
@@ -65,15 +65,18 @@ def _fired(policy: Policy, facts: Facts, past: Sequence[PastContact], p: Proposa
     yield from _preferences(facts, p, at)
 
 
-def _window(w: Window, facts: Facts, p: Proposal, at: int) -> Iterator[Fired]:
+def _window(policy: Policy, w: Window, facts: Facts, p: Proposal, at: int) -> Iterator[Fired]:
     if not w.scope.covers(p.channel, p.purpose, p.recipient) or (w.lifted_by_agreement and facts.agreed_hours):
         return
-    second = local_second(facts.zone, at)
+    second, today = local_second(facts.zone, at), local_day(facts.zone, at)
+    if not policy.window_on(w, today):
+        return
     closes = w.closes * 60 + (1 if w.closes_included else 0)
     if second < w.opens * 60:
-        yield Fired(w.id, instant_of(facts.zone, local_day(facts.zone, at), w.opens * 60))
+        yield Fired(w.id, instant_of(facts.zone, today, w.opens * 60))
     elif second >= closes:
-        yield Fired(w.id, instant_of(facts.zone, local_day(facts.zone, at) + 1, w.opens * 60))
+        opens = w.opens if policy.window_on(w, today + 1) else 0
+        yield Fired(w.id, instant_of(facts.zone, today + 1, opens * 60))
 
 
 def _cap(cap: Cap, facts: Facts, past: Sequence[PastContact], p: Proposal, at: int) -> Iterator[Fired]:

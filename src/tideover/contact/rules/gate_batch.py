@@ -16,7 +16,7 @@ import numpy as np
 from tideover.contact.rules.gate import HORIZON_DAYS, ROUNDS_MAX, VAIN
 from tideover.contact.rules.local_time import DAY
 from tideover.contact.rules.model import Facts, Outcome, PastContact, Proposal, Purpose, Recipient, Zone
-from tideover.contact.rules.policy import Per, Policy, Scope
+from tideover.contact.rules.policy import Days, Per, Policy, Scope
 from tideover.engine.compiled import kernel
 
 NEVER = np.iinfo(np.int64).max
@@ -24,7 +24,10 @@ NEVER = np.iinfo(np.int64).max
 NO_END = np.iinfo(np.int64).max
 SCOPE = [("channels", "i8"), ("purposes", "i8"), ("recipients", "i8")]
 RULE = np.dtype(
-    [*SCOPE, *((n, "i8") for n in ("opens", "closes", "agreement", "outcomes", "per", "days", "most", "skips", "failed"))]
+    [
+        *SCOPE,
+        *((n, "i8") for n in ("opens", "closes", "agreement", "outcomes", "per", "days", "most", "skips", "failed", "day_kinds")),
+    ]
 )
 """One rule; the fields that its kind does not use are 0."""
 PERSON = np.dtype([(n, "i8") for n in ("zone", "consents", "refused", "agreed", "unreachable", "incapable", "third_refused")])
@@ -44,6 +47,9 @@ PROPOSAL = np.dtype(
 VERDICT = np.dtype([("fired", "u8"), ("next_at", "i8")])
 WINDOW, CAP, WAIT, THIRD, CONSENT, HOLDS = range(6)
 RULES_MAX = 62
+FIRST_DAY, LAST_DAY = 7_305, 32_872
+"""Days for which kinds are laid out: 1990 to 2059, as the zones."""
+DAY_KINDS = {Days.EVERY: 0, Days.HOLIDAYS: 1, Days.OFF: 2}
 PER_NUMBER, PER_DEBT = int(Per.NUMBER), int(Per.DEBT)
 CONVERSATION, DELIVERED = int(Outcome.CONVERSATION), int(Outcome.DELIVERED)
 COLLECTION, SERVICE = int(Purpose.COLLECTION), int(Purpose.SERVICE)
@@ -52,12 +58,14 @@ DEBTOR, GUARANTOR, ATTORNEY = int(Recipient.DEBTOR), int(Recipient.GUARANTOR), i
 
 @dataclass(slots=True)
 class PolicyColumns:
-    """A policy as arrays. kinds: rows of `rules` of each kind, as bounds [0..6]; hold_codes: number of a hold's kind."""
+    """A policy as arrays. kinds: rows of `rules` of each kind, as bounds [0..6]; hold_codes: number of a hold's kind; off: for each
+    local day from FIRST_DAY the bits of `day_kinds` that it has (uint8[n])."""
 
     rules: np.ndarray
     kinds: np.ndarray
     rule_ids: list[str]
     hold_codes: dict[str, int]
+    off: np.ndarray
 
 
 @dataclass(slots=True)
@@ -100,7 +108,7 @@ def policy_columns(policy: Policy, hold_kinds: Iterable[str] = ()) -> PolicyColu
 
     for w in policy.windows:
         closes = w.closes * 60 + int(w.closes_included)
-        add(w.id, w.scope, opens=w.opens * 60, closes=closes, agreement=int(w.lifted_by_agreement))
+        add(w.id, w.scope, opens=w.opens * 60, closes=closes, agreement=int(w.lifted_by_agreement), day_kinds=DAY_KINDS[w.days])
     bounds.append(len(rows))
     for c in policy.caps:
         add(c.id, c.scope, outcomes=_mask(c.counts), per=int(c.per), days=c.days, most=c.most, skips=int(c.skips_consented))
@@ -132,7 +140,17 @@ def policy_columns(policy: Policy, hold_kinds: Iterable[str] = ()) -> PolicyColu
     for i, row in enumerate(rows):
         for name, value in row.items():
             table[i][name] = value
-    return PolicyColumns(table, np.array(bounds, np.int64), [*ids, "preference.channel", "preference.time"], codes)
+    return PolicyColumns(table, np.array(bounds, np.int64), [*ids, "preference.channel", "preference.time"], codes, _off(policy))
+
+
+def _off(policy: Policy) -> np.ndarray:
+    """The kinds of every day from FIRST_DAY to LAST_DAY as bits: 1 public holiday, 2 day off."""
+    out = np.zeros(LAST_DAY - FIRST_DAY, np.uint8)
+    if any(w.days != Days.EVERY for w in policy.windows):
+        for day in range(FIRST_DAY, LAST_DAY):
+            holiday = day in policy.calendar.holidays
+            out[day - FIRST_DAY] = 1 * holiday + 2 * (holiday or not policy.calendar.is_business_day(day))
+    return out
 
 
 def people_columns(people: Sequence[tuple[Facts, Sequence[PastContact]]], hold_codes: Mapping[str, int]) -> People:
@@ -176,7 +194,7 @@ def may_contact_many(policy: PolicyColumns, people: People, proposals: np.ndarra
     """
     out = np.zeros(len(proposals), VERDICT)
     _verdicts(
-        policy.rules, policy.kinds, people.persons, people.holds, people.hold_at, people.hours, people.hour_at, people.past,
+        policy.rules, policy.kinds, policy.off, people.persons, people.holds, people.hold_at, people.hours, people.hour_at, people.past,
         people.past_at, people.zone_starts, people.zone_offsets, people.zone_at, proposals, out,
     )  # fmt: skip
     return out
@@ -268,20 +286,27 @@ def _vain_row(past, low, high, upto):
 
 
 @kernel
-def _look(rules, kinds, f, holds, hl, hh, hours, ul, uh, past, pl, ph, starts, offsets, zl, zh, p, at):
+def _speaks(rule, off, day):
+    """Whether a window speaks on a local day."""
+    return rule.day_kinds == 0 or (FIRST_DAY <= day < LAST_DAY and off[day - FIRST_DAY] & rule.day_kinds != 0)
+
+
+@kernel
+def _look(rules, kinds, off, f, holds, hl, hh, hours, ul, uh, past, pl, ph, starts, offsets, zl, zh, p, at):
     """(mask of what forbids the contact at an instant, the latest `until` of these; NEVER when one is not by time)."""
     shift = _offset(starts, offsets, zl, zh, at)
     today, second = (at + shift) // DAY, (at + shift) % DAY
     mask, until = 0, -1
     for r in range(kinds[WINDOW], kinds[WINDOW + 1]):
         rule = rules[r]
-        if _covers(rule, p) and not (rule.agreement and f.agreed):
+        if _covers(rule, p) and not (rule.agreement and f.agreed) and _speaks(rule, off, today):
             if second < rule.opens:
                 mask |= 1 << r
                 until = max(until, _instant(starts, offsets, zl, zh, today, rule.opens))
             elif second >= rule.closes:
                 mask |= 1 << r
-                until = max(until, _instant(starts, offsets, zl, zh, today + 1, rule.opens))
+                opens = rule.opens if _speaks(rule, off, today + 1) else 0
+                until = max(until, _instant(starts, offsets, zl, zh, today + 1, opens))
     for r in range(kinds[CAP], kinds[CAP + 1]):
         rule = rules[r]
         if not _covers(rule, p) or (rule.skips and p.consented):
@@ -344,7 +369,9 @@ FAR = 1 << 40
 
 
 @kernel
-def _verdicts(rules, kinds, persons, holds, hold_at, hours, hour_at, past, past_at, starts, offsets, zone_at, proposals, out):
+def _verdicts(
+    rules, kinds, off, persons, holds, hold_at, hours, hour_at, past, past_at, starts, offsets, zone_at, proposals, out
+):
     for k in range(proposals.shape[0]):
         p = proposals[k]
         i = p.person
@@ -352,7 +379,7 @@ def _verdicts(rules, kinds, persons, holds, hold_at, hours, hour_at, past, past_
         zl, zh = zone_at[f.zone], zone_at[f.zone + 1]
         at, last = p.at, p.at + HORIZON_DAYS * DAY
         mask, until = _look(
-            rules, kinds, f, holds, hold_at[i], hold_at[i + 1], hours, hour_at[i], hour_at[i + 1], past, past_at[i],
+            rules, kinds, off, f, holds, hold_at[i], hold_at[i + 1], hours, hour_at[i], hour_at[i + 1], past, past_at[i],
             past_at[i + 1], starts, offsets, zl, zh, p, at,
         )  # fmt: skip
         out[k].fired = mask
@@ -364,7 +391,7 @@ def _verdicts(rules, kinds, persons, holds, hold_at, hours, hour_at, past, past_
                 break
             at = until
             mask, until = _look(
-                rules, kinds, f, holds, hold_at[i], hold_at[i + 1], hours, hour_at[i], hour_at[i + 1], past, past_at[i],
+                rules, kinds, off, f, holds, hold_at[i], hold_at[i + 1], hours, hour_at[i], hour_at[i + 1], past, past_at[i],
                 past_at[i + 1], starts, offsets, zl, zh, p, at,
             )  # fmt: skip
         out[k].next_at = at

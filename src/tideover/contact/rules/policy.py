@@ -1,11 +1,13 @@
 """The contact rules of a pack on one day, read into typed records; anything unclear in the data is refused with the rule's id.
 
 Kinds of rule, by the first words of their id: contact.window.* (local hours), contact.cap.* (how often), contact.wait.* (days
-after a conversation), contact.third_person, contact.consent.*, contact.hold.* (what an open hold stops).
+after a conversation), contact.third_person, contact.consent.*, contact.hold.* (what an open hold stops), contact.zone (whose
+clock counts in a region), contact.recording (how long a call's recording is kept).
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,10 +15,17 @@ from enum import IntEnum
 from typing import Any, TypeVar
 
 from tideover.contact.rules.model import Channel, Outcome, Purpose, Recipient
-from tideover.core.packs.rules.pack import Citation, Pack, PackError, Rule
+from tideover.core.packs.rules.calendars import calendar
+from tideover.core.packs.rules.pack import Citation, NoRule, Pack, PackError, Rule
+from tideover.engine.terms import Calendar
+from tideover.lending.rules.holds import PREFIX as HOLD_PREFIX
+from tideover.lending.rules.holds import TERM_KEYS, term_read
 
 E = TypeVar("E", bound=IntEnum)
 DAY_MINUTES = 1440
+NO_HOLIDAYS = Calendar("none", frozenset(), frozenset(), frozenset())
+RECORDING_DAYS = 5 * 366
+"""How long a recording is kept where the pack does not say."""
 COUNTS: Mapping[str, frozenset[Outcome]] = {
     "every": frozenset(Outcome),
     "connected": frozenset({Outcome.UNANSWERED, Outcome.MESSAGE_LEFT, Outcome.CONVERSATION}),
@@ -35,6 +44,14 @@ class Per(IntEnum):
     DEBT = 2
 
 
+class Days(IntEnum):
+    """On which days a window speaks: every day, public holidays, or all days off (weekends too, but for make-up workdays)."""
+
+    EVERY = 0
+    HOLIDAYS = 1
+    OFF = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Which proposals a rule speaks of."""
@@ -50,7 +67,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Allowed from minute `opens` to minute `closes` of the recipient's day; closes_included: its first second too."""
+    """Allowed from minute `opens` to minute `closes` of the recipient's day; closes_included: its first second too.
+
+    On days that are not of its kind the window forbids nothing.
+    """
 
     id: str
     scope: Scope
@@ -58,6 +78,7 @@ class Window:
     closes: int
     closes_included: bool
     lifted_by_agreement: bool
+    days: Days = Days.EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +122,32 @@ class NeedsConsent:
 
 @dataclass(frozen=True, slots=True)
 class HoldRule:
-    """What an open hold of one kind stops, and how long it may stand. `days_max` None: until lifted."""
+    """What an open hold of one kind stops. How long it may stand is read in lending/rules/holds.py."""
 
     id: str
     kind: str
     scope: Scope
-    days_max: int | None
-    review_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Time zone of a region; `default` for a region that is not named, or for none."""
+
+    default: str
+    regions: Mapping[str, str]
+
+    def zone_of(self, region: str) -> str:
+        """Name of the time zone of a region."""
+        return self.regions.get(region.strip().lower(), self.default)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The contact rules of one pack in force on one day, in the order of their ids; `citations` by rule id."""
+    """The contact rules of one pack in force on one day, in the order of their ids; citations and statuses by rule id.
+
+    calendar: whose public holidays count. recording_days: how long the recording of a call is kept. hash: SHA-256 over the rules as read, so that a verdict can name
+    the text that it was given under.
+    """
 
     pack: str
     on: date
@@ -123,29 +158,69 @@ class Policy:
     consents: tuple[NeedsConsent, ...]
     holds: Mapping[str, HoldRule]
     citations: Mapping[str, Citation]
+    statuses: Mapping[str, str]
+    places: Places
+    recording_days: int
+    hash: bytes
+    calendar: Calendar = NO_HOLIDAYS
+
+    def window_on(self, window: Window, day: int) -> bool:
+        """Whether a window speaks on a local day."""
+        if window.days == Days.EVERY:
+            return True
+        return day in self.calendar.holidays or (window.days == Days.OFF and not self.calendar.is_business_day(day))
 
 
 def policy_read(pack: Pack, on: date) -> Policy:
     """The contact policy of a pack on a day. Raises PackError naming rule and key for values that cannot be read."""
     problems: list[str] = []
     made: dict[str, list[Any]] = {}
-    citations: dict[str, Citation] = {}
+    used: list[Rule] = []
     for rule in pack:
         kind = next((k for k in _READERS if rule.id == k or rule.id.startswith(k + ".")), None)
         if kind is None or not rule.in_force(on):
             continue
         try:
             made.setdefault(kind, []).append(_READERS[kind](rule, _Values(rule)))
-            citations[rule.id] = rule.citation
+            used.append(rule)
         except ValueError as error:
             problems.append(f"{rule.file}:{rule.line}: {rule.id}: {error}")
     if problems:
         raise PackError(problems)
     of = {kind: tuple(made.get(kind, ())) for kind in _READERS}
-    third = of["contact.third_person"][0] if of["contact.third_person"] else None
-    holds = {h.kind: h for h in of["contact.hold"]}
-    windows, caps, waits = of["contact.window"], of["contact.cap"], of["contact.wait"]
-    return Policy(pack.name, on, windows, caps, waits, third, of["contact.consent"], holds, citations)
+    return Policy(
+        pack=pack.name,
+        on=on,
+        windows=of["contact.window"],
+        caps=of["contact.cap"],
+        waits=of["contact.wait"],
+        third=next(iter(of["contact.third_person"]), None),
+        consents=of["contact.consent"],
+        holds={h.kind: h for h in of["contact.hold"]},
+        citations={r.id: r.citation for r in used},
+        statuses={r.id: r.status for r in used},
+        places=next(iter(of["contact.zone"]), Places("UTC", {})),
+        calendar=_calendar(pack, of["contact.window"]),
+        recording_days=next(iter(of["contact.recording"]), RECORDING_DAYS),
+        hash=hashlib.sha256(repr([(r.id, r.valid_from, r.valid_to, _plain(r.values)) for r in used]).encode()).digest(),
+    )
+
+
+def _calendar(pack: Pack, windows: tuple[Window, ...]) -> Calendar:
+    """The newest calendar named like the pack; needed only where a window tells days apart."""
+    if all(w.days == Days.EVERY for w in windows):
+        return NO_HOLIDAYS
+    try:
+        return calendar(pack, pack.name)
+    except NoRule as error:
+        raise PackError([f"{w.id}: {error}" for w in windows if w.days != Days.EVERY]) from error
+
+
+def _plain(value: Any) -> Any:
+    """A value as text that is always the same: tables by key."""
+    if isinstance(value, Mapping):
+        return [(k, _plain(value[k])) for k in sorted(value)]
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
 class _Values:
@@ -194,6 +269,20 @@ class _Values:
             raise ValueError(f"{key} must lie in 00:00..24:00, not {found}")
         return value
 
+    def text(self, key: str) -> str:
+        found = self._get(key, None)
+        if not isinstance(found, str) or not found:
+            raise ValueError(f"{key} must be a word, not {found!r}")
+        return found
+
+    def table(self, key: str) -> Mapping[str, str]:
+        """A table of words by word; empty when it is not there."""
+        self.asked.add(key)
+        found = self.given.get(key, {})
+        if not isinstance(found, Mapping) or not all(isinstance(v, str) for v in found.values()):
+            raise ValueError(f"{key} must be a table of words, not {found!r}")
+        return {str(k).lower(): v for k, v in found.items()}
+
     def done(self) -> None:
         unknown = sorted(set(self.given) - self.asked)
         if unknown:
@@ -222,7 +311,10 @@ def _window(rule: Rule, v: _Values) -> Window:
     opens, closes = v.minute("opens"), v.minute("closes")
     if opens >= closes:
         raise ValueError(f"opens must lie before closes, not {opens} and {closes} minutes")
-    out = Window(rule.id, v.scope(COLLECTS), opens, closes, v.truth("closes_included"), v.truth("lifted_by_agreement"))
+    days = v.word("days", {d.name.lower(): d for d in Days}) if "days" in v.given else Days.EVERY
+    included, lifted = v.truth("closes_included"), v.truth("lifted_by_agreement")
+    v.asked.add("days")
+    out = Window(rule.id, v.scope(COLLECTS), opens, closes, included, lifted, days)
     v.done()
     return out
 
@@ -259,16 +351,28 @@ def _consent(rule: Rule, v: _Values) -> NeedsConsent:
 
 
 def _hold(rule: Rule, v: _Values) -> HoldRule:
-    days = v.whole("days_max", 0, 36_600, 0)
     scope = v.scope(COLLECTS)
     if scope.purposes & {Purpose.STATUTORY, Purpose.REPLY}:
         raise ValueError("a hold never stops statutory notices or replies; leave them out of purposes")
-    out = HoldRule(rule.id, rule.id.removeprefix("contact.hold."), scope, days or None, v.whole("review_days", 1, 366, 30))
+    term = term_read(rule.id.removeprefix(HOLD_PREFIX), rule.values)
+    v.asked.update(TERM_KEYS)
     v.done()
-    return out
+    return HoldRule(rule.id, term.kind, scope)
+
+
+def _zone(rule: Rule, v: _Values) -> Places:
+    default, regions = v.text("default"), v.table("regions")
+    v.done()
+    return Places(default, regions)
+
+
+def _recording(rule: Rule, v: _Values) -> int:
+    days = v.whole("days", 1, 36_600)
+    v.done()
+    return days
 
 
 _READERS = {
     "contact.window": _window, "contact.cap": _cap, "contact.wait": _wait, "contact.third_person": _third,
-    "contact.consent": _consent, "contact.hold": _hold,
+    "contact.consent": _consent, "contact.hold": _hold, "contact.zone": _zone, "contact.recording": _recording,
 }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from tideover.core.models.approval import Approval, ApprovalState, ApprovalStep, AuthorityVersion
 from tideover.core.models.keys import LastingKey
+from tideover.core.models.documents import Document, DocumentCount, Signature, SignatureState
+from tideover.core.models.experiment import Experiment, Exposure
 from tideover.core.models.people import ApiToken, Role, SignInFailure, User
 from tideover.core.models.trail import ActionLog, StoredAnswer
 from tideover.core.models.work import WorkItem
@@ -14,8 +16,14 @@ __all__ = [
     "ApprovalStep",
     "AuthorityVersion",
     "LastingKey",
+    "Document",
+    "DocumentCount",
+    "Experiment",
+    "Exposure",
     "Role",
     "SignInFailure",
+    "Signature",
+    "SignatureState",
     "StoredAnswer",
     "User",
     "WorkItem",

@@ -20,6 +20,7 @@ from tideover.core.business_time import micros
 from tideover.core.problems import refuse
 from tideover.core.sql import among, array_text, rows_read
 from tideover.engine.terms import date_of
+from tideover.lending.causes import RARE, bulk_done
 from tideover.lending.chain import (
     GENESIS,
     LinkColumns,
@@ -149,7 +150,20 @@ def append_batch(batch: EventBatch, actor: str) -> np.ndarray:
         (_copy if connection.vendor == "postgresql" else _execute)(_blocks(batch, seqs, tips, now_us, actor, hashes))
         last = np.append(first[1:], len(batch)) - 1
         tips_move({pk: (int(seqs[i]), hashes[i]) for pk, i in zip(ids.tolist(), last.tolist(), strict=True)})
+        bulk_done(_rare(batch, seqs), actor)
     return counts
+
+
+def _rare(batch: EventBatch, seqs: np.ndarray) -> dict[int, list[LoanEvent]]:
+    """The events that place or lift holds, by contract id."""
+    out: dict[int, list[LoanEvent]] = {}
+    for i in np.flatnonzero(np.isin(batch.kinds, [int(k) for k in RARE])).tolist():
+        row = LoanEvent(
+            seq=int(seqs[i]), kind=int(batch.kinds[i]), effective_on=date_of(int(batch.days[i])),
+            amount_minor=int(batch.amounts_minor[i]), extra=None if batch.extras is None else batch.extras[i],
+        )  # fmt: skip
+        out.setdefault(int(batch.contract_ids[i]), []).append(row)
+    return out
 
 
 class Block(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tideover.core.keys import lasting_key
+from tideover.core.keys import HANDLE, lasting_key
 from tideover.engine.terms import NO_DAY
 from tideover.lending.imports.mapping import PERS, Column
 from tideover.lending.imports.targets import Type
@@ -93,7 +93,7 @@ def _text(text: pa.Array, column: Column, empty: np.ndarray) -> Converted:
 def _handles(text: pa.Array) -> pa.Array:
     """Keyed handles (P + 16 hex digits) of foreign ids: the same id gives the same handle, for good, and no handle gives its id
     away. Spaces, hyphens and case do not count."""
-    key = lasting_key("handle")
+    key = lasting_key(HANDLE)
 
     def handle(text: str) -> str:
         plain = "".join(text.split()).replace("-", "").upper()

@@ -5,10 +5,21 @@ from tideover.lending.models.journal import BookClock, LoanEvent, StandingRow
 from tideover.lending.models.money import Debit, ImportBatch, Receipt, ReceiptPart
 from tideover.lending.models.organisation import Branch, LegalEntity, Staff, Team
 from tideover.lending.models.party import Party
-from tideover.lending.models.plain import Claim, Complaint, Consent, ContactRecord, Dispute, HelpRequest, Hold, Promise
+from tideover.lending.models.plain import (
+    Claim,
+    Complaint,
+    ContactRecord,
+    Dispute,
+    HelpRequest,
+    Hold,
+    HoldReview,
+    Notice,
+    Promise,
+)
+from tideover.lending.models.rates import PublishedRate, ResetNotice
 
 __all__ = [
-    "BookClock", "Branch", "Claim", "Collateral", "Complaint", "Consent", "ContactRecord", "Contract", "Debit", "Dispute",
-    "Facility", "HelpRequest", "Hold", "ImportBatch", "LegalEntity", "LoanEvent", "LoanParty", "Party", "Product", "Promise",
-    "Receipt", "ReceiptPart", "Staff", "StandingRow", "Team",
+    "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactRecord", "Contract", "Debit", "Dispute",
+    "Facility", "HelpRequest", "Hold", "HoldReview", "ImportBatch", "LegalEntity", "LoanEvent", "LoanParty", "Notice", "Party",
+    "Product", "Promise", "PublishedRate", "Receipt", "ReceiptPart", "ResetNotice", "Staff", "StandingRow", "Team",
 ]  # fmt: skip

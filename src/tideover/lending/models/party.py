@@ -17,8 +17,6 @@ class PartyKind(models.TextChoices):
 class Party(models.Model):
     """A person or an enterprise. `reference` is the salted public handle: the only name of a party in tapes, logs and URLs."""
 
-    HASHED = {"name": "name_hash", "id_number": "id_hash", "phone": "phone_hash"}
-    """Search hash of each field (core/keys.py)."""
     reference = models.CharField(max_length=20, unique=True)
     kind = models.CharField(max_length=10, choices=PartyKind.choices)
     name = EncryptedTextField()
@@ -39,8 +37,9 @@ class Party(models.Model):
 
     def hash_fields(self) -> None:
         """Set the search hashes from the plain fields; call before saving or in bulk creation."""
-        for field, hashed in self.HASHED.items():
-            setattr(self, hashed, search_hash(getattr(self, field)))
+        self.name_hash = search_hash(self.name)
+        self.id_hash = search_hash(self.id_number)
+        self.phone_hash = search_hash(self.phone)
 
     @property
     def masked_name(self) -> str:

@@ -1,0 +1,146 @@
+"""What the journal does to holds: plans, pauses, insolvency and debits place them; reversals and kept promises lift them.
+
+Called inside the transaction that appends the events, so that event and hold are there together or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from tideover.core.business_time import business_date, now, start_of_day
+from tideover.core.problems import refuse
+from tideover.engine.events import Event, EventKind
+from tideover.engine.terms import date_of, day
+from tideover.lending.models import Contract, Debit, Hold, LoanEvent, Promise
+from tideover.lending.rules.events import engine_event_of
+from tideover.lending.rules.holds import DEBIT_MOVES, HOLD_OF_EVENT, MONEY_IN
+from tideover.lending.rules.holds import is_kept as promise_is_kept
+from tideover.lending.services_holds import cause_ends, hold_place, holds_lift
+from tideover.lending.services_rows import cause_of, promise_hold
+
+MOVES_MONEY = MONEY_IN | {EventKind.REVERSAL, EventKind.ADJUSTMENT, EventKind.CHARGEBACK, EventKind.DEBIT}
+RARE = frozenset(HOLD_OF_EVENT) | {EventKind.DEBIT, EventKind.REVERSAL}
+MOVING = ("sent", "in_flight", "unknown")
+"""States of a debit whose money may be on its way."""
+HOUSE = "house"
+
+
+def cause_of_event(contract: Contract, seq: int) -> str:
+    """How a hold names the event behind it."""
+    return f"event:{contract.number}:{seq}"
+
+
+def events_done(contract: Contract, rows: Iterable[LoanEvent], actor: str) -> None:
+    """Place and lift the holds that new events of a loan cause."""
+    money = False
+    for event in map(_event, rows):
+        money |= event.kind in MOVES_MONEY
+        if event.kind in HOLD_OF_EVENT:
+            _place(contract, event, HOLD_OF_EVENT[event.kind], actor)
+        elif event.kind == EventKind.REVERSAL:
+            cause_ends(cause_of_event(contract, event.of_seq), why="its event was reversed", actor=actor)
+        elif event.kind == EventKind.DEBIT:
+            _debit(contract, f"{contract.number}:{event.debit_id}", event.debit_status in DEBIT_MOVES, actor)
+    if money:
+        promises_settle([contract], actor=actor)
+
+
+def bulk_done(rows: Mapping[int, Sequence[LoanEvent]], actor: str) -> None:
+    """The same for events of RARE kinds that came in bulk, by contract id; promises are looked at with the next day."""
+    contracts = Contract.objects.filter(pk__in=list(rows)).select_related("borrower__branch__entity", "entity")
+    for contract in contracts:
+        events_done(contract, rows[contract.pk], actor)
+
+
+def _event(row: LoanEvent) -> Event:
+    return engine_event_of(row.seq, EventKind(row.kind), row.effective_on, row.amount_minor, row.extra, recorded_us=0)
+
+
+def _place(contract: Contract, event: Event, kind: str, actor: str) -> None:
+    """The hold of one event, from now: insolvency is about the person, the others about the loan. A pause that is over holds
+    nothing."""
+    at = now()
+    end = start_of_day(date_of(event.until)) if kind == "breathing_space" else None
+    if end is not None and end <= at:
+        return
+    hold_place(
+        contract.borrower, None if kind == "insolvency" else contract, kind=kind, starts_at=at, ends_at=end,
+        cause=cause_of_event(contract, event.seq), actor=actor,
+    )  # fmt: skip
+
+
+def _debit(contract: Contract, reference: str, moves: bool, actor: str) -> None:
+    cause = f"debit:{reference}"
+    if moves:
+        hold_place(contract.borrower, contract, kind="debit_in_flight", starts_at=now(), cause=cause, actor=actor)
+    else:
+        cause_ends(cause, why="the debit has a result", actor=actor)
+
+
+def debit_state(debit: Debit, state: str, *, actor: str) -> Debit:
+    """Move a debit of the bank's to a state. While it is sent, under way or unknown its loan is held; a result lifts the hold."""
+    if state not in dict(STATES):
+        raise refuse("bad_state", f"{state!r} is not one of {', '.join(dict(STATES))}", "state")
+    with transaction.atomic():
+        row = Debit.objects.select_for_update(of=("self",), no_key=True).select_related("contract__borrower").get(pk=debit.pk)
+        at = now()
+        row.state, moves = state, state in MOVING
+        row.sent_at = row.sent_at or (at if moves else None)
+        row.settled_at = at if state in ("taken", "failed") else None
+        row.save(update_fields=["state", "sent_at", "settled_at"])
+        _debit(row.contract, row.reference, moves, actor)
+    return row
+
+
+def promises_settle(contracts: Sequence[Contract], *, actor: str, on: date | None = None) -> int:
+    """Say of each promise about these loans, or about their borrowers as such, whether it is kept by what has come in; how many
+    changed. A kept promise lifts its hold; one whose money was taken back holds again while its day has not passed."""
+    today = on or business_date()
+    borrowers = {c.borrower_id for c in contracts}
+    theirs = Q(contract__in=[c.pk for c in contracts]) | Q(contract=None, party__in=borrowers)
+    rows = list(Promise.objects.filter(theirs, withdrawn_at=None, due_on__gte=today - GRACE).select_related("party", "contract"))
+    changed = 0
+    for promise in rows:
+        loans = [promise.contract_id] if promise.contract_id else Contract.objects.filter(borrower=promise.party).values("pk")
+        journals = [_journal(pk) for pk in Contract.objects.filter(pk__in=loans).values_list("pk", flat=True)]
+        kept = promise_is_kept(promise.amount_minor, day(promise.promised_on), day(promise.due_on), journals)
+        if kept == (promise.kept_at is not None):
+            continue
+        changed += 1
+        promise.kept_at = now() if kept else None
+        promise.save(update_fields=["kept_at"])
+        if kept:
+            cause_ends(cause_of(promise), why="the promise was kept", actor=actor)
+        else:
+            promise_hold(promise)
+    return changed
+
+
+STATES = Debit._meta.get_field("state").choices or ()
+GRACE = timedelta(days=7)
+"""Money for a promise may be booked some days after its day."""
+
+
+def _journal(contract_id: int) -> list[Event]:
+    rows = LoanEvent.objects.filter(contract=contract_id).order_by("seq")
+    return [_event(r) for r in rows]
+
+
+def plans_look(on: date) -> int:
+    """Lift the holds of plans that are not kept any more: an instalment that fell due since is late, or the loan is over."""
+    held = Hold.objects.filter(kind="plan_kept", lifted_at=None, contract__isnull=False)
+    over = held.filter(contract__standing__bucket__in=("closed", "written_off"))
+    late = held.filter(contract__standing__days_past_due__gt=0, contract__standing__oldest_due_on__gte=F("starts_at__date"))
+    lifted = holds_lift(Hold.objects.filter(pk__in=over.values("pk")), why="the loan is over", actor=HOUSE)
+    return lifted + holds_lift(Hold.objects.filter(pk__in=late.values("pk")), why="the plan is not kept", actor=HOUSE)
+
+
+def promises_look(on: date) -> int:
+    """Settle every promise that could still be kept, from money that came by any way; how many changed."""
+    waiting = Promise.objects.filter(withdrawn_at=None, kept_at=None, due_on__gte=on - GRACE)
+    contracts = Contract.objects.filter(Q(pk__in=waiting.values("contract")) | Q(borrower__in=waiting.values("party")))
+    return promises_settle(list(contracts.distinct()), actor=HOUSE, on=on)
