@@ -154,7 +154,7 @@ def _again(sealed: Sealed, row: dict[str, Any]) -> dict[str, bytes]:
 
 
 def lasting_keys_make() -> None:
-    """Make the keys that last where they are not there yet; after each migrate, so that they are stored before anything is hashed."""
+    """Make the keys that last where they are not there yet: after each migrate, so before anything is hashed."""
     for name in (SEARCH, HANDLE):
         LastingKey.objects.get_or_create(name=name, defaults={"sealed": seal(os.urandom(32), LASTING)})
 

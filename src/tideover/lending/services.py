@@ -17,7 +17,7 @@ from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
 from tideover.core.ids import handle_new
 from tideover.core.models import User
-from tideover.core.packs.load import NoRule, pack
+from tideover.core.packs.load import NoRule
 from tideover.core.packs.load import ladder as class_ladder
 from tideover.core.packs.rules.fixings import MissingFixing
 from tideover.core.packs.rules.price import price_findings
@@ -46,7 +46,7 @@ from tideover.lending.models import (
 )
 from tideover.lending.models.party import PartyKind
 from tideover.lending.payments import Booking, NewPayment
-from tideover.lending.rates import fixing
+from tideover.lending.rates import fixing, pack_here
 from tideover.lending.selectors import contracts_visible, facility_available, loan_standing, standing_fields
 
 LOAN_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,30}")
@@ -250,7 +250,7 @@ def _law_problems(c: Contract) -> list[Problem]:
     """What the rules of the lender's jurisdiction do not allow on the day of signing; each names its article."""
     terms = terms_for(c)
     try:
-        rules = pack(c.entity.jurisdiction)
+        rules = pack_here(c.entity.jurisdiction)
     except NoRule as error:
         return [Problem("no_pack", str(error), "jurisdiction")]
     try:

@@ -21,6 +21,7 @@ from tideover.core.packs.rules.calendars import calendar_versions, is_provisiona
 from tideover.core.packs.rules.fixings import PREFIX, MissingFixing, fixing
 from tideover.core.panels import ExceptionRow
 from tideover.daily.models import CloseRun
+from tideover.lending.rates import pack_here
 from tideover.web.tapes import changes, closes_done
 
 CHAIN_ENTRIES = 500
@@ -131,7 +132,7 @@ def _day(user: User) -> str:
 
 def missing_fixings(on: date) -> dict[str, date]:
     """Reference rates of the Chinese pack that lack the fixing of a day, with the day on which it should have come."""
-    cn, out = pack("cn"), {}
+    cn, out = pack_here("cn"), {}
     for index in sorted(id.removeprefix(PREFIX) for id in cn.rules if id.startswith(PREFIX)):
         try:
             fixing(cn, index, on)
