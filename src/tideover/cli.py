@@ -19,6 +19,7 @@ COMMAND_MODULES = (
     "tideover.commands_backup",
     "tideover.commands_bench",
     "tideover.core.packs.commands",
+    "tideover.core.commands_keys",
     "tideover.core.commands_token",
     "tideover.core.commands_documents",
     "tideover.contact.channels.commands",

@@ -15,7 +15,7 @@ from typing import Any
 
 from tideover.tape.schema import TABLES
 
-MARKS = frozenset({"journal", "cut_off", "manifest", "screens"})
+MARKS = frozenset({"journal", "cut_off", "manifest", "retention", "screens"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[3]
 VAPID = "cyEmzWZ3NcGz6-aGgeBDqYuOlVpF7kSNhr3q7Z3sOhk"
 EVERY = ("none", "delay", "drop_before", "drop_after", "garbage", "reject", "throttle", "fail")
 REPORTS = ("receipt_first", "receipt_twice", "receipt_never")
-MIX = {f: 0.08 for f in (*EVERY[1:], *REPORTS)}
+MIX = dict.fromkeys((*EVERY[1:], *REPORTS), 0.08)
 
 
 @dataclass(frozen=True)
