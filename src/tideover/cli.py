@@ -12,6 +12,7 @@ COMMAND_MODULES = (
     "tideover.simulate.commands",
     "tideover.daily.commands",
     "tideover.lending.commands",
+    "tideover.accounting.commands",
     "tideover.contact.commands_outbox",
     "tideover.contact.commands",
     "tideover.conform.commands",

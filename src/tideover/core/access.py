@@ -36,6 +36,8 @@ READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR,
 READS_LOG = frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER})
 READS_EXPERIMENTS = frozenset({Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.ENGINEER})
 
+READS_BOOKS = frozenset({Role.FINANCE, Role.AUDITOR, Role.RISK})
+
 _MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
 _MONEY_KINDS = ("merchant_refund", "payout_refund", "down_payment", "charge_credit")
 _CORRECTS = ("reversal", "adjustment")
@@ -205,6 +207,12 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:inbound-messages-list": SEES_MESSAGES,
     "api:call-records-list": CALLS | {Role.COMPLIANCE, Role.AUDITOR},
     "api:call-records-add": frozenset({Role.TEAM_LEAD, Role.ENGINEER, Role.COMPLIANCE}),
+    "books": READS_BOOKS,
+    **{f"books-{p}": READS_BOOKS for p in ("trial-balance", "account", "entry", "income", "non-accrual", "periods", "loan")},
+    "books-export": frozenset({Role.FINANCE, Role.AUDITOR}),
+    "books-period-close": frozenset({Role.FINANCE}),
+    **{f"api:books-{what}": READS_BOOKS for what in ("trial-balance", "entries", "loan")},
+    "api:books-export": frozenset({Role.FINANCE, Role.AUDITOR}),
     "reveal-personal": REVEALS,
 }
 

@@ -20,6 +20,8 @@ import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
+from tideover.accounting import breaks
+from tideover.accounting.posting import books_post
 from tideover.core.action_log import log
 from tideover.core.business_time import micros, now
 from tideover.core.problems import refuse
@@ -171,6 +173,12 @@ def _retention(day: Day) -> None:
     retention.prune(day.as_of, actor="system")
 
 
+def _books(day: Day) -> None:
+    run = day.claimed
+    if books_post(day.as_of, cut_off=run.cut_off, said=lambda loans: renew(run)) is not None:
+        breaks.note(read_tape(run, "loans", breaks.TAPE_COLUMNS), day.as_of)
+
+
 HOUSE = (
     Step("resets", frozenset(), frozenset({"journal"}), _resets),
     Step("cut_off", frozenset({"journal"}), frozenset({"cut_off"}), _cut_off),
@@ -180,6 +188,7 @@ HOUSE = (
     Step("manifest", columns(*(f"{table}.*" for table in TABLES)), frozenset({"manifest"}), _manifest),
     Step("screens", frozenset({"manifest"}), frozenset({"screens"}), _screens),
     Step("retention", frozenset({"manifest"}), frozenset({"retention"}), _retention),
+    Step("books", frozenset({"manifest"}), frozenset({"books"}), _books),
 )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tideover.accounting import breaks
+from tideover.accounting.models import BookRun
 from tideover.core.business_time import micros
 from tideover.core.doctor import Check
 from tideover.daily.close import replay_book
@@ -25,8 +27,8 @@ def checks() -> list[Check]:
     """The checks of the tapes."""
     run = runs_closed().last()
     if run is None:
-        return [Check(name, True, "no day is closed yet") for name in ("tapes", "tape", "tape = replay")]
-    return [_whole(), _committed(run), _replayed(run)]
+        return [Check(name, True, "no day is closed yet") for name in ("tapes", "tape", "tape = replay", "sub-ledger = tape")]
+    return [_whole(), _committed(run), _replayed(run), _books(run)]
 
 
 def _whole() -> Check:
@@ -38,6 +40,20 @@ def _whole() -> Check:
         return Check("tapes", True, f"{len(runs)} days" + (f", {pruned} more pruned" if pruned else ""))
     named = "; ".join(f"{on}: {why}" for on, why in found[:NAMED_MAX]) + (" …" if len(found) > NAMED_MAX else "")
     return Check("tapes", False, f"{named}. Close each again: tideover close --as-of {found[0][0]}")
+
+
+def _books(run: CloseRun) -> Check:
+    """The sub-ledger of the books against the tape; only while both stand on the same day and know the same."""
+    name, posted = "sub-ledger = tape", BookRun.objects.filter(state="done").order_by("-last_day", "-pk").first()
+    if posted is None:
+        return Check(name, True, "no day is posted yet")
+    if (posted.last_day, posted.cut_off) != (run.as_of, run.cut_off):
+        return Check(name, True, f"the books stand on {posted.last_day}, the tape on {run.as_of} or its knowledge: not compared")
+    try:
+        found = breaks.compare(read_tape(run, "loans", breaks.TAPE_COLUMNS))
+    except TapeLost as error:
+        return Check(name, False, f"{run.as_of}: {error}")
+    return Check(name, not found.breaks, f"{run.as_of}: {breaks.totals_line(found)}")
 
 
 def _committed(run: CloseRun) -> Check:

@@ -16,6 +16,7 @@ import numpy as np
 
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PrepayMode, RowPolicy
 from tideover.engine.judgment import JudgmentTerms
+from tideover.engine.moves import CAUSE_COUNT, MOVE_COLUMNS
 from tideover.engine.terms import (
     COMPONENT_COUNT,
     NO_DAY,
@@ -94,7 +95,7 @@ STANDING = np.dtype(
             "recovery_cost", "surplus", "payoff", "total_overdue", "overdue_principal", "overdue_interest", "days_past_due",
             "oldest_due_on", "shown_days_past_due", "in_flight", "borrower_days_past_due", "is_written_off", "class_code",
             "next_due_on", "next_due", "paid_total", "row_count", "line_count", "row_outstanding", "due_count", "paid_count",
-            "last_due_on", "maturity_on",
+            "last_due_on", "maturity_on", "interest_since",
         ),
         ("subrogated", "i8", (C,)),
         ("written_off", "i8", (C,)),
@@ -107,7 +108,9 @@ ROW_OUT = np.dtype(
         "penalty", "compound", "paid_on",
     )
 )  # fmt: skip
-LINE = np.dtype([*_ints("seq", "on", "held", "money"), ("amounts", "i8", (C,))])
+LINE = np.dtype([*_ints("seq", "on", "held", "cause"), ("amounts", "i8", (C,))])
+MOVES = np.dtype([("by", "i8", (CAUSE_COUNT, MOVE_COLUMNS))])
+"""The trace of a loan summed by cause and component (engine.moves)."""
 CALENDAR_DAYS = 73_049
 CALENDARS_MAX = 64
 """Calendars are laid out day by day from 1970-01-01 to 2169-12-31."""

@@ -42,6 +42,7 @@ from tideover.engine.kernel_plan import (
     set_last_piece,
     set_piece,
 )
+from tideover.engine.moves import CAUSES, HELD, Cause
 from tideover.engine.terms import (
     PRINCIPAL_MINOR_MAX,
     RATE_PPM_MAX,
@@ -80,6 +81,9 @@ E_DEBIT, E_PAUSE, E_DISBURSEMENT = int(EventKind.DEBIT), int(EventKind.PAUSE), i
 E_CREDIT_REFUND, E_CHARGEBACK = int(EventKind.CREDIT_REFUND), int(EventKind.CHARGEBACK)
 E_SETTLEMENT, E_INSOLVENCY, E_ADJUSTMENT = int(EventKind.SETTLEMENT), int(EventKind.INSOLVENCY), int(EventKind.ADJUSTMENT)
 E_JUDGMENT = int(EventKind.JUDGMENT)
+C_DRAWN, C_PAID, C_USED, C_WAIVED = int(Cause.DRAWN), int(Cause.PAID), int(Cause.USED), int(Cause.WAIVED)
+C_GUARANTEED, C_BACK, C_REFUNDED = int(Cause.GUARANTEED), int(Cause.BACK), int(Cause.REFUNDED)
+CAUSE_OF = tuple(int(CAUSES.get(EventKind(k), Cause.NONE)) if k in set(EventKind) else int(Cause.NONE) for k in range(64))
 FAR = 1 << 40
 NO_LINE = -1
 LATE_MAX = 6 * 10**15
@@ -475,11 +479,7 @@ def _line(w, seq, on, kind):
     i = st.lines
     st.lines += 1
     line = w.lines[i]
-    line.seq, line.on, line.held = seq, on, 0
-    line.money = (
-        kind == E_PAYMENT or kind == E_PREPAYMENT or kind == E_REPAY_PART or kind == E_PAYOFF or kind == E_DEBIT
-        or kind == E_SETTLEMENT or kind == E_GUARANTOR
-    )  # fmt: skip
+    line.seq, line.on, line.held, line.cause = seq, on, 0, CAUSE_OF[kind]
     for c in range(C):
         line.amounts[c] = 0
     return i
@@ -489,8 +489,10 @@ def _line(w, seq, on, kind):
 def _book(w, line, c, amount):
     if line >= 0:
         w.lines[line].amounts[c] += amount
-        if w.state[0].is_written_off and w.lines[line].money:
+        if w.state[0].is_written_off and (w.lines[line].cause == C_PAID or w.lines[line].cause == C_GUARANTEED):
             w.state[0].recovered[c] += amount
+    else:
+        w.state[0].used[c] += amount
 
 
 @inlined
@@ -612,6 +614,8 @@ def _replannable(w, today):
     for k in range(n):
         row = w.rows[w.undue[k]]
         early = row.paid[PRINCIPAL] + row.paid[INTEREST]
+        st.used[PRINCIPAL] -= row.paid[PRINCIPAL]
+        st.used[INTEREST] -= row.paid[INTEREST]
         row.paid[PRINCIPAL] = 0
         row.paid[INTEREST] = 0
         st.surplus += early
@@ -905,11 +909,14 @@ def _on_payoff(w, loan, conv, ev, today):
     line = _line(w, ev.seq, ev.on, ev.kind)
     if n:
         _collapse(w, conv, n, today)
+    held = st.surplus
     st.surplus = 0
     for i in range(st.rows):
         w.rows[i].due = 1
     _sort_seen(w)
     st.surplus = _pay_due(w, loan, conv, max(owed, 0), today, line)
+    if line >= 0:
+        w.lines[line].held = st.surplus - held
     _note_rows(w, today)
 
 
@@ -1225,11 +1232,15 @@ def _on_settlement(w, loan, conv, ev, amount, today):
     for i in range(st.rows):
         row = w.rows[i]
         for c in range(4):
-            row.gone[c] += max(0, claim(conv, row, c))
+            rest = max(0, claim(conv, row, c))
+            row.gone[c] += rest
+            st.settled[c] += rest
         row.late_shown = 1
         _note_paid(row, today)
     for k in range(st.charges):
-        w.charges[k].settled = w.charges[k].amount
+        charge = w.charges[k]
+        st.settled[charge.component] += charge.amount - charge.settled
+        charge.settled = charge.amount
     st.stopped = today
 
 
@@ -1279,16 +1290,19 @@ def _apply(w, loan, conv, ev, amount, d, today):
         if n == 0:
             _reject(w, ev.seq)
             return
+        st.drawn += amount
         _replan_from(w, loan, conv, n, today, _undue_principal(w, n) + amount, KEEP_TERM)
     elif kind == E_CREDIT_REFUND:
         if amount > st.surplus:
             _reject(w, ev.seq)
             return
         st.surplus -= amount
+        st.refunded += amount
     elif kind == E_CHARGEBACK:
         row = w.rows[new_row(w, today, today, today, today)]
         row.principal, row.fixed_interest, row.due = amount, 0, 1
         st.paid_total -= amount
+        st.back += amount
     elif kind == E_SETTLEMENT:
         _on_settlement(w, loan, conv, ev, amount, today)
     elif kind == E_INSOLVENCY:
@@ -1459,6 +1473,7 @@ def _answer_rows(w, out):
     st = w.state[0]
     out.row_outstanding = out.due_count = out.paid_count = 0
     out.last_due_on = out.maturity_on = NO
+    since = FAR
     for i in range(st.rows):
         row = w.rows[i]
         out.row_outstanding += open_part(row, PRINCIPAL) + open_part(row, INTEREST)
@@ -1466,8 +1481,32 @@ def _answer_rows(w, out):
         if row.due:
             out.due_count += 1
             out.last_due_on = max(out.last_due_on, row.due_on)
+            if open_part(row, INTEREST) > 0:
+                since = min(since, row.due_on)
         if row.paid_on != NO:
             out.paid_count += 1
+    out.interest_since = NO if since == FAR else since
+
+
+@kernel
+def _moves(w, loan, out):
+    """What moved, by cause: the lines of the trace and what has none (engine.moves)."""
+    st = w.state[0]
+    for cause in range(out.by.shape[0]):
+        for c in range(out.by.shape[1]):
+            out.by[cause, c] = 0
+    for k in range(st.lines):
+        line = w.lines[k]
+        for c in range(C):
+            out.by[line.cause, c] += line.amounts[c]
+        out.by[line.cause, HELD] += line.held
+    out.by[C_DRAWN, PRINCIPAL] = loan.principal + st.drawn
+    out.by[C_BACK, PRINCIPAL] += st.back
+    out.by[C_REFUNDED, HELD] -= st.refunded
+    for c in range(C):
+        out.by[C_USED, c] += st.used[c]
+        out.by[C_USED, HELD] -= st.used[c]
+        out.by[C_WAIVED, c] += st.settled[c]
 
 
 @kernel
@@ -1561,10 +1600,11 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     st.rows = st.live = st.charges = st.pauses = st.debits = st.lines = st.pieces = st.stops = 0
     st.surplus = st.paid_total = st.accelerated = st.is_written_off = st.class_code = 0
     st.stopped = st.guaranteed_from = st.note_at = NO
+    st.drawn = st.back = st.refunded = 0
     st.rates = 1
     w.rates[0].on, w.rates[0].rate = NO, loan.rate
     for c in range(C):
-        st.subrogated[c] = 0
+        st.subrogated[c] = st.used[c] = st.settled[c] = 0
     n = _choose(w, events, details, low, high, as_of, known_at)
     if n < 0 or not _in_bounds(w, loan, conv, as_of):
         st.status = GAP
@@ -1597,8 +1637,9 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
 
 
 @kernel
-def replay_range(works, loans, conventions, custom, offsets, events, details, first, last, as_of, known_at, out):
-    """Standings of loans first..last-1 into out[first:last]. works: one record of WORK. as_of: one day a loan."""
+def replay_range(works, loans, conventions, custom, offsets, events, details, first, last, as_of, known_at, out, moves):
+    """Standings of loans first..last-1 into out[first:last]. works: one record of WORK. as_of: one day a loan. moves: what moved
+    by cause, into moves[first:last] where it has room for them."""
     w = works[0]
     for i in range(first, last):
         loan = loans[i]
@@ -1607,6 +1648,8 @@ def replay_range(works, loans, conventions, custom, offsets, events, details, fi
                 w.custom[k, c] = custom[loan.custom_at + k, c]
         _replay(w, loan, conventions[loan.convention], events, details, offsets[i], offsets[i + 1], as_of[i], known_at, out[i])
         out[i].status, out[i].status_seq = w.state[0].status, w.state[0].status_seq
+        if i < len(moves):
+            _moves(w, loan, moves[i])
 
 
 @kernel

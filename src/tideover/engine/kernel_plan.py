@@ -57,13 +57,16 @@ STATE = np.dtype(
         *_ints(
             "status", "status_seq", "today", "rows", "live", "due_stop", "fixed_to", "sorted", "level", "surplus", "maturity",
             "accelerated", "paid_total", "stopped", "rates", "charges", "pauses", "debits", "lines", "pieces", "stops",
-            "is_written_off", "guaranteed_from", "class_code", "note_at", "adjusted",
+            "is_written_off", "guaranteed_from", "class_code", "note_at", "adjusted", "drawn", "back", "refunded",
         ),
         ("subrogated", "i8", (C,)),
         ("written_off", "i8", (C,)),
         ("recovered", "i8", (C,)),
+        ("used", "i8", (C,)),
+        ("settled", "i8", (C,)),
     ]
 )  # fmt: skip
+"""used, settled, drawn, back, refunded: what moved without a line of the trace (engine.moves)."""
 ROWS_MAX, EVENTS_MAX, SMALL_MAX = 2600, 4096, 256
 BALANCE_MAX = 2 * 10**13
 """Largest balance (minor units) that a plan may carry here; above it the reference answers."""

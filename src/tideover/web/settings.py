@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "csp",
     "tideover.core",
     "tideover.lending",
+    "tideover.accounting",
     "tideover.contact.channels",
     "tideover.sources",
     "tideover.contact",
