@@ -81,6 +81,7 @@ def random_loan(rng: random.Random) -> tuple[Terms, list[Event], int]:
 def wide_terms(rng: random.Random) -> Terms:
     """Terms over every convention that the kernel compiles."""
     terms = random_terms(rng)
+    method = terms.method
     calendar = T.Calendar("t", frozenset({5, 6}), frozenset(START + rng.randrange(900) for _ in range(40)))
     penalty = rng.choice(
         [
@@ -104,6 +105,7 @@ def wide_terms(rng: random.Random) -> Terms:
     )
     changes: dict[str, object] = {
         "penalty": penalty,
+        "interest_basis": T.InterestBasis(method != Method.FLAT and rng.random() < 0.35),
         "day_count": rng.choice(list(T.DayCount)[:8]),
         "part_period": rng.choice(list(T.PartPeriod)),
         "first_period": rng.choice(list(T.FirstPeriod)[:2]),

@@ -57,7 +57,7 @@ STATE = np.dtype(
         *_ints(
             "status", "status_seq", "today", "rows", "live", "due_stop", "fixed_to", "sorted", "level", "surplus", "maturity",
             "accelerated", "paid_total", "stopped", "rates", "charges", "pauses", "debits", "lines", "pieces", "stops",
-            "is_written_off", "guaranteed_from", "class_code", "note_at", "adjusted",
+            "is_written_off", "guaranteed_from", "class_code", "note_at", "adjusted", "tail_q", "tail_r", "tail_shown",
         ),
         ("subrogated", "i8", (C,)),
         ("written_off", "i8", (C,)),
@@ -73,6 +73,7 @@ WORK = np.dtype(
         ("blank", ROW, (1,)),
         ("rows", ROW, (ROWS_MAX,)),
         ("undue", "i8", (ROWS_MAX,)),
+        ("waiting", "i8", (ROWS_MAX,)),
         ("custom", "i8", (ROWS_MAX, 3)),
         ("pieces", PIECE, (ROWS_MAX * 4,)),
         ("stops", STOP, (ROWS_MAX * 2,)),
