@@ -133,6 +133,8 @@ def wide_terms(rng: random.Random) -> Terms:
             restart_on_grace_end=rng.random() < 0.3,
         ),
     }
+    if method in (Method.ANNUITY, Method.EQUAL_PRINCIPAL) and rng.random() < 0.3:
+        changes |= {"balloon_minor": rng.randrange(terms.principal_minor)}
     if rng.random() < 0.15:
         changes |= {"unit": T.Unit.WEEK, "every": 2}
     elif rng.random() < 0.1:
@@ -143,7 +145,7 @@ def wide_terms(rng: random.Random) -> Terms:
         parts[-1] += terms.principal_minor - sum(parts)
         rows = tuple(T.CustomRow(d, p, rng.choice([-1, 500])) for d, p in zip(days, parts, strict=True))
         changes |= {"method": Method.CUSTOM, "custom_rows": rows, "instalments": 0, "first_due_on": T.NO_DAY}
-        changes |= {"interest_free_rows": 0, "grace_interest_rows": 0, "grace_principal_rows": 0}
+        changes |= {"interest_free_rows": 0, "grace_interest_rows": 0, "grace_principal_rows": 0, "balloon_minor": 0}
     elif terms.method == Method.INTEREST_ONLY and rng.random() < 0.5:
         changes |= {"settlement_day": 20, "debit_day": 21, "settlement_day_counted": rng.random() < 0.5}
     return terms.with_(**changes)

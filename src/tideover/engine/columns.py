@@ -271,8 +271,6 @@ def kernel_gap(terms: Terms) -> str | None:
         return f"business_day {terms.business_day.name.lower()} is not compiled"
     if terms.day_count not in DAYS_OVER:
         return f"day count {terms.day_count.name.lower()} is not compiled"
-    if terms.method == Method.ANNUITY and terms.balloon_minor:
-        return "an annuity with a balloon is not compiled"
     if max(terms.rounding_unit_minor, terms.instalment_multiple_minor) > UNIT_MAX:
         return "the rounding unit is out of the kernel's range"
     if terms.every > 120 or (terms.unit in (Unit.DAY, Unit.WEEK) and terms.every > 366):

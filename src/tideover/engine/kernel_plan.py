@@ -18,7 +18,7 @@ from tideover.engine.kernel_dates import (
     months_later,
     step,
 )
-from tideover.engine.kernel_numbers import AMBIGUOUS, add_product, level_instalment, rounded
+from tideover.engine.kernel_numbers import AMBIGUOUS, add_product, balloon_instalment, level_instalment, rounded
 from tideover.engine.terms import DayCount, FirstPeriod, Method, OddFirst, PartPeriod, Residue, RoundWhere, Shift
 
 ANNUITY, EQUAL_PRINCIPAL, FLAT = int(Method.ANNUITY), int(Method.EQUAL_PRINCIPAL), int(Method.FLAT)
@@ -318,7 +318,10 @@ def _level(w, loan, conv, method, balance, rate, count):
         num, den = rate * conv.months, 12 * PPM
         if conv.months == 0:
             num, den = rate * conv.step_days, 360 * PPM
-        level = level_instalment(balance, num, den, count, conv.rounding, unit)
+        if conv.balloon:
+            level = balloon_instalment(balance, conv.balloon, num, den, count, conv.rounding, unit)
+        else:
+            level = level_instalment(balance, num, den, count, conv.rounding, unit)
         if level == AMBIGUOUS:
             w.state[0].status = GAP
         return level
