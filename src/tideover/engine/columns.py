@@ -26,6 +26,7 @@ from tideover.engine.terms import (
     CustomRow,
     DayCount,
     FirstPeriod,
+    InterestBasis,
     Method,
     OddFirst,
     PenaltyTerms,
@@ -60,7 +61,7 @@ CONVENTION = np.dtype(
             "penalty_base", "penalty_day_count", "grace_days", "grace_from", "restart_on_grace_end", "compound_on_interest",
             "compound_joins", "compound_rate_before", "compound_rate_after", "compound_day_count", "over_dpd",
             "surplus", "prepayment_interest", "dpd_principal", "dpd_interest", "dpd_abs", "dpd_rel", "dpd_per", "dpd_grace",
-            "dpd_restart", "gap", "over", "penalty_over", "compound_over",
+            "dpd_restart", "gap", "over", "penalty_over", "compound_over", "outstanding",
         ),
         ("late_over", "i8", (2,)),
         ("order", "i8", (2, C)),
@@ -229,7 +230,7 @@ READ = frozenset(
         "rounding", "rounding_unit_minor", "round_where", "accruals", "instalment_multiple_minor",
         "fixed_instalment_minor", "balloon_minor", "grace_principal_rows", "grace_interest_rows", "interest_free_rows",
         "residue", "penalty", "allocation_order", "allocation_by", "allocation_over_dpd", "allocation_over_order",
-        "allocation_over_by", "surplus", "prepayment_interest", "dpd",
+        "allocation_over_by", "surplus", "prepayment_interest", "dpd", "interest_basis",
     }
 )  # fmt: skip
 PENALTY_READ = frozenset(
@@ -273,8 +274,6 @@ def kernel_gap(terms: Terms) -> str | None:
         return f"business_day {terms.business_day.name.lower()} is not compiled"
     if terms.day_count not in DAYS_OVER:
         return f"day count {terms.day_count.name.lower()} is not compiled"
-    if terms.method == Method.ANNUITY and terms.balloon_minor:
-        return "an annuity with a balloon is not compiled"
     if max(terms.rounding_unit_minor, terms.instalment_multiple_minor) > UNIT_MAX:
         return "the rounding unit is out of the kernel's range"
     if terms.every > 120 or (terms.unit in (Unit.DAY, Unit.WEEK) and terms.every > 366):
@@ -365,7 +364,7 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
         "grace_principal_rows", "grace_interest_rows", "interest_free_rows", "residue", "surplus", "prepayment_interest",
     ):  # fmt: skip
         row[name] = int(getattr(t, name))
-    row["calendar"] = calendar
+    row["calendar"], row["outstanding"] = calendar, t.interest_basis == InterestBasis.OUTSTANDING
     row["unit"], row["multiple"] = t.rounding_unit_minor, t.instalment_multiple_minor
     row["fixed_instalment"], row["balloon"] = t.fixed_instalment_minor, t.balloon_minor
     row["over_dpd"], row["by"] = t.allocation_over_dpd, (int(t.allocation_by), int(t.allocation_over_by))
