@@ -14,4 +14,6 @@ fi
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 # Compile the replay kernel once; its cache is named by its sources, so a later change compiles again by itself.
 .venv/bin/python -c "from tideover.engine import presets, replay; replay.schedule(presets.consumer_annuity(100, 1, 0, 2))"
+# The font of documents; without it everything but documents works, and `tideover doctor` says so.
+.venv/bin/python scripts/fonts.py > /dev/null || echo "Documents cannot be made until the font is there; everything else works."
 touch .venv/.ready

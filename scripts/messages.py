@@ -15,7 +15,8 @@ OUT = ROOT / "src/tideover/web/locale/zh_Hans/LC_MESSAGES"
 TABLE = ROOT / "scripts/messages_zh.tsv"
 TRANSLATE = re.compile(r"""{%\s*translate\s+(?:"([^"]+)"|'([^']+)')""")
 BLOCK = re.compile(r"{%\s*blocktranslate(.*?)%}(.*?){%\s*endblocktranslate\s*%}", re.S)
-PYTHON = re.compile(r"""(?:\b_\(|\b_kind\(|\b_plain\(|\blabel=|\b_row\(|\b_logged\(|\b_changed\()\s*"([^"]+)\"""")
+NAMERS = r"_|gettext_noop|_kind|_plain|_row|_logged|_changed"
+PYTHON = re.compile(rf"""(?:\b(?:{NAMERS})\(|\blabel=)\s*"([^"]+)\"""")
 """Sentences in code: gettext, and the labels of exception rows."""
 PAIRS = re.compile(r"""\("[\w-]+", "([A-Z][^"]+)\"""")
 

@@ -12,13 +12,20 @@ COMMAND_MODULES = (
     "tideover.simulate.commands",
     "tideover.daily.commands",
     "tideover.lending.commands",
+    "tideover.accounting.commands",
+    "tideover.contact.commands_outbox",
     "tideover.contact.commands",
     "tideover.conform.commands",
     "tideover.commands_doctor",
     "tideover.commands_backup",
     "tideover.commands_bench",
     "tideover.core.packs.commands",
+    "tideover.core.commands_keys",
     "tideover.core.commands_token",
+    "tideover.core.commands_documents",
+    "tideover.contact.channels.commands",
+    "tideover.core.commands_log",
+    "tideover.core.commands_work",
 )
 
 

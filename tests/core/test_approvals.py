@@ -112,6 +112,14 @@ def test_a_payload_that_was_changed_is_not_applied(house: House) -> None:
     with pytest.raises(Refused) as error:
         approval_decide(a, grant=True, reason="ok", actor=house.staff["finance"])
     assert code(error) == "changed_payload" and not APPLIED
+    assert approvals.broken() == [a.reference]
+
+
+def test_the_doctor_finds_a_grant_without_a_second_person(house: House) -> None:
+    a = ask(house.staff["payments"])
+    assert approvals.broken() == []
+    Approval.objects.filter(pk=a.pk).update(state="granted")
+    assert approvals.broken() == [a.reference]
 
 
 def test_what_cannot_be_applied_stays_open(house: House) -> None:

@@ -25,7 +25,10 @@ FRAMEWORK = {
     "form_valid", "form_invalid",
 }  # fmt: skip
 """Names that a framework calls."""
-BANNED = re.compile(r"\b(?:TODO|FIXME|XXX)\b|/work/|/root/|/home/\w|\b(?:chat session|AI agent|language model|prompt)\b", re.I)
+BANNED = re.compile(
+    r"\b(?:TODO|FIXME|XXX)\b|/work/(?:main|wt|shared|\.)|/root/|/home/\w|\b(?:chat session|AI agent|language model|prompt)\b",
+    re.I,
+)
 
 
 def tracked() -> list[Path]:

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tests.contact.correspondence import correspondence
 from tests.factories import House
 from tests.web.test_pages import client_for
 from tideover.contact.gate import verdict_ask
+from tideover.contact.message_templates import template_draft
 from tideover.contact.rules.model import Channel, Purpose
 from tideover.core.business_time import business_date, now
 from tideover.core.models import Role
@@ -55,6 +57,8 @@ def lived(house: House, settings: Any, tmp_path: Path) -> House:
     verdict_ask(
         party=house.borrower, contracts=[house.loan], channel=Channel.CALL, purpose=Purpose.COLLECTION, at=now(), actor="t"
     )
+    correspondence(house)
+    template_draft("late.several", given={"name_en": "Several are late"}, note="", may_flag=False, actor="team_lead")
     for on in (date(2026, 3, 31), today - timedelta(days=1), today):
         close_day(on, today=today)
     return house
@@ -82,7 +86,12 @@ def crawl(client: Client, *, whole: bool = True) -> Iterator[tuple[str, str]]:
 
 def words(page: str) -> str:
     """What a reader sees: no tags, and nothing that is marked as being in the other language."""
-    page = re.sub(r"<(span|button|label)[^>]*lang=\"[^\"]*\"[^>]*>.*?</\1>", " ", page.partition("<body")[2], flags=re.S)
+    page = re.sub(
+        r"<(span|button|label|code|div|article|li|textarea|p)[^>]*lang=\"[^\"]*\"[^>]*>.*?</\1>",
+        " ",
+        page.partition("<body")[2],
+        flags=re.S,
+    )
     return html.unescape(re.sub(r"<[^>]+>", "\n", page))
 
 
@@ -99,8 +108,9 @@ WHOLE = ("auditor", "customer_manager", "engineer", "borrower")
 
 REACHED = (
     "/book", "/book/loans?", "/book/trend", "/loans?show=", "/loans/T-1", "/loans/T-1/payments/1", "/people/P-0002", "/day",
-    "/action-log?", "/my/help", "/my/contact", "/contact-log/decisions/", "/people/P-0001/call", "/holds",
-    "/my/schedule/T-1", "/my/receipts",
+    "/my/contact", "/contact-log/decisions/", "/people/P-0001/call", "/holds",
+    "/action-log?", "/outbox/M-1", "/outbox?state=", "/answers", "/templates/late.several?version=1",
+    "/templates/late.several/edit", "/letters", "/calls", "/my/messages/M-2", "/my/help", "/my/schedule/T-1", "/my/receipts",
 )  # fmt: skip
 """Kinds of page that somebody must have come to by links alone."""
 

@@ -13,6 +13,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from tests.contact.correspondence import correspondence
 from tests.factories import House
 from tideover.contact.gate import verdict_ask
 from tideover.contact.rules.model import Channel, Purpose
@@ -34,6 +35,7 @@ ADDRESSES = {
     "my-schedule": "/my/schedule/T-1",
     "my-receipts": "/my/receipts",
     "my-help": "/my/help",
+    "my-documents": "/my/documents",
     "book-trend": "/book/trend",
     "action-log": "/action-log",
     "settings": "/settings",
@@ -48,6 +50,30 @@ ADDRESSES = {
     "holds": "/holds",
     "my-contact": "/my/contact",
     "verdict": "/contact-log/decisions/1",
+    "work": "/queue",
+    "approvals": "/approvals",
+    "authority": "/authority",
+    "experiments": "/experiments",
+    "products": "/products",
+    "product": "/products/consumer-equal-principal",
+    "product-new": "/products/new",
+    "rates": "/rates",
+    "action-log-entry": "/action-log/1",
+    "action-log-export": "/action-log/export?as=csv",
+    "message-list": "/outbox?state=open",
+    "message": "/outbox/M-1",
+    "answer-list": "/answers",
+    "message-templates": "/templates",
+    "message-template": "/templates/late.one_payment",
+    "message-template-edit": "/templates/late.one_payment/edit",
+    "letter-batches": "/letters",
+    "letter-batch": "/letters/L-1",
+    "letter-addresses": "/letters/L-1/addresses.csv",
+    "letter-files": "/letters/L-1/letters.zip",
+    "call-lists": "/calls",
+    "call-list": "/calls/C-1",
+    "my-messages": "/my/messages",
+    "my-message": "/my/messages/M-2",
 }
 BANNED_ZH = ("催收", "欠款人", "老赖", "失信", "恶意", "罚", "立即结清", "最后通知")
 BANNED_EN = ("default", "delinquent", "debtor", "collections", "final notice", "!")
@@ -79,7 +105,11 @@ def test_every_route_has_an_entry_in_the_matrix() -> None:
 
 
 def test_every_entry_of_the_matrix_is_a_route_or_an_act() -> None:
-    assert {p for p in PERMISSIONS if p not in routes(get_resolver().url_patterns)} == {"reveal-personal"}
+    acts = {
+        "reveal-personal", "message-body", "message-cancel", "message-resend", "answer-done", "message-template-flag",
+        "call-import", "home-messages", "home-blocked", "home-replies", "home-reviews", "home-letters",
+    }  # fmt: skip
+    assert {p for p in PERMISSIONS if p not in routes(get_resolver().url_patterns)} == acts
 
 
 @pytest.mark.parametrize("role", [r.value for r in Role])
@@ -89,6 +119,7 @@ def test_each_page_for_each_role(house: House, role: str) -> None:
         house.loan, kind=EventKind.PAYMENT, effective_on=date(2026, 2, 20), amount_minor=100, idempotency_key="p", actor="a"
     )
     verdict_ask(party=house.borrower, channel=Channel.CALL, purpose=Purpose.COLLECTION, at=now(), actor="t")
+    correspondence(house)
     for route, address in ADDRESSES.items():
         expected = 200 if Role(role) in PERMISSIONS[route] else 403
         assert client.get(address).status_code == expected, f"{role} {address}"
@@ -121,7 +152,8 @@ def test_pages_carry_no_inline_script_or_style_and_stay_light(house: House, lang
 
 
 def test_borrower_pages_use_kind_words(house: House) -> None:
-    pages = ("/", "/my/schedule/T-1", "/my/receipts", "/my/contact")
+    correspondence(house)
+    pages = ("/", "/my/schedule/T-1", "/my/receipts", "/my/contact", "/my/messages", "/my/messages/M-2")
     for language, banned in (("zh-hans", BANNED_ZH), ("en", BANNED_EN)):
         client = client_for(house, "borrower", language)
         for address in pages:

@@ -11,23 +11,42 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 
+from tests.contact.correspondence import correspondence, write
 from tests.factories import House, loan, party
 from tests.web.test_api import client
 from tests.web.test_api_book import operations
 from tests.web.test_pages import ADDRESSES, client_for, routes
+from tideover.contact.channels.base import Inbound
 from tideover.contact.gate import contact_record, verdict_ask
+from tideover.contact.outbox import inbound_apply
 from tideover.contact.rules.model import Channel, Outcome, Purpose
 from tideover.core.access import PERMISSIONS
 from tideover.core.business_time import business_date, now
-from tideover.core.models import Role
+from tideover.core.models import Approval, Document, Experiment, Role, WorkItem
+from tideover.core.work import work_open
 from tideover.daily.close import close_day
 from tideover.engine.events import EventKind
 from tideover.lending import services_agreements, services_rows
+from tideover.lending.approvals import event_ask
+from tideover.lending.documents import loan_document_issue
 from tideover.lending.models import Debit, Receipt
 from tideover.lending.services import event_record, facility_open, receipt_record
 from tideover.lending.services_holds import hold_place
 from tideover.sources.services import consent_give
 
+ONE = {
+    "my-document",
+    "document",
+    "document-cancel",
+    "document-sign",
+    "loan-document-issue",
+    "my-push",
+    "approval",
+    "work-item",
+    "work-start",
+    "experiment",
+}
+"""Pages of one thing that the house of the tests does not have, and acts; tests of their own open them."""
 PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1", "verdict_id": "1"}
 
 
@@ -57,11 +76,28 @@ def more(house: House, n: int) -> None:
         services_rows.dispute_open(whose, on, opened_on=today, subject="x", actor="t")
         services_rows.complaint_open(whose, on, source="x", opened_on=today, subject="x", actor="t")
         services_rows.help_request_open(whose, on, reason="", actor="t")
+        work_open(
+            "hold.review", subject=("loan", on.number), why="w", owner_role=Role.COLLECTOR, due_at=None, branch="HZ",
+            key=f"{on.pk}-{n}", actor="t",
+        )  # fmt: skip
+        event_ask(
+            on, kind=EventKind.WRITE_OFF, effective_on=today, idempotency_key=f"w{n}-{on.pk}", actor=house.staff["finance"],
+            reason="r",
+        )  # fmt: skip
+        write(house, f"q{n}-{on.pk}", Channel.APP, party=whose, contracts=[on])
+        inbound_apply(Inbound(Channel.SMS, whose.phone, "下周还", now(), f"in-{n}-{on.pk}"))
         consent_give(whose, on, purpose="contact", given_how="app", given_at=now(), actor="t")
         kinds = {"channel": Channel.CALL, "purpose": Purpose.COLLECTION, "at": now(), "actor": "t"}
         verdict_ask(party=whose, contracts=[on], **kinds)
         contact_record(party=whose, contracts=[on], outcome=Outcome.UNANSWERED, **kinds)
+        loan_document_issue(on, "repayment_record", language="en", as_of=date(2026, 2, 1) + timedelta(n), actor="t")
         Debit.objects.create(contract=on, reference=f"D-{n}-{on.pk}", amount_minor=5, state="unknown", sent_at=now())
+
+    approval = Approval.objects.latest("pk")
+    Experiment.objects.create(
+        code="x", version=n + 1, title="x", design="split", surface=f"s{n}", arms=[["a", 500_000], ["b", 500_000]], salt="X-1",
+        starts_on=today, ends_on=date(2099, 1, 1), started_by=approval,
+    ).exposures.create(reference="P-1", arm="a", propensity_ppm=500_000, at=now())  # fmt: skip
 
 
 def asked(ask: Any) -> int:
@@ -86,11 +122,27 @@ def lists(house: House) -> dict[str, Any]:
         if method == "get":
             for key, value in (PATHS | {"code": house.loan.product.code}).items():
                 path = path.replace(f"{{{key}}}", value)
+            if "/approvals/" in path:
+                path = path.replace("P-0001", Approval.objects.earliest("pk").reference)
+            if "/queue/" in path:
+                path = path.replace("P-0001", WorkItem.objects.earliest("pk").reference)
+            if "/experiments/" in path:
+                path = "/api/v1/experiments/x/1"
+            if "/action-log/" in path:
+                path = "/api/v1/action-log/1"
+            if "/documents/" in path:
+                path = path.replace("T-1", Document.objects.earliest("pk").number)
+            path = path.replace("/messages/P-0001", "/messages/M-1")
+            if "/message-templates/" in path:
+                path = "/api/v1/message-templates/late.one_payment"
             if "/facilities/" in path:
                 path = path.replace("T-1", "F-0")
             if "/receipts/" in path:
                 path = path.replace("T-1", Receipt.objects.earliest("pk").number)
-            bearer = _bearer(house, sorted(PERMISSIONS[permission] - {Role.CUSTOMER_MANAGER, Role.BORROWER})[0])
+            readers = (
+                {Role.COLLECTOR} if "/queue/" in path else {Role.FINANCE} if "/approvals/" in path else PERMISSIONS[permission]
+            )
+            bearer = _bearer(house, sorted(readers - {Role.CUSTOMER_MANAGER, Role.BORROWER})[0])
             out[permission] = lambda c=bearer, a=path: c.get(a)
     return out
 
@@ -107,10 +159,11 @@ def _bearer(house: House, role: str) -> Client:
 
 def test_every_page_is_counted() -> None:
     pages = {r for r in routes(get_resolver().url_patterns) if ":" not in r and r in PERMISSIONS}
-    assert pages <= set(ADDRESSES)
+    assert pages - ONE <= set(ADDRESSES)
 
 
 def test_counts_do_not_grow_with_the_rows(house: House) -> None:
+    correspondence(house)
     more(house, 0)
     for on in (date(2026, 2, 19), date(2026, 2, 20)):
         close_day(on, today=date(2026, 4, 1))

@@ -8,16 +8,20 @@ from typing import Any
 
 import pytest
 
+from tests.contact.correspondence import write
 from tests.factories import House, loan
 from tests.web.test_api import client, post
 from tests.web.test_api_book import ROWS, operations, terms
 from tideover.contact.gate import contact_record, verdict_ask
+from tideover.contact.message_templates import templates_seed
 from tideover.contact.rules.model import Channel, Outcome, Purpose
 from tideover.core.access import EVENT_ROLES, PERMISSIONS
 from tideover.core.business_time import now
-from tideover.core.models import Role
+from tideover.core.models import Approval, Role, User
+from tideover.core.work import work_open
 from tideover.engine.events import EventKind
 from tideover.lending import services_rows
+from tideover.lending.approvals import event_ask
 from tideover.lending.models import Staff
 from tideover.lending.services import facility_open, receipt_record
 from tideover.lending.services_holds import hold_place
@@ -30,14 +34,21 @@ BODIES: dict[str, Any] = {
     "api:loan-parties-add": {"party": "P-0001", "role": "guarantor_joint", "valid_from": "2026-01-20"},
     "api:loan-collateral-add": {"kind": "flat", "value": "1.00", "valued_on": "2026-01-10"},
     "api:party-reveal": {"reason": "contact"},
+    "api:message-cancel": {"reason": "x"},
     "api:facility-limit": {"limit": "1.00"},
     "api:facility-freeze": {"frozen": True},
+    "api:approval-decide": {"grant": True, "reason": "x"},
+    "api:work-snooze": {"until": "2026-12-01T00:00:00Z", "reason": "x"},
+    "api:work-give": {"to": "collector"},
     "api:holds-review": {"act": "keep", "reason": "x"},
     "api:contact-outcome": {"outcome": "failed"},
     **{f"api:{unit}-end": {"valid_to": DAY} for unit in ("entities", "branches", "teams", "staff")},
 }
-OPEN = {"api:product-versions"}
-"""Products belong to nobody: there is no other branch's."""
+OPEN = {
+    "api:product-versions", "api:experiment-get", "api:experiment-stop", "api:experiment-stop-now", "api:action-log-get",
+    "api:message-template-versions",
+}  # fmt: skip
+"""Products, experiments, wordings and the action log belong to the house: there is no other branch's."""
 
 
 @pytest.fixture
@@ -68,8 +79,21 @@ def two(house: House) -> tuple[House, dict[str, str]]:
     call = {"party": theirs, "contracts": [house.other_loan], "channel": Channel.CALL, "purpose": Purpose.COLLECTION}
     made["verdicts"] = verdict_ask(**call, at=now(), actor="t")
     made["contacts"] = contact_record(**call, outcome=Outcome.UNANSWERED, at=now(), actor="t")
+    templates_seed(date(2026, 1, 1), actor="t")
+    message = write(house, "m", Channel.APP, party=theirs, contracts=[house.other_loan])
+    row["/messages/"] = message.reference
     for kind, one in made.items():
         row[f"/{kind}/"] = str(one.pk)
+    asker = User.objects.create_user("asker", role=Role.FINANCE)
+    approval = event_ask(
+        house.other_loan, kind=EventKind.WRITE_OFF, effective_on=date(2026, 5, 1), idempotency_key="w", actor=asker, reason="r"
+    )
+    assert isinstance(approval, Approval)
+    row["/approvals/"] = approval.reference
+    item = work_open(
+        "hold.review", subject=("loan", "T-3"), why="w", owner_role=Role.COLLECTOR, due_at=None, branch="NB", key="k", actor="t"
+    )
+    row["/queue/"] = item.reference
     entity = type(house.entity).objects.create(code="SHOP", name_zh="x", name_en="x", valid_from=date(2020, 1, 1))
     far = type(house.branch).objects.create(entity=entity, code="SZ", name_zh="x", name_en="x", valid_from=date(2020, 1, 1))
     team = far.teams.create(code="SZ1", name_zh="x", name_en="x", valid_from=date(2020, 1, 1))

@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from tideover.contact.approval import clock_approval
 from tideover.contact.chain import GENESIS, verdict_hash
+from tideover.contact.clock_saving import clock_approval
 from tideover.contact.facts import (
     days_back,
     debts_of,

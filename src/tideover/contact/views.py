@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from tideover.contact import log as contact_log
-from tideover.contact.approval import clock_ask
+from tideover.contact.clock_saving import clock_ask
 from tideover.contact.facts import policy_on
 from tideover.contact.forms import asked_read, bands_good, quiet_of, refused_of
 from tideover.contact.gate import contact_record, verdict_ask

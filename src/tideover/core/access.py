@@ -23,8 +23,20 @@ MEETS_PEOPLE = frozenset(
 )
 REVEALS = MEETS_PEOPLE - {Role.BRANCH_HEAD} | {Role.LEGAL}
 LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role.TEAM_LEAD, Role.LEGAL})
+ISSUES_DOCUMENTS = MEETS_PEOPLE | LENDS | {Role.LEGAL, Role.PAYMENTS}
+OPENS_DOCUMENTS = ISSUES_DOCUMENTS | {Role.COMPLIANCE, Role.AUDITOR}
+CANCELS_DOCUMENTS = LENDS | {Role.LEGAL, Role.CUSTOMER_MANAGER, Role.COMPLAINTS}
+SEES_MESSAGES = MEETS_PEOPLE | {Role.LEGAL, Role.BUREAU, Role.COMPLIANCE, Role.AUDITOR}
+WORDS = frozenset({Role.COMPLIANCE, Role.LEGAL, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.COMPLAINTS})
+POSTS_LETTERS = frozenset({Role.LEGAL, Role.BUREAU, Role.TEAM_LEAD, Role.BRANCH_HEAD})
+CALLS = frozenset({Role.COLLECTOR, Role.TEAM_LEAD, Role.COUNSELLOR, Role.CUSTOMER_MANAGER, Role.BRANCH_HEAD})
 READS_CONTACTS = frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD})
 READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
+
+READS_LOG = frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER})
+READS_EXPERIMENTS = frozenset({Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.ENGINEER})
+
+READS_BOOKS = frozenset({Role.FINANCE, Role.AUDITOR, Role.RISK})
 
 _MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
 _MONEY_KINDS = ("merchant_refund", "payout_refund", "down_payment", "charge_credit")
@@ -45,9 +57,11 @@ EVENT_ROLES: dict[str, frozenset[Role]] = {
 answer for them, steps at law by legal. A kind that is not listed is nobody's."""
 WRITES_EVENTS = frozenset[Role]().union(*EVENT_ROLES.values())
 
+PUBLIC = frozenset({
+    "sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "verify-code", "hook", "push-shown", "unsubscribe",
+})  # fmt: skip
+"""Routes that need no sign-in; those of gateways and browsers check a token or a signature of their own."""
 _ROWS = ("promises", "disputes", "complaints", "help-requests", "notices", "consents")
-PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look", "api-docs"})
-"""Routes that need no sign-in."""
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "home": EVERYONE,
@@ -65,6 +79,57 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "my-schedule": frozenset({Role.BORROWER}),
     "my-receipts": frozenset({Role.BORROWER}),
     "my-help": frozenset({Role.BORROWER}),
+    "my-documents": frozenset({Role.BORROWER}),
+    "my-document": frozenset({Role.BORROWER}),
+    "loan-document-issue": ISSUES_DOCUMENTS,
+    "document": OPENS_DOCUMENTS,
+    "document-cancel": CANCELS_DOCUMENTS,
+    "document-sign": frozenset({Role.LEGAL, Role.BRANCH_HEAD}),
+    "my-push": frozenset({Role.BORROWER}),
+    "my-messages": frozenset({Role.BORROWER}),
+    "my-message": frozenset({Role.BORROWER}),
+    "message-list": SEES_MESSAGES | {Role.ENGINEER},
+    "message": SEES_MESSAGES | {Role.ENGINEER},
+    "message-body": SEES_MESSAGES,
+    "message-cancel": MEETS_PEOPLE | {Role.LEGAL, Role.COMPLIANCE},
+    "message-resend": MEETS_PEOPLE | {Role.LEGAL},
+    "answer-list": SEES_MESSAGES,
+    "answer-done": MEETS_PEOPLE,
+    "message-templates": STAFF,
+    "message-template": STAFF,
+    "message-template-edit": WORDS,
+    "message-template-flag": frozenset({Role.LEGAL}),
+    "letter-batches": POSTS_LETTERS | {Role.COMPLIANCE, Role.AUDITOR},
+    "letter-batch": POSTS_LETTERS,
+    "letter-addresses": POSTS_LETTERS,
+    "letter-files": POSTS_LETTERS,
+    "call-lists": CALLS | {Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER},
+    "call-list": CALLS,
+    "call-import": frozenset({Role.TEAM_LEAD, Role.ENGINEER, Role.COMPLIANCE}),
+    "home-messages": frozenset({Role.TEAM_LEAD, Role.ENGINEER}),
+    "home-blocked": frozenset({Role.COMPLIANCE}),
+    "home-reviews": frozenset({Role.COMPLIANCE, Role.LEGAL}),
+    "home-replies": frozenset({Role.TEAM_LEAD, Role.COLLECTOR, Role.COUNSELLOR, Role.CUSTOMER_MANAGER}),
+    "home-letters": frozenset({Role.LEGAL}),
+    **dict.fromkeys(("action-log", "action-log-entry"), READS_LOG),
+    **dict.fromkeys(("api:action-log-list", "api:action-log-get"), READS_LOG),
+    "action-log-export": frozenset({Role.COMPLIANCE, Role.AUDITOR}),
+    **dict.fromkeys(("work", "work-start", "work-item"), STAFF),
+    **{f"api:work-{act}": STAFF for act in ("list", "next", "get", "claim", "release", "snooze", "give", "done")},
+    **dict.fromkeys(("experiments", "experiment", "api:experiments-list", "api:experiment-get"), READS_EXPERIMENTS),
+    "api:experiment-start": frozenset({Role.RISK}),
+    "api:experiment-stop": frozenset({Role.RISK}),
+    "api:experiment-stop-now": frozenset({Role.COMPLIANCE}),
+    **dict.fromkeys(("products", "product"), STAFF),
+    "product-new": frozenset({Role.RISK}),
+    "rates": READS_LOANS,
+    "approvals": STAFF,
+    "approval": STAFF,
+    "authority": STAFF,
+    **{
+        f"api:{act}": STAFF for act in ("approvals-list", "approval-get", "approval-decide", "approval-withdraw", "authority-get")
+    },
+    "api:authority-ask": frozenset({Role.RISK}),
     "my-contact": frozenset({Role.BORROWER}),
     **dict.fromkeys(("contact-log", "api:contacts-list", "api:verdicts-list"), READS_CONTACTS),
     **dict.fromkeys(("contact-export", "api:verdicts-export"), frozenset({Role.COMPLIANCE, Role.AUDITOR})),
@@ -74,7 +139,6 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:contact-outcome": MEETS_PEOPLE | {Role.LEGAL},
     "api:contact-preferences-set": MEETS_PEOPLE,
     "contact-clock": frozenset({Role.LEGAL}),
-    "action-log": frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER}),
     "api:loans-list": READS_LOANS,
     "api:loan-get": READS_LOANS,
     "api:loan-schedule": READS_LOANS,
@@ -86,6 +150,12 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:payments-create": BOOKS_MONEY,
     "api:payments-batch": BOOKS_MONEY,
     "api:products-list": STAFF,
+    "api:loan-documents-list": READS_LOANS,
+    "api:loan-documents-issue": ISSUES_DOCUMENTS,
+    "api:document-file": OPENS_DOCUMENTS,
+    "api:document-cancel": CANCELS_DOCUMENTS,
+    "api:document-sign": frozenset({Role.LEGAL, Role.BRANCH_HEAD}),
+    "api:documents-verify": EVERYONE,
     "api:loan-trace": READS_LOANS,
     "api:loan-payoff": READS_LOANS,
     "api:receipts-list": READS_LOANS,
@@ -123,6 +193,23 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:complaints-close": frozenset({Role.COMPLAINTS}),
     "api:disputes-close": frozenset({Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD}),
     **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions", "people", "facilities")},
+    "api:messages-list": SEES_MESSAGES | {Role.ENGINEER},
+    "api:message-get": SEES_MESSAGES | {Role.ENGINEER},
+    "api:messages-queue": MEETS_PEOPLE | {Role.LEGAL},
+    "api:message-cancel": MEETS_PEOPLE | {Role.LEGAL, Role.COMPLIANCE},
+    "api:message-resend": MEETS_PEOPLE | {Role.LEGAL},
+    "api:loan-demands": READS_LOANS,
+    "api:message-templates-list": STAFF,
+    "api:message-template-versions": STAFF,
+    "api:inbound-messages-list": SEES_MESSAGES,
+    "api:call-records-list": CALLS | {Role.COMPLIANCE, Role.AUDITOR},
+    "api:call-records-add": frozenset({Role.TEAM_LEAD, Role.ENGINEER, Role.COMPLIANCE}),
+    "books": READS_BOOKS,
+    **{f"books-{p}": READS_BOOKS for p in ("trial-balance", "account", "entry", "income", "non-accrual", "periods", "loan")},
+    "books-export": frozenset({Role.FINANCE, Role.AUDITOR}),
+    "books-period-close": frozenset({Role.FINANCE}),
+    **{f"api:books-{what}": READS_BOOKS for what in ("trial-balance", "entries", "loan")},
+    "api:books-export": frozenset({Role.FINANCE, Role.AUDITOR}),
     "reveal-personal": REVEALS,
 }
 

@@ -22,7 +22,7 @@ from tideover.core.authority import Lines, Steps
 from tideover.core.business_time import business_date, now
 from tideover.core.ids import handle_new
 from tideover.core.models import Approval, ApprovalState, ApprovalStep, Role, User
-from tideover.core.problems import NotFound, Problem, Refused, refuse
+from tideover.core.problems import Forbidden, IdempotencyConflict, NotFound, Problem, Refused, refuse
 from tideover.core.reach import reach_of
 
 DAYS = 7
@@ -45,7 +45,8 @@ class ApprovalKind:
     `apply(approval, actor)`: does the act in the transaction of the last grant; what it returns (JSON) is kept as the outcome;
     a Refused that it raises leaves the approval open. `show(approval)`: what would change, in words.
     `stamp(subject, payload)`: a short text that changes when the subject does; asked again at the decision. `address(approval)`:
-    the subject's page. `days`: how long it waits for a decision.
+    the subject's page. `part(payload)`: a part of the kind that the authority table may speak of by `code.part`. `days`: how long
+    it waits for a decision.
     """
 
     code: str
@@ -56,6 +57,7 @@ class ApprovalKind:
     show: Callable[[Approval], Iterable[Shown]]
     stamp: Callable[[tuple[str, str], dict[str, Any]], str] | None = None
     address: Callable[[Approval], str] | None = None
+    part: Callable[[dict[str, Any]], str] | None = None
     days: int = DAYS
 
 
@@ -79,12 +81,6 @@ def kind_of(code: str) -> ApprovalKind:
     return _kinds[code]
 
 
-class Forbidden(Refused):
-    """This person may not."""
-
-    status = 403
-
-
 def _forbidden(code: str, message: str) -> Forbidden:
     return Forbidden(Problem(code, message))
 
@@ -95,7 +91,8 @@ def steps_needed(
     """Who must decide, step by step, under the authority in force today. Empty: nobody need; None: nobody may."""
     k = kind_of(kind)
     own = k.decides(payload) if callable(k.decides) else k.decides
-    lines = authority.lines_in_force(kind, own, business_date())
+    name = f"{kind}.{k.part(payload)}" if k.part else kind
+    lines = authority.lines_in_force(name, own, business_date())
     return authority.steps_of(lines, amount_minor, entity, branch)
 
 
@@ -118,10 +115,12 @@ def approval_ask(
     branch: str = "",
     reason: str,
     actor: User,
+    key: str = "",
 ) -> Approval:
-    """Ask for a decision. The payload (JSON, without personal data) is frozen and hashed.
+    """Ask for a decision. The payload (JSON, without personal data) is frozen and hashed. Same `key` again: same approval.
 
-    Raises Refused: unknown kind, a role that may not ask (403), no reason, nobody with authority, or the same request is open.
+    Raises Refused: unknown kind, a role that may not ask (403), no reason, nobody with authority, the same request is open, or
+    (IdempotencyConflict) the key was used for another request.
     """
     k = kind_of(kind)
     if actor.role not in k.asks:
@@ -132,22 +131,37 @@ def approval_ask(
     steps = steps_needed(kind, payload=frozen, amount_minor=amount_minor, entity=entity, branch=branch)
     if not steps:
         raise refuse("no_authority", f"nobody has the authority to decide {kind} of this amount here", "amount_minor")
-    at = now()
+    at, stamp = now(), k.stamp(subject, frozen) if k.stamp else ""
     approval = Approval(
         reference=handle_new("A"), kind=kind, subject_type=subject[0], subject_id=subject[1], entity=entity, branch=branch,
-        amount_minor=amount_minor, payload=frozen, stamp=k.stamp(subject, frozen) if k.stamp else "", reason=reason.strip(),
+        key=key, amount_minor=amount_minor, payload=frozen, stamp=stamp, reason=reason.strip(),
         steps_needed=[sorted(r.value for r in roles) for roles in steps], asked_by=actor, asked_at=at,
-        expires_at=at + timedelta(days=k.days),
+        deciders=f"|{'|'.join(sorted({r.value for roles in steps for r in roles}))}|", expires_at=at + timedelta(days=k.days),
     )  # fmt: skip
     approval.payload_hash = payload_hash(approval)
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=actor.pk)  # one after the other: the same request is open once
+        if key and (before := approval_by_key(kind, key)):
+            return same_request(before, subject, frozen, actor)
         same = Approval.objects.filter(kind=kind, state=ApprovalState.OPEN, expires_at__gt=at, payload_hash=approval.payload_hash)
         if same.exists():
             raise refuse("already_asked", f"the same is waiting for a decision as {same.get().reference}")
         approval.save()
         log(actor.username, "approval.ask", "approval", approval.reference, _said(approval))
     return approval
+
+
+def approval_by_key(kind: str, key: str) -> Approval | None:
+    """What was asked for under a key before."""
+    return Approval.objects.filter(kind=kind, key=key).first()
+
+
+def same_request(before: Approval, subject: tuple[str, str], payload: dict[str, Any], actor: User) -> Approval:
+    """The earlier approval of a key, when it is this request. Raises IdempotencyConflict when it is another."""
+    if before.subject != subject or before.payload != payload or before.asked_by_id != actor.pk:
+        message = f"key {before.key} was used for another request; use a new key"
+        raise IdempotencyConflict(Problem("idempotency_conflict", message, "idempotency_key"))
+    return before
 
 
 def _said(a: Approval) -> dict[str, Any]:
@@ -242,12 +256,21 @@ def approvals_expire(at: datetime) -> int:
     return len(rows)
 
 
+READS_ALL = frozenset({Role.COMPLIANCE, Role.AUDITOR})
+
+
 def approvals_visible(user: User) -> QuerySet[Approval]:
-    """What a person may read: what they asked for or decided, and what belongs within reach of their post."""
+    """What a person may read: what they asked for or decided, and within reach of their post what their role decides.
+
+    Compliance and audit read all within reach.
+    """
+    rows = Approval.objects.select_related("asked_by").prefetch_related("steps__decided_by")
+    mine = Q(asked_by=user) | Q(pk__in=user.approvals_decided.values("approval"))
     reach = reach_of(user, business_date())
-    mine = Q(asked_by=user) | Q(steps__decided_by=user)
-    rows = Approval.objects.filter(mine | reach.rows() if reach else mine).distinct()
-    return rows.select_related("asked_by").prefetch_related("steps__decided_by")
+    if reach is None:
+        return rows.filter(mine)
+    by_role = Q() if user.role in READS_ALL else Q(deciders__contains=f"|{user.role}|")
+    return rows.filter(mine | (by_role & reach.rows()))
 
 
 def approval_get(user: User, reference: str) -> Approval:
@@ -261,5 +284,17 @@ def approval_get(user: User, reference: str) -> Approval:
 def approvals_to_decide(user: User, at: datetime | None = None) -> list[Approval]:
     """What the person may decide now, the oldest first."""
     at = at or now()
-    waiting = approvals_visible(user).filter(state=ApprovalState.OPEN, expires_at__gt=at).order_by("asked_at", "pk")
-    return [a for a in waiting if why_not(a, user, at) is None]
+    waiting = approvals_visible(user).filter(state=ApprovalState.OPEN, expires_at__gt=at, deciders__contains=f"|{user.role}|")
+    return [a for a in waiting.order_by("asked_at", "pk") if why_not(a, user, at) is None]
+
+
+def broken() -> list[str]:
+    """References of approvals that do not hold what was asked for, or were granted without the people that they needed."""
+    out = []
+    for a in Approval.objects.prefetch_related("steps").iterator(chunk_size=2000):
+        granted = [s for s in a.steps.all() if s.grant]
+        people = {s.decided_by_id for s in granted} - {a.asked_by_id}
+        short = a.state == ApprovalState.GRANTED and len(people) < len(a.steps_needed)
+        if payload_hash(a) != bytes(a.payload_hash) or short:
+            out.append(a.reference)
+    return out

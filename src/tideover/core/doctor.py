@@ -1,4 +1,4 @@
-"""What is installed, whether the packs can be read, whether the action log's chain is whole."""
+"""What is installed; whether packs can be read, the action log's chain is whole, approvals hold what was asked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 from django.db import connection
 
-from tideover.core import action_log
+from tideover.core import action_log, approvals, keys
+from tideover.core.documents.keep import document_faults
+from tideover.core.documents.render import font_problem
+from tideover.core.models import Approval
 from tideover.core.packs.load import FOLDER, PackError, folder_read, pack_names
 
 LIBRARIES = ("django", "numba", "numpy", "pyarrow", "duckdb")
@@ -26,7 +29,7 @@ class Check:
 
 def checks() -> list[Check]:
     """The checks that need no loan."""
-    return [_installed(), _packs(), _actions()]
+    return [_installed(), _packs(), _actions(), _keys(), _approvals(), _documents()]
 
 
 def _installed() -> Check:
@@ -57,3 +60,26 @@ def _packs() -> Check:
 def _actions() -> Check:
     broken = action_log.first_break()
     return Check("action log chain", broken is None, "whole" if broken is None else f"broken at entry {broken}")
+
+
+def _keys() -> Check:
+    """Whether every sealed value is under a secret of this installation; how many wait for `keys rotate`."""
+    old, unknown = keys.old_and_unknown(keys.status())
+    waits = f"; {old} values are under an older key: tideover keys rotate" if old else ""
+    if unknown:
+        return Check("field keys", False, f"{unknown} values are under a key that is not set here{waits}")
+    return Check("field keys", True, f"all readable{waits}")
+
+
+def _approvals() -> Check:
+    """Each holds what was asked for, and none was granted without as many other people as it needed."""
+    broken = approvals.broken()
+    said = f"broken: {', '.join(broken[:10])}" if broken else f"{Approval.objects.count()} hold what was asked and who decided"
+    return Check("approvals", not broken, said)
+
+
+def _documents() -> Check:
+    """The font, the numbers without gaps, and the newest documents as they were handed out."""
+    found = [font_problem(), *document_faults()]
+    faults = [f for f in found if f]
+    return Check("documents", not faults, "; ".join(faults[:5]) or "font there, numbers without gaps, bytes as handed out")

@@ -12,6 +12,7 @@ import secrets
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 PRIME = 31
 LENGTH = 10
+MISREAD = str.maketrans("OIL", "011")
 
 
 def check_character(body: str) -> str:
@@ -29,3 +30,18 @@ def handle_ok(handle: str) -> bool:
     """Whether a handle made by `handle_new` was read right."""
     body = handle.rpartition("-")[2]
     return len(body) == LENGTH + 1 and set(body) <= set(ALPHABET[:PRIME]) and check_character(body[:-1]) == body[-1]
+
+
+def handle_grouped(handle: str) -> str:
+    """A handle as it is printed for people: V-7K3F-9Q2M-X8D."""
+    prefix, _, body = handle.rpartition("-")
+    return "-".join([prefix, *(body[at : at + 4] for at in range(0, len(body), 4))])
+
+
+def handle_typed(prefix: str, text: str) -> str | None:
+    """The handle that somebody typed, however they grouped it and with O for 0 and I or L for 1; None when it was misread."""
+    plain = "".join(text.split()).replace("-", "").upper()
+    if len(plain) == len(prefix) + LENGTH + 1:
+        plain = plain.removeprefix(prefix)
+    handle = f"{prefix}-{plain.translate(MISREAD)}"
+    return handle if handle_ok(handle) else None

@@ -31,6 +31,12 @@ class NotFound(Refused):
     status = 404
 
 
+class Forbidden(Refused):
+    """This person may not."""
+
+    status = 403
+
+
 class IdempotencyConflict(Refused):
     """The same idempotency key came with another body."""
 

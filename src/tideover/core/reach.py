@@ -38,5 +38,12 @@ def register(provider: Provider) -> None:
 
 
 def reach_of(user: User, on: date) -> Reach | None:
-    """The reach of a person's post on a day; None without a post."""
-    return _providers[0](user, on) if _providers else None
+    """The reach of a person's post on a day; None without a post. Within one request it is asked once."""
+    if not _providers:
+        return None
+    if user.memo is None:
+        return _providers[0](user, on)
+    if ("reach", on) not in user.memo:
+        user.memo["reach", on] = _providers[0](user, on)
+    found: Reach | None = user.memo["reach", on]
+    return found

@@ -22,18 +22,12 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from tideover.core.access import can, remember
 from tideover.core.models import User
 from tideover.core.once import once
-from tideover.core.problems import Problem, Refused, refuse
+from tideover.core.problems import Forbidden, Problem, Refused, refuse
 from tideover.core.tokens import token_user
 
 PAGE_MAX = 200
 ID_MAX = 2**63 - 1
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
-
-
-class Forbidden(Refused):
-    """The role may not."""
-
-    status = 403
 
 
 def _permitted(user: User, permission: str) -> User:

@@ -20,6 +20,8 @@ from tideover.core.models import SignInFailure, User
 WINDOW = timedelta(minutes=15)
 FAILURES_MAX = {"account": 5, "address": 50}
 """Failures within WINDOW after which an account, or everybody at an address (an office shares one), waits."""
+GUESSES_MAX = 20
+"""Codes that lead nowhere within WINDOW after which an address waits."""
 KEPT = timedelta(days=1)
 
 
@@ -39,13 +41,26 @@ def waits_until(username: str, address: str) -> datetime | None:
 
     A try that is turned away is not counted.
     """
-    hashes, ends = _hashes(username, address), []
-    for kind, most in FAILURES_MAX.items():
-        lately = SignInFailure.objects.filter(who=hashes[kind], at__gt=now() - WINDOW).order_by("-at")
-        times = list(lately.values_list("at", flat=True)[:most])
-        if len(times) == most:
-            ends.append(times[-1] + WINDOW)
-    return max(ends, default=None)
+    hashes = _hashes(username, address)
+    ends = [_waits_until(hashes[kind], most) for kind, most in FAILURES_MAX.items()]
+    return max((end for end in ends if end), default=None)
+
+
+def _waits_until(who: bytes, most: int) -> datetime | None:
+    lately = SignInFailure.objects.filter(who=who, at__gt=now() - WINDOW).order_by("-at")
+    times = list(lately.values_list("at", flat=True)[:most])
+    return times[-1] + WINDOW if len(times) == most else None
+
+
+def guesses_wait_until(what: str, address: str) -> datetime | None:
+    """When whoever is at this address may ask again for something that is known by its code alone; None: now."""
+    return _waits_until(search_hash(f"{what}:{address}"), GUESSES_MAX)
+
+
+def guess_failed(what: str, address: str) -> None:
+    """Remember that somebody at this address asked for something that does not exist."""
+    SignInFailure.objects.filter(at__lt=now() - KEPT).delete()
+    SignInFailure.objects.create(who=search_hash(f"{what}:{address}"), at=now())
 
 
 def failed(username: str, address: str) -> None:

@@ -10,19 +10,21 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import Field
 
-from tideover.core.access import EVENT_ROLES
 from tideover.core.action_log import log
+from tideover.core.api_approvals import WaitingOut, waiting_out
 from tideover.core.business_time import business_date
+from tideover.core.models import Approval
 from tideover.core.problems import NotFound, Problem, Refused, refuse
-from tideover.core.rest import Amount, Cursor, Day, Forbidden, Key, Limit, Money, Strict, decimal, minor, one_of, page_of, route
+from tideover.core.rest import Amount, Cursor, Day, Key, Limit, Money, Strict, decimal, minor, one_of, page_of, route
 from tideover.engine.events import Event, EventKind, EventRejected
 from tideover.engine.standing import Standing
 from tideover.engine.terms import NO_DAY, Component, date_of, day
+from tideover.lending.approvals import event_ask
 from tideover.lending.models import Contract, LegalEntity, LoanEvent, Receipt, StandingRow
 from tideover.lending.payments import NewPayment
 from tideover.lending.scope import entities_visible, parties_reachable
 from tideover.lending.selectors import bucket_of, contract_get, contracts_visible, loan_standing, loan_status, standings_visible
-from tideover.lending.services import event_record, payments_record, receipt_record, receipt_reverse
+from tideover.lending.services import payments_record, receipt_record, receipt_reverse
 
 router = Router(tags=["loans and money"])
 YEARS_ASKED = 40
@@ -33,6 +35,7 @@ class EventIn(Strict):
     effective_on: Day
     amount: Money | None = None
     extra: dict[str, Any] | None = None
+    reason: str = Field("", max_length=500, description="why; read by whoever decides, where a second person must")
 
 
 class DesignationIn(Strict):
@@ -68,6 +71,7 @@ class PaymentIn(Strict):
 
 class BatchIn(Strict):
     payments: list[PaymentIn] = Field(min_length=1, max_length=1000)
+    all_or_nothing: bool = Field(False, description="true: one that is refused keeps every other one out (422)")
 
 
 class StandingOut(Schema):
@@ -418,22 +422,20 @@ def loan_events(
     return page_of(events, cursor, limit, event_out, by="seq")
 
 
-@route(router.post, "/loans/{number}/events", "loan-event-create", EventDone)
-def loan_event_create(request: HttpRequest, number: str, body: EventIn, key: Key) -> dict[str, Any]:
-    """Append one event; idempotent by the Idempotency-Key header. Which kinds a role may append is in the permission matrix."""
-    kind = _kind(body.kind)
-    if getattr(request.user, "role", None) not in EVENT_ROLES.get(kind.name.lower(), frozenset()):
-        raise Forbidden(Problem("forbidden", f"your role does not append a {kind.name.lower()}", "kind"))
+@route(router.post, "/loans/{number}/events", "loan-event-create", {200: EventDone, 202: WaitingOut})
+def loan_event_create(request: HttpRequest, number: str, body: EventIn, key: Key) -> Any:
+    """Append one event; idempotent by the Idempotency-Key header. Which kinds a role may append is in the permission matrix.
+
+    Where authority by amount asks for a second person, nothing is recorded yet: 202 with the approval that waits. The same
+    request again answers 200 with the event once it was granted.
+    """
     contract = contract_get(request.user, number, business_date())
-    event = event_record(
-        contract,
-        kind=kind,
-        effective_on=body.effective_on,
-        amount_minor=minor(body.amount),
-        extra=body.extra,
-        idempotency_key=key,
-        actor=request.user.username,
-    )
+    event = event_ask(
+        contract, kind=_kind(body.kind), effective_on=body.effective_on, amount_minor=minor(body.amount), extra=body.extra,
+        idempotency_key=key, actor=request.user, reason=body.reason or body.kind,
+    )  # fmt: skip
+    if isinstance(event, Approval):
+        return 202, waiting_out(event)
     on = max(business_date(), contract.disbursed_on)
     return {"event": event_out(event), "standing": standing_out(loan_standing(contract, on))}
 
@@ -467,9 +469,11 @@ def payment_create(request: HttpRequest, body: PaymentIn) -> dict[str, Any]:
 
 @route(router.post, "/payments/batch", "payments-batch", BatchOut, keyed=False)
 def payments_batch(request: HttpRequest, body: BatchIn) -> dict[str, Any]:
-    """Up to 1,000 payments; each stands or falls alone, and says so."""
+    """Up to 1,000 payments; each stands or falls alone, and says so. With `all_or_nothing` they are booked all or not at all: 422
+    then lists every problem, its `field` beginning with the payment's place (`payments.3.loan`, counted from 0)."""
     out: list[dict[str, Any]] = []
-    for index, done in enumerate(payments_record(request.user, [_payment(p) for p in body.payments])):
+    found = payments_record(request.user, [_payment(p) for p in body.payments], all_or_nothing=body.all_or_nothing)
+    for index, done in enumerate(found):
         if isinstance(done, Refused):
             problems = [{"code": e.code, "message": e.message, "field": e.field} for e in done.problems]
             out.append({"index": index, "ok": False, "errors": problems})

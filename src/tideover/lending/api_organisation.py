@@ -10,13 +10,14 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import Field
 
-from tideover.core.action_log import log
+from tideover.core.api_approvals import WaitingOut, waiting_out
 from tideover.core.business_time import business_date
-from tideover.core.problems import NotFound, Problem
-from tideover.core.rest import Code, Cursor, Day, Forbidden, Limit, Strict, one_of, page_of, route
+from tideover.core.models import Approval
+from tideover.core.problems import Forbidden, NotFound, Problem
+from tideover.core.rest import Code, Cursor, Day, Limit, Strict, one_of, page_of, route
 from tideover.lending import services_organisation as services
 from tideover.lending.models import Branch, Product, Staff, Team
-from tideover.lending.products import product_load
+from tideover.lending.publishing import product_ask
 from tideover.lending.scope import branches_visible, entities_visible, is_house_wide
 
 router = Router(tags=["organisation and products"])
@@ -138,6 +139,7 @@ class ProductPage(Schema):
 
 class ProductIn(Strict):
     yaml: str = Field(min_length=1, max_length=50_000, description="the product as a YAML file (see the built-in catalogue)")
+    reason: str = Field("", max_length=1000, description="why; read by whoever decides")
 
 
 def _holding(rows: QuerySet[Any], on: date | None) -> QuerySet[Any]:
@@ -304,12 +306,16 @@ def product_versions(request: HttpRequest, code: str, cursor: Cursor, limit: Lim
     return page_of(rows, cursor, limit, _product, by="version")
 
 
-@route(router.post, "/products", "products-load", ProductOut)
+@route(router.post, "/products", "products-load", {200: ProductOut, 202: WaitingOut})
 def products_load(request: HttpRequest, body: ProductIn) -> Any:
-    """Store one product version; every problem of the file is named. The same file again changes nothing."""
-    product = product_load(body.yaml)
-    log(request.user.username, "product.load", "product", f"{product.code} v{product.version}")
-    return _product(product)
+    """Ask for a product version (202 with the approval that waits); every problem of the file is named.
+
+    A version that is stored already with the same text: 200.
+    """
+    asked = product_ask(text=body.yaml, reason=body.reason or "new version", actor=request.user)
+    if isinstance(asked, Approval):
+        return 202, waiting_out(asked)
+    return _product(asked)
 
 
 def _product(p: Product) -> dict[str, Any]:

@@ -11,11 +11,20 @@ class LendingConfig(AppConfig):
 
     def ready(self) -> None:
         from tideover.core import panels, reach
+        from tideover.lending import approvals, publishing, work_sources
+        from tideover.lending.documents import kinds_register
         from tideover.lending.panels import EXCEPTIONS, home_row
+        from tideover.lending.panels_documents import loan_documents
         from tideover.lending.selectors import reach_of
         from tideover.lending.triggers import install
 
+        kinds_register()
         reach.register(reach_of)
+        side = panels.Panel("documents", "lending/loan/documents.html", loan_documents, "loan", 200)
+        panels.register("loan.side", side)
         for name in EXCEPTIONS:
             panels.register("home.rows", panels.Panel(name, "", home_row(name), ""))
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="append-only")
+        approvals.kind_register()
+        work_sources.kinds_register()
+        publishing.kinds_register()

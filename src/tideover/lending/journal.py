@@ -5,7 +5,7 @@ One event is appended under its contract row's lock (rows locked in ascending id
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -157,6 +157,18 @@ def key_problems(key: str) -> list[Problem]:
         return []
     message = f"an idempotency key has 1 to {KEY_LENGTH_MAX} printable characters"
     return [Problem("bad_idempotency_key", message, "idempotency_key")]
+
+
+def event_possible(
+    contract: Contract, *, kind: EventKind, effective_on: date, amount_minor: int, extra: Mapping[str, Any] | None
+) -> None:
+    """Refuse an event that cannot happen to this loan as its journal is now; nothing is locked or written."""
+    problems = event_problems(kind, amount_minor, extra)
+    if problems:
+        raise Refused(*problems)
+    stored = list(contract.events.order_by("seq"))
+    at = stored[-1].recorded_at if stored else contract.created_at
+    _check(contract, engine_events(stored), NewEvent(kind, effective_on, at, amount_minor, "", "", dict(extra or {}) or None))
 
 
 def _check(contract: Contract, stored: Sequence[Event], new: NewEvent) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from tideover.core.business_time import micros, now, start_of_day
+from tideover.core.written import percent_text as _percent
 from tideover.engine.events import PAYMENT_KINDS, DebitStatus, Event, EventKind
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Row, Standing, TraceLine
@@ -29,6 +29,7 @@ from tideover.lending.models import (
 )  # fmt: skip
 from tideover.lending.selectors import loan_standing
 from tideover.lending.services_holds import open_now
+from tideover.lending.words import money
 
 OPEN_DEBITS = ("unknown", "in_flight")
 MONEY_IN = PAYMENT_KINDS | {
@@ -184,14 +185,14 @@ def _how(contract: Contract, terms: Terms, s: Standing) -> dict[str, list[str]]:
     open_due = [r for r in due if r.outstanding_minor or r.penalty_minor or r.compound_minor]
     interest = [
         _("No. %(nr)s of %(day)s: %(sum)s")
-        % {"nr": r.nr, "day": _iso(r.due_on), "sum": _money(r.outstanding_minor - open_principal(r))}
+        % {"nr": r.nr, "day": _iso(r.due_on), "sum": money(r.outstanding_minor - open_principal(r))}
         for r in open_due
         if r.outstanding_minor > open_principal(r)
     ]
     return {
         "principal": [
             _("%(lent)s paid out, %(paid)s paid back")
-            % {"lent": _money(contract.principal_minor), "paid": _money(contract.principal_minor - s.principal_minor)}
+            % {"lent": money(contract.principal_minor), "paid": money(contract.principal_minor - s.principal_minor)}
         ]
         if s.principal_minor <= contract.principal_minor
         else [],
@@ -213,7 +214,7 @@ def _how_accrued(s: Standing) -> list[str]:
         words = _("No. %(nr)s of %(day)s: %(sum)s × %(days)s of %(whole)s days")
         return [
             words
-            % {"nr": coming.nr, "day": _iso(coming.due_on), "sum": _money(coming.interest_minor), "days": days, "whole": whole}
+            % {"nr": coming.nr, "day": _iso(coming.due_on), "sum": money(coming.interest_minor), "days": days, "whole": whole}
         ]
     return [_("No. %(nr)s of %(day)s: interest up to this day") % {"nr": coming.nr, "day": _iso(coming.due_on)}]
 
@@ -231,7 +232,7 @@ def _how_late(terms: Terms, r: Row, as_of: int, name: str) -> str:
         rate, num, den, count = terms.annual_rate_ppm, 1, 1, p.compound_day_count
         base = r.outstanding_minor - base
     year = YEAR_DAYS.get(count, 0)
-    values = {"nr": r.nr, "base": _money(base), "rate": _percent(rate), "days": days, "year": year, "sum": _money(amount)}
+    values = {"nr": r.nr, "base": money(base), "rate": _percent(rate), "days": days, "year": year, "sum": money(amount)}
     if year and base and _half_up(base * rate * num * days, 1_000_000 * den * year) == amount:
         times = "" if num == den else f" × {num}/{den}"
         return _("No. %(nr)s: %(base)s × %(rate)s%(times)s ÷ %(year)s × %(days)s days = %(sum)s") % {**values, "times": times}
@@ -240,14 +241,6 @@ def _how_late(terms: Terms, r: Row, as_of: int, name: str) -> str:
 
 def _half_up(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
-
-
-def _percent(ppm: int) -> str:
-    return f"{Decimal(ppm) / 10_000:f}".rstrip("0").rstrip(".") + "%" if ppm else "0%"
-
-
-def _money(minor: int) -> str:
-    return f"{'−' if minor < 0 else ''}¥{Decimal(abs(minor)) / 100:,.2f}"
 
 
 def _iso(on: int) -> str:

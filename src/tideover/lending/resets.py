@@ -8,13 +8,14 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from tideover.core.action_log import log
-from tideover.core.packs.load import NoRule, fixing
+from tideover.core.packs.load import NoRule
 from tideover.core.packs.rules.fixings import MissingFixing, reset_days
 from tideover.core.problems import Refused
 from tideover.engine.events import EventKind
 from tideover.lending.contract_terms import reference_of
 from tideover.lending.journal import OWN_KEYS, event_append
 from tideover.lending.models import Contract, LoanEvent
+from tideover.lending.rates import fixing
 from tideover.lending.services import standing_refresh
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import QuerySet, Sum
 
 from tideover.core.business_time import micros
-from tideover.core.models import Role, User
+from tideover.core.models import Document, Role, User
 from tideover.core.packs.load import ladder
 from tideover.core.problems import NotFound, Problem
 from tideover.core.reach import Reach
@@ -121,6 +121,20 @@ def loan_standing(
     events = engine_events(contract.events.order_by("seq")) + (what_if or [])
     known = None if known_at is None else micros(known_at)
     return replay(terms_for(contract), events, max(day(as_of), day(contract.disbursed_on)), known, depth)
+
+
+def documents_visible(user: User, on: date) -> QuerySet[Document]:
+    """The documents about loans that a person may see."""
+    numbers = contracts_visible(user, on).values("number")
+    return Document.objects.filter(subject_type="loan", subject_id__in=numbers).select_related("superseded_by")
+
+
+def document_get(user: User, number: str, on: date) -> Document:
+    """One visible document by number. Raises NotFound for others, so that numbers cannot be probed."""
+    found = documents_visible(user, on).filter(number=number).first()
+    if found is None:
+        raise NotFound(Problem("no_such_document", f"there is no document {number} in your scope", "number"))
+    return found
 
 
 def loan_status(standing: Standing) -> str:

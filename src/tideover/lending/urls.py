@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tideover.lending import views, views_mine
+from tideover.lending import views, views_documents, views_mine
 
 urlpatterns = [
     path("loans", views.loan_list, name="loan-list"),
@@ -14,6 +14,11 @@ urlpatterns = [
     path("people/<str:reference>", views.person, name="person"),
     path("my/schedule/<str:number>", views_mine.my_schedule, name="my-schedule"),
     path("my/receipts", views_mine.my_receipts, name="my-receipts"),
+    path("my/documents", views_documents.my_documents, name="my-documents"),
+    path("my/documents/<str:number>", views_documents.my_document, name="my-document"),
+    path("loans/<str:number>/documents", views_documents.loan_document_issue, name="loan-document-issue"),
+    path("documents/<str:number>", views_documents.document, name="document"),
+    path("documents/<str:number>/cancel", views_documents.document_cancel, name="document-cancel"),
+    path("documents/<str:number>/sign", views_documents.document_sign, name="document-sign"),
     path("my/help", views_mine.my_help, name="my-help"),
-    path("action-log", views.action_log, name="action-log"),
 ]

@@ -248,17 +248,3 @@ def person(request: HttpRequest, reference: str) -> HttpResponse:
         "rows": loans.select_related("contract__borrower", "contract__branch").order_by("-days_past_due", "contract_id"),
     }
     return render(request, "lending/person.html", context)
-
-
-@require("action-log")
-def action_log(request: HttpRequest) -> HttpResponse:
-    """The newest entries of the action log, of one act when it is named; older ones by key."""
-    rows = ActionLog.objects.order_by("-id")
-    action, before = request.GET.get("action", "").strip(), request.GET.get("before", "")
-    if action:
-        rows = rows.filter(action=action)
-    if before.isdigit():
-        rows = rows.filter(pk__lt=int(before))
-    page = list(rows[:PAGE_SIZE])
-    more = page[-1].pk if len(page) == PAGE_SIZE else None
-    return render(request, "lending/action_log.html", {"rows": page, "more": more, "action": action})

@@ -1,8 +1,17 @@
-"""The word for a code (bucket, state, class, component, event, role …): one place, both languages."""
+"""The word for a code (bucket, state, class, component, event, role …) and for an amount: one place, both languages."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+
+from tideover.core.written import money_text
+
+
+def money(minor: int | None) -> str:
+    """¥1,273.63 of 127363; a dash for none."""
+    if minor is None:
+        return "–"
+    return money_text(int(minor))
 
 
 def word(code: str) -> str:
@@ -147,6 +156,9 @@ NAMES = {
     "done": "done",
     "failed": "failed",
     "refused": "refused",
+    "planned": "planned",
+    "ended": "ended",
+    "stopped": "stopped",
     "person": "person",
     "enterprise": "enterprise",
     "borrower": "Borrower",
@@ -160,4 +172,54 @@ NAMES = {
     "heir": "heir",
     "administrator": "administrator",
     "proxy": "proxy",
+    "drafted": "waiting",
+    "sent": "sent",
+    "cancelled": "taken back",
+    "blocked": "kept back by a rule",
+    "open": "not finished",
+    "mail": "mail",
+    "draft": "draft",
+    "review": "waits for review",
+    "published": "published",
+    "retired": "retired",
+    "queued": "queued",
+    "held_back": "held back",
+    "answer": "gateway's answer",
+    "receipt": "receipt",
+    "inquiry": "inquiry",
+    "looked": "asked again, nothing new",
+    "recovered": "found after a worker was lost",
+    "expired": "not sent in time",
+    "no_news": "ended without a receipt",
+    "sent_again": "sent anew",
+    "printed": "put into a batch",
+    "posted": "posted",
+    "proof": "carrier's word",
+    "taken_out": "taken out of the batch",
+    "stop": "stop",
+    "wrong_number": "wrong number",
+    "no_address": "no address known",
+    "address_unusable": "the address does not exist",
+    "no_receipt": "no receipt came",
+    "never_known": "nobody could tell",
+    "worker_lost": "a worker was lost while sending",
+    "opened_by_reader": "opened",
+    "not_found": "the gateway never had it",
+    "channel_not_set": "the channel has no gateway",
+    "returned": "came back",
+    "proof_of_delivery": "proof of delivery",
+    "to_be_posted": "to be posted",
+    "asked_to_stop": "the person asked us to stop",
+    "try_later": "the gateway asked to try later",
+    "gave_up": "the gateway never took it",
+    "money": "money",
+    "date": "date",
+    "instant": "date and time",
+    "count": "count",
+    "rate": "rate",
+    "text": "text",
+    "name": "name",
+    "number": "number",
+    "phone": "phone number",
+    "gone": "gone",
 }

@@ -28,6 +28,8 @@ from tideover.lending.products import catalogue_load
 from tideover.lending.selectors import loan_standing, standing_fields
 from tideover.simulate.aftermath import acts, event, rows_left, securities
 from tideover.simulate.contacts import contacts_lived
+from tideover.simulate.messages import inbox_written, messages_written
+from tideover.simulate.papers import papers
 from tideover.simulate.rules.people import World, life, person_draw
 
 DEMO_PASSWORD = "tideover-demo"
@@ -67,7 +69,9 @@ def build(loans: int, as_of: date, seed: int, *, quiet: bool = False) -> None:
         _standings(contracts, as_of, quiet=quiet)
         rows_left(as_of)
         contacts_lived(as_of)
+        messages_written(as_of)
         _demo_borrower(as_of)
+        papers(as_of)
         log("demo", "demo.build", "book", "", {"loans": loans, "seed": seed, "as_of": as_of.isoformat()})
 
 
@@ -293,3 +297,4 @@ def _demo_borrower(as_of: date) -> None:
     party = row.contract.borrower
     party.user = user
     party.save(update_fields=["user"])
+    inbox_written(user, as_of)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+import subprocess
 import sys
 import time
 from datetime import date, timedelta
@@ -23,9 +24,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     demo.add_argument("--seed", type=int, default=1, help="seed of the simulation (default 1)")
     demo.add_argument("--no-serve", action="store_true", help="build only")
     demo.set_defaults(func=run_demo)
-    serve = commands.add_parser("serve", help="the site", description="Serve the site on the existing database.")
+    serve = commands.add_parser(
+        "serve",
+        help="the site and its worker",
+        description="Serve the site on the existing database, with a worker that sends messages.",
+    )
     serve.set_defaults(func=run_serve)
     for p in (demo, serve):
+        p.add_argument("--no-worker", action="store_true", help="do not send messages; `tideover outbox work` runs elsewhere")
         p.add_argument("--host", default="127.0.0.1")
         p.add_argument("--port", type=_port, default=8000)
         p.add_argument("--workers", type=int, default=2, help="processes that answer (default 2)")
@@ -44,11 +50,14 @@ def run_demo(args: argparse.Namespace) -> int:
     django.setup()
     from django.core.management import call_command
 
+    from tideover.accounting.posting import books_post, first_payout
     from tideover.core.business_time import business_date
     from tideover.core.models import ActionLog
     from tideover.daily.close import close_day, close_through
+    from tideover.lending.clock import cut_off_take
     from tideover.lending.models import Contract
     from tideover.simulate.book import build
+    from tideover.simulate.desk import desk_lay
 
     call_command("migrate", verbosity=0)
     if not ActionLog.objects.filter(action="demo.build").exists():
@@ -58,13 +67,16 @@ def run_demo(args: argparse.Namespace) -> int:
         started = time.perf_counter()
         build(args.loans, business_date(), args.seed, quiet=not sys.stderr.isatty())
         today = business_date()
-        for month_end in _month_ends(today):
+        month_ends = _month_ends(today)
+        books_post(month_ends[0] - timedelta(days=1), cut_off=cut_off_take(), first=first_payout())
+        for month_end in month_ends:
             close_day(month_end, today=today)
         for _ in close_through(today - timedelta(days=1), today, today=today):
             pass
+        desk_lay(today)
         print(f"built {Contract.objects.count()} loans in {time.perf_counter() - started:.0f} s")
     _sign_ins(args.host, args.port)
-    return 0 if args.no_serve else _serve(args.host, args.port, max(1, args.workers))
+    return 0 if args.no_serve else _serve(args)
 
 
 def _month_ends(today: date) -> list[date]:
@@ -85,7 +97,7 @@ def run_serve(args: argparse.Namespace) -> int:
     from tideover.core.models import User
 
     User.objects.exists()  # a database without tables is said here, not by every page
-    return _serve(args.host, args.port, max(1, args.workers))
+    return _serve(args)
 
 
 def _port(text: str) -> int:
@@ -116,9 +128,21 @@ def _sign_ins(host: str, port: int) -> None:
     print(flush=True)
 
 
-def _serve(host: str, port: int, workers: int) -> int:
+def _serve(args: argparse.Namespace) -> int:
+    """Serve until told to stop. The worker is a process of its own that ends with this one, however this one ends."""
     from granian import Granian
     from granian.constants import Interfaces
 
-    Granian("tideover.web.wsgi:application", address=host, port=port, interface=Interfaces.WSGI, workers=workers).serve()
+    worker = None
+    if not args.no_worker:
+        command = [sys.executable, "-m", "tideover.cli", "outbox", "work", "--parent", str(os.getpid())]
+        worker = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        workers = max(1, args.workers)
+        site = "tideover.web.wsgi:application"
+        Granian(site, address=args.host, port=args.port, interface=Interfaces.WSGI, workers=workers).serve()
+    finally:
+        if worker is not None:
+            worker.terminate()
+            worker.wait()
     return 0

@@ -9,12 +9,19 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from tideover.accounting.api import router as books_router
 from tideover.contact.api import router as contact_router
+from tideover.contact.api_messages import router as messages_router
+from tideover.core.api_approvals import router as approvals_router
+from tideover.core.api_experiments import router as experiments_router
+from tideover.core.api_log import router as log_router
+from tideover.core.api_work import router as work_router
 from tideover.core.problems import Problem, Refused
 from tideover.core.rest import ProblemOut
 from tideover.daily.api import router as tape_router
 from tideover.lending.api import router as loans_router
 from tideover.lending.api_agreements import router as agreements_router
+from tideover.lending.api_documents import router as documents_router
 from tideover.lending.api_organisation import router as organisation_router
 from tideover.lending.api_rows import router as rows_router
 from tideover.sources.api import router as sources_router
@@ -71,7 +78,22 @@ class Api(NinjaAPI):
 
 
 api = Api(title="Tideover", version="1", description=DESCRIPTION, urls_namespace="api", docs_url=None)
-for part in (loans_router, agreements_router, organisation_router, rows_router, sources_router, contact_router, tape_router):
+for part in (
+    loans_router,
+    agreements_router,
+    organisation_router,
+    rows_router,
+    tape_router,
+    approvals_router,
+    work_router,
+    experiments_router,
+    documents_router,
+    messages_router,
+    sources_router,
+    log_router,
+    contact_router,
+    books_router,
+):
     api.add_router("", part)
 
 

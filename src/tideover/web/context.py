@@ -10,11 +10,20 @@ from tideover.core.access import can
 
 RAIL = (
     ("home", "My desk", "house"),
+    ("work", "Queue", "inbox"),
+    ("approvals", "Approvals", "check-check"),
     ("book", "The book", "book-open"),
     ("loan-list", "Loans", "list"),
+    ("books", "Books", "calculator"),
+    ("message-list", "Messages", "mail"),
+    ("message-templates", "Wordings", "file-text"),
+    ("letter-batches", "Letters", "printer"),
+    ("call-lists", "Calls", "phone"),
     ("contact-log", "Contact log", "phone"),
     ("holds", "Holds", "hand-helping"),
     ("day", "The day", "calendar-days"),
+    ("products", "Products", "package"),
+    ("experiments", "Experiments", "split"),
     ("action-log", "Action log", "shield-check"),
     ("settings", "Settings", "settings"),
 )

@@ -25,9 +25,28 @@ def secret(name: str, development: str) -> str:
 
 SECRET_KEY = secret("TIDEOVER_SECRET_KEY", "development-only-not-for-production-use")
 TIDEOVER_FIELD_KEY = secret("TIDEOVER_FIELD_KEY", "development-only-field-encryption-key")
+TIDEOVER_FIELD_KEYS_ALSO = os.environ.get("TIDEOVER_FIELD_KEYS_ALSO", "").split()
+"""Further master secrets that are read, never written under (core/keys.py)."""
+if PRODUCTION and any(len(key) < 32 for key in TIDEOVER_FIELD_KEYS_ALSO):
+    raise ImproperlyConfigured("each secret in TIDEOVER_FIELD_KEYS_ALSO must have at least 32 characters")
 ALLOWED_HOSTS = os.environ.get("TIDEOVER_HOSTS", "localhost,127.0.0.1,[::1],testserver").split(",")
 TRUSTED_PROXIES = int(os.environ.get("TIDEOVER_PROXIES", "0"))
 BUSINESS_TIME_ZONE = os.environ.get("TIDEOVER_BUSINESS_TZ", "Asia/Shanghai")
+
+_sink = "" if PRODUCTION else "sink:"
+CHANNELS = {
+    "APP": "app:",
+    "SMS": os.environ.get("TIDEOVER_SMS", _sink),
+    "EMAIL": os.environ.get("TIDEOVER_EMAIL", _sink),
+    "WECOM": os.environ.get("TIDEOVER_WECOM", _sink),
+    "AI_CALL": os.environ.get("TIDEOVER_AI_CALL", _sink),
+    "PUSH": os.environ.get("TIDEOVER_PUSH", ""),
+}
+"""Channel → its gateway's address (docs/channels.md)."""
+HOOK_SECRET = secret("TIDEOVER_HOOK_SECRET", "development-only-secret-of-webhooks")
+SITE_URL = os.environ.get("TIDEOVER_SITE", "")
+
+HOTLINE = os.environ.get("TIDEOVER_HOTLINE", "400-000-0000")
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -41,6 +60,8 @@ INSTALLED_APPS = [
     "csp",
     "tideover.core",
     "tideover.lending",
+    "tideover.accounting",
+    "tideover.contact.channels",
     "tideover.sources",
     "tideover.contact",
     "tideover.daily",
@@ -59,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "tideover.web.views.TapeMiddleware",
 ]
 ROOT_URLCONF = "tideover.web.urls"
 WSGI_APPLICATION = "tideover.web.wsgi.application"
@@ -135,6 +157,16 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ROOT = BASE_DIR / "root"
 TAPE_DIR = DATA_DIR / "tape"
+TAPE_MONTHS = int(os.environ.get("TIDEOVER_TAPE_MONTHS", "25"))
+"""Months for which every day's tapes are kept; month ends are kept for good. 0: everything is."""
+SITE_ADDRESS = os.environ.get("TIDEOVER_SITE", "").rstrip("/")
+FONT_DIR = Path(os.environ.get("TIDEOVER_FONTS", BASE_DIR.parents[2] / ".cache" / "fonts"))
+TEMPLATE_DIR = os.environ.get("TIDEOVER_TEMPLATES", "")
+CA_ADDRESS = os.environ.get("TIDEOVER_CA", "").rstrip("/")
+CA_TOKEN = os.environ.get("TIDEOVER_CA_TOKEN", "sandbox")
+CA_ROOTS = os.environ.get("TIDEOVER_CA_ROOTS", "")
+CA_TIMEOUT_S = float(os.environ.get("TIDEOVER_CA_TIMEOUT", "10"))
+TSA_ADDRESS = os.environ.get("TIDEOVER_TSA", f"{CA_ADDRESS}/tsa" if CA_ADDRESS else "")
 
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION

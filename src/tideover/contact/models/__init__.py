@@ -1,5 +1,20 @@
-"""Contact: what the gate decided, how people want to be reached, and which third persons must never be asked again."""
+"""What is said to people and what became of it; what the gate decided; how people want to be reached."""
 
 from tideover.contact.models.gate import ContactPreference, ThirdRefusal, VerdictRow
+from tideover.contact.models.messages import (
+    AddressFault,
+    CallList,
+    CallListLine,
+    CallRecord,
+    InboundMessage,
+    LetterBatch,
+    Message,
+    MessageEvent,
+    MessageTemplate,
+    ParkedReport,
+)
 
-__all__ = ["ContactPreference", "ThirdRefusal", "VerdictRow"]
+__all__ = [
+    "AddressFault", "CallList", "CallListLine", "CallRecord", "ContactPreference", "InboundMessage", "LetterBatch", "Message",
+    "MessageEvent", "MessageTemplate", "ParkedReport", "ThirdRefusal", "VerdictRow",
+]  # fmt: skip

@@ -22,10 +22,13 @@ class Approval(models.Model):
     `subject`: what it is about (type, id). `entity`, `branch`: codes of where it belongs; empty: the whole house.
     `stamp`: what the subject was when it was asked (the kind's own words); another stamp at the decision is a stale subject.
     `steps_needed`: frozen when asked; each step is decided by another person. No personal data in `payload`: references only.
+    `deciders`: every role of `steps_needed`, as `|finance|risk|`, to search by.
+    `key`: the asker's own (idempotency); the same key of a kind is the same request, for good.
     """
 
     reference = models.CharField(max_length=20, unique=True)
     kind = models.CharField(max_length=60)
+    key = models.CharField(max_length=120, blank=True)
     subject_type = models.CharField(max_length=40)
     subject_id = models.CharField(max_length=64)
     entity = models.CharField(max_length=20, blank=True)
@@ -36,6 +39,7 @@ class Approval(models.Model):
     stamp = models.CharField(max_length=100, blank=True)
     reason = models.TextField()
     steps_needed = models.JSONField()
+    deciders = models.CharField(max_length=300)
     asked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="approvals_asked")
     asked_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -45,6 +49,9 @@ class Approval(models.Model):
     outcome = models.JSONField(null=True)
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "key"], condition=~models.Q(key=""), name="approval_key_once"),
+        ]
         indexes = [
             models.Index(fields=["kind", "expires_at"], condition=models.Q(state="open"), name="approval_open"),
             models.Index(fields=["subject_type", "subject_id"], name="approval_subject"),

@@ -37,6 +37,7 @@ class User(AbstractUser):
     language = models.CharField(max_length=10, default="zh-hans")
     theme = models.CharField(max_length=10, default="auto", choices=[("auto", "auto"), ("light", "light"), ("dark", "dark")])
     large_type = models.BooleanField(default=False)
+    shortcuts = models.BooleanField(default=True)
     memo: dict[str, Any] | None = None
     """What one request has asked of this person already; None outside a request (`core.access.remember`)."""
 

@@ -16,9 +16,10 @@ from tideover.lending.models.plain import (
     Notice,
     Promise,
 )
+from tideover.lending.models.rates import PublishedRate, ResetNotice
 
 __all__ = [
     "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactRecord", "Contract", "Debit", "Dispute",
     "Facility", "HelpRequest", "Hold", "HoldReview", "ImportBatch", "LegalEntity", "LoanEvent", "LoanParty", "Notice", "Party",
-    "Product", "Promise", "Receipt", "ReceiptPart", "Staff", "StandingRow", "Team",
+    "Product", "Promise", "PublishedRate", "Receipt", "ReceiptPart", "ResetNotice", "Staff", "StandingRow", "Team",
 ]  # fmt: skip

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,33 +18,23 @@ from django.utils.translation import get_language
 from tideover.core.business_time import business_date
 from tideover.core.models import Role
 from tideover.core.panels import shown
+from tideover.core.written import MONTHS_EN, percent_text, rmb_capital
 from tideover.engine.terms import NO_DAY, date_of
-from tideover.lending.words import word
+from tideover.lending.words import money, word
 
 register = template.Library()
 ICONS = Path(__file__).resolve().parents[1] / "icons"
 BRAND = "".join(f'<path d="M2 {y}q2.5 2 5 0t5 0 5 0 5 0"/>' for y in (12, 19, 5))
 WEEKDAYS_ZH = "一二三四五六日"
-MONTHS_EN = (
-    "January", "February", "March", "April", "May", "June", "July",
-    "August", "September", "October", "November", "December",
-)  # fmt: skip
-DIGITS = "零壹贰叁肆伍陆柒捌玖"
 
 
-@register.filter
-def money(minor: int | None) -> str:
-    """¥1,273.63 of 127363; a dash for none."""
-    if minor is None:
-        return "–"
-    return f"{'−' if minor < 0 else ''}¥{Decimal(abs(int(minor))) / 100:,.2f}"
+register.filter(money)
 
 
 @register.filter
 def rate(ppm: int) -> str:
     """年化 15.2% / 15.2% a year of 152000 parts per million."""
-    percent = f"{Decimal(ppm) / 10_000:f}".rstrip("0").rstrip(".")
-    return f"年化 {percent}%" if _zh() else f"{percent}% a year"
+    return f"年化 {percent_text(ppm)}" if _zh() else f"{percent_text(ppm)} a year"
 
 
 @register.filter
@@ -135,37 +125,19 @@ def kind_date(value: int | date | None) -> str:
     return f"{d.day} {MONTHS_EN[d.month - 1]}{f' {d.year}' if other else ''}"
 
 
-@register.filter
-def rmb_capital(minor: int) -> str:
-    """An amount in the capital numerals of Chinese receipts: 127363 → 壹仟贰佰柒拾叁元陆角叁分."""
-    yuan, cents = divmod(abs(int(minor)), 100)
-    head = _capital(yuan) + "元" if yuan else ""
-    jiao, fen = divmod(cents, 10)
-    if not cents:
-        return (head or "零元") + "整"
-    middle = f"{DIGITS[jiao]}角" if jiao else ("零" if head else "")
-    return head + middle + (f"{DIGITS[fen]}分" if fen else "整")
-
-
-def _capital(n: int) -> str:
-    """Capital numerals of a whole number below 10**12: four digits a group (万, 亿), one 零 for any run of zeros inside."""
-    out, gap = "", False
-    for power in range(len(str(n)) - 1, -1, -1):
-        digit = n // 10**power % 10
-        if digit:
-            out += ("零" if gap and out else "") + DIGITS[digit] + ("", "拾", "佰", "仟")[power % 4]
-            gap = False
-        else:
-            gap = True
-        if power % 4 == 0 and power and n // 10**power % 10_000:
-            out += "万" if power == 4 else "亿"
-    return out
+register.filter(rmb_capital)
 
 
 @register.filter
 def named(code: str) -> str:
     """The word for a code (bucket, status, class, component …) in the page's language."""
     return word(code)
+
+
+@register.filter
+def pretty_json(value: Any) -> str:
+    """JSON in lines, as it is stored."""
+    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True)
 
 
 @register.filter

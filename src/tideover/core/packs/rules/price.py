@@ -90,18 +90,31 @@ def _penalty_over(p: PenaltyTerms, rate_ppm: int, cap_ppm: int) -> bool:
     return p.rate_ppm > cap_ppm if p.rate_ppm >= 0 else rate_ppm * p.ratio_num > cap_ppm * p.ratio_den
 
 
-def _costs_more(terms: Terms, rows: Sequence[Row], cap_ppm: int) -> bool:
-    """Interest over the principal really outstanding, by the year (PBC announcement [2021] No. 3, simple method).
+def simple_cost_ppm(terms: Terms, rows: Sequence[Row]) -> int:
+    """All interest of the schedule over the principal really outstanding, by the year, by the simple method, ppm half up.
 
-    Equal periods count months of 30 days, other conventions real days over 365; each row may have been rounded up by one unit.
+    Source: PBC announcement [2021] No. 3. Equal periods count months of 30 days, other conventions real days over 365.
     """
+    weight, year = _principal_days(terms, rows)
+    interest = sum(r.interest_minor for r in rows)
+    return (2 * interest * year * MILLION + weight) // (2 * weight) if weight else 0
+
+
+def _principal_days(terms: Terms, rows: Sequence[Row]) -> tuple[int, int]:
+    """Sum of principal outstanding x days (minor units x days), and the days of a year by the same count."""
     by_months = terms.day_count == DayCount.PERIODS
     balance, before, weight = terms.principal_minor, terms.disbursed_on, 0
     for r in rows:
         weight += balance * (_thirty(before, r.due_on) if by_months else r.due_on - before)
         balance, before = balance - r.principal_minor, r.due_on
+    return weight, 360 if by_months else 365
+
+
+def _costs_more(terms: Terms, rows: Sequence[Row], cap_ppm: int) -> bool:
+    """Whether the simple yearly cost is above a cap; each row may have been rounded up by one unit."""
+    weight, year = _principal_days(terms, rows)
     interest = sum(max(0, r.interest_minor - terms.rounding_unit_minor) for r in rows)
-    return interest * (360 if by_months else 365) * MILLION > cap_ppm * weight
+    return interest * year * MILLION > cap_ppm * weight
 
 
 def _thirty(start: int, end: int) -> int:

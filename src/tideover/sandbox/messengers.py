@@ -1,0 +1,145 @@
+"""WeCom, the mini program's message call, and the calling robot on one port.
+
+/cgi-bin/gettoken, /cgi-bin/stable_token     tokens; --token-seconds until they run out
+/cgi-bin/message/send                        WeCom: the same request is delivered once where enable_duplicate_check asks for it
+/cgi-bin/message/subscribe/send              the mini program: one message for each consent; no check of repeats
+/tasks, /tasks/KEY                           the robot: checks signatures, keeps keys for good, calls --receipts back
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import hmac
+import itertools
+import json
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+
+from tideover.sandbox.http_peer import NOT_TAKEN, Reply, Request, call, serve
+from tideover.sandbox.peer import arguments, later
+
+
+@dataclass
+class Messengers:
+    """Tokens, what was taken, and the robot's tasks by key."""
+
+    args: argparse.Namespace
+    tokens: dict[str, float] = field(default_factory=dict)
+    seen: dict[str, float] = field(default_factory=dict)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    numbers: Any = field(default_factory=lambda: itertools.count(1))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, r: Request) -> Reply:
+        """Answer any of them."""
+        if r.path in ("/cgi-bin/gettoken", "/cgi-bin/stable_token"):
+            return self.token(r)
+        if r.path in ("/cgi-bin/message/send", "/cgi-bin/message/subscribe/send"):
+            return self.message(r)
+        if r.path == "/tasks" or r.path.startswith("/tasks/"):
+            return self.robot(r)
+        return Reply({"errcode": 404}, 404)
+
+    def token(self, r: Request) -> Reply:
+        """Give out a token for the one secret that is right."""
+        secret = r.query.get("corpsecret") or (r.json().get("secret") if r.body else "")
+        if secret != self.args.secret:
+            return Reply({"errcode": 40125, "errmsg": "invalid appsecret"})
+        name = f"token-{next(self.numbers)}"
+        self.tokens[name] = time.monotonic() + self.args.token_seconds
+        return Reply({"errcode": 0, "access_token": name, "expires_in": 7200})
+
+    def message(self, r: Request) -> Reply:
+        """Take a WeCom or a mini program message."""
+        if self.tokens.get(r.query.get("access_token", ""), 0) < time.monotonic():
+            return Reply({"errcode": 42001, "errmsg": "access_token expired"})
+        drawn, body = self.args.faults.draw(), r.json()
+        if drawn & NOT_TAKEN:
+            return Reply(drawn=drawn)
+        wecom = not r.path.endswith("subscribe/send")
+        if "throttle" in drawn:
+            return Reply({"errcode": 45009, "errmsg": "api freq out of limit"})
+        if "reject" in drawn:
+            return Reply({"errcode": 0, "invaliduser": body["touser"]} if wecom else {"errcode": 43101, "errmsg": "refused"})
+        text = body["text"]["content"] if wecom else json.dumps(body["data"], ensure_ascii=False)
+        with self.lock:
+            print_of = hashlib.sha256(r.body).hexdigest()
+            again = bool(body.get("enable_duplicate_check")) and self.seen.get(print_of, 0) > time.monotonic()
+            if not again:
+                self.seen[print_of] = time.monotonic() + body.get("duplicate_check_interval", 1800)
+                self.args.people.write(peer="wecom" if wecom else "miniprogram", to=body["touser"], text=text)
+        return Reply({"errcode": 0, "errmsg": "ok", "msgid": print_of[:16]}, drawn=drawn)
+
+    # The robot
+
+    def robot(self, r: Request) -> Reply:
+        """Take a task, or say what became of one."""
+        if not self.signed(r):
+            return Reply({"problem": "signature"}, 401)
+        if r.method == "GET":
+            task = self.tasks.get(unquote(r.path.removeprefix("/tasks/")))
+            return Reply(task) if task else Reply({"problem": "no such task"}, 404)
+        drawn = self.args.faults.draw()
+        if drawn & NOT_TAKEN:
+            return Reply(drawn=drawn)
+        if "throttle" in drawn:
+            return Reply({"problem": "too many"}, 429, {"Retry-After": "7"})
+        if "reject" in drawn:
+            return Reply({"problem": "no such script"}, 422)
+        asked = r.json()
+        with self.lock:
+            new = asked["key"] not in self.tasks
+            if new:
+                self.tasks[asked["key"]] = {"key": asked["key"], "task_id": f"t{next(self.numbers)}", "state": "queued"}
+        task = self.tasks[asked["key"]]
+        if new:
+            words, good = f"{asked['script']} {asked['text']}", "fail" not in drawn
+            self.args.people.write(peer="robot", to=asked["to"], text=words, key=asked["key"], reached=good)
+            later(0 if "receipt_first" in drawn else self.args.receipt_after, self.end, task, drawn)
+        return Reply({"task_id": task["task_id"], "state": task["state"]}, 201 if new else 200, drawn=drawn)
+
+    def signed(self, r: Request) -> bool:
+        """Whether the request carries our client's signature."""
+        parts = dict(p.split("=", 1) for p in r.headers.get("x-tideover-signature", "t=0,v1=").split(","))
+        wanted = hmac.new(self.args.secret.encode(), parts["t"].encode() + b"." + r.body, "sha256").hexdigest()
+        return abs(time.time() - int(parts["t"])) < 300 and hmac.compare_digest(parts["v1"], wanted)
+
+    def end(self, task: dict[str, Any], drawn: frozenset[str]) -> None:
+        """The call is over: keep how it went, and report it."""
+        good = "fail" not in drawn
+        ended = {
+            "outcome": "talked" if good else "unanswered",
+            "seconds": 42 if good else 0,
+            "intent": "will_pay" if good else "",
+        }
+        task |= {"state": "ended", **ended, "ended_at": datetime.now(UTC).isoformat()}
+        if not self.args.receipts or "receipt_never" in drawn:
+            return
+        for _ in range(2 if "receipt_twice" in drawn else 1):
+            body = json.dumps(task, ensure_ascii=False).encode()
+            second = str(int(time.time()))
+            digest = hmac.new(self.args.secret.encode(), second.encode() + b"." + body, "sha256").hexdigest()
+            call(self.args.receipts, task, {"X-Tideover-Signature": f"t={second},v1={digest}"})
+
+
+def more(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this peer alone."""
+    parser.add_argument("--secret", default="test-secret")
+    parser.add_argument("--token-seconds", type=float, default=7200)
+    parser.add_argument("--receipts", default="", help="address for the robot's reports")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry of python -m tideover.sandbox.messengers."""
+    args = arguments(__doc__ or "", 8102, argv, more)
+    serve(args, "messengers", Messengers(args).answer)
+
+
+if __name__ == "__main__":
+    main()
