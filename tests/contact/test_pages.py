@@ -36,7 +36,7 @@ def noon(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
         actor="t",
     )  # fmt: skip
     at = day_at(11)
-    for module in ("contact.views", "contact.panels"):
+    for module in ("contact.views", "contact.panels_gate"):
         monkeypatch.setattr(f"tideover.{module}.now", lambda: at)
     return house
 
