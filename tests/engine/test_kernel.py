@@ -73,7 +73,7 @@ def test_a_batch_equals_its_loans_one_by_one_with_gaps_answered_by_the_reference
         for i, (t, e, a) in enumerate(loans):
             expected = reference.replay(t, e, a)
             got = batch.standing_of(answer.table[i], a, answer.classes)
-            expected.rows, expected.trace = [], []
+            expected.rows, expected.trace, expected.moves = [], [], []
             assert got == expected, i
 
 
@@ -130,7 +130,7 @@ def test_depth_says_what_is_kept_whoever_answers() -> None:
     for t in (terms, terms.with_(penalty=PenaltyTerms(cap_minor=5))):
         kept = [replay(t, events, as_of, depth=depth) for depth in Depth]
         assert [(bool(s.rows), bool(s.trace)) for s in kept] == [(False, False), (True, False), (True, True)]
-        kept[2].trace = []
+        kept[2].trace, kept[2].moves = [], []
         assert kept[1] == kept[2] and len(kept[1].rows) == kept[0].row_count
 
 

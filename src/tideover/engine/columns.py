@@ -16,6 +16,7 @@ import numpy as np
 
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PrepayMode, RowPolicy
 from tideover.engine.judgment import JudgmentTerms
+from tideover.engine.moves import CAUSE_COUNT, MOVE_COLUMNS
 from tideover.engine.terms import (
     COMPONENT_COUNT,
     NO_DAY,
@@ -25,6 +26,7 @@ from tideover.engine.terms import (
     CustomRow,
     DayCount,
     FirstPeriod,
+    InterestBasis,
     Method,
     OddFirst,
     PenaltyTerms,
@@ -59,7 +61,7 @@ CONVENTION = np.dtype(
             "penalty_base", "penalty_day_count", "grace_days", "grace_from", "restart_on_grace_end", "compound_on_interest",
             "compound_joins", "compound_rate_before", "compound_rate_after", "compound_day_count", "over_dpd",
             "surplus", "prepayment_interest", "dpd_principal", "dpd_interest", "dpd_abs", "dpd_rel", "dpd_per", "dpd_grace",
-            "dpd_restart", "gap", "over", "penalty_over", "compound_over",
+            "dpd_restart", "gap", "over", "penalty_over", "compound_over", "outstanding",
         ),
         ("late_over", "i8", (2,)),
         ("order", "i8", (2, C)),
@@ -94,7 +96,7 @@ STANDING = np.dtype(
             "recovery_cost", "surplus", "payoff", "total_overdue", "overdue_principal", "overdue_interest", "days_past_due",
             "oldest_due_on", "shown_days_past_due", "in_flight", "borrower_days_past_due", "is_written_off", "class_code",
             "next_due_on", "next_due", "paid_total", "row_count", "line_count", "row_outstanding", "due_count", "paid_count",
-            "last_due_on", "maturity_on",
+            "last_due_on", "maturity_on", "interest_since",
         ),
         ("subrogated", "i8", (C,)),
         ("written_off", "i8", (C,)),
@@ -107,7 +109,9 @@ ROW_OUT = np.dtype(
         "penalty", "compound", "paid_on",
     )
 )  # fmt: skip
-LINE = np.dtype([*_ints("seq", "on", "held", "money"), ("amounts", "i8", (C,))])
+LINE = np.dtype([*_ints("seq", "on", "held", "cause"), ("amounts", "i8", (C,))])
+MOVES = np.dtype([("by", "i8", (CAUSE_COUNT, MOVE_COLUMNS))])
+"""The trace of a loan summed by cause and component (engine.moves)."""
 CALENDAR_DAYS = 73_049
 CALENDARS_MAX = 64
 """Calendars are laid out day by day from 1970-01-01 to 2169-12-31."""
@@ -226,7 +230,7 @@ READ = frozenset(
         "rounding", "rounding_unit_minor", "round_where", "accruals", "instalment_multiple_minor",
         "fixed_instalment_minor", "balloon_minor", "grace_principal_rows", "grace_interest_rows", "interest_free_rows",
         "residue", "penalty", "allocation_order", "allocation_by", "allocation_over_dpd", "allocation_over_order",
-        "allocation_over_by", "surplus", "prepayment_interest", "dpd",
+        "allocation_over_by", "surplus", "prepayment_interest", "dpd", "interest_basis",
     }
 )  # fmt: skip
 PENALTY_READ = frozenset(
@@ -270,8 +274,6 @@ def kernel_gap(terms: Terms) -> str | None:
         return f"business_day {terms.business_day.name.lower()} is not compiled"
     if terms.day_count not in DAYS_OVER:
         return f"day count {terms.day_count.name.lower()} is not compiled"
-    if terms.method == Method.ANNUITY and terms.balloon_minor:
-        return "an annuity with a balloon is not compiled"
     if max(terms.rounding_unit_minor, terms.instalment_multiple_minor) > UNIT_MAX:
         return "the rounding unit is out of the kernel's range"
     if terms.every > 120 or (terms.unit in (Unit.DAY, Unit.WEEK) and terms.every > 366):
@@ -362,7 +364,7 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
         "grace_principal_rows", "grace_interest_rows", "interest_free_rows", "residue", "surplus", "prepayment_interest",
     ):  # fmt: skip
         row[name] = int(getattr(t, name))
-    row["calendar"] = calendar
+    row["calendar"], row["outstanding"] = calendar, t.interest_basis == InterestBasis.OUTSTANDING
     row["unit"], row["multiple"] = t.rounding_unit_minor, t.instalment_multiple_minor
     row["fixed_instalment"], row["balloon"] = t.fixed_instalment_minor, t.balloon_minor
     row["over_dpd"], row["by"] = t.allocation_over_dpd, (int(t.allocation_by), int(t.allocation_over_by))
