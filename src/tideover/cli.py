@@ -13,6 +13,7 @@ COMMAND_MODULES = (
     "tideover.daily.commands",
     "tideover.lending.commands",
     "tideover.contact.commands_outbox",
+    "tideover.contact.commands",
     "tideover.conform.commands",
     "tideover.commands_doctor",
     "tideover.commands_backup",

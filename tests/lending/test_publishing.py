@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,9 @@ from tests.factories import House
 from tests.strategies import random_terms
 from tests.web.test_api import client, post
 from tests.web.test_pages import client_for
+from tideover.contact.message_templates import templates_seed
+from tideover.contact.models import Message
+from tideover.contact.rate_notices import notices_send
 from tideover.core.approvals import approval_decide, kind_of
 from tideover.core.business_time import business_date
 from tideover.core.models import Approval
@@ -116,6 +119,16 @@ def test_notices_are_made_once_and_the_borrower_reads_them(floating: Floating, m
     notice = ResetNotice.objects.get()
     words = client_for(floating.house, "borrower").get("/").content.decode()
     assert money(notice.old_instalment_minor) in words and money(notice.new_instalment_minor) in words
+
+
+def test_the_outbox_gets_each_notice_once(floating: Floating, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = datetime(2025, 7, 1, 12, tzinfo=UTC)
+    assert notices_send(at, actor="close") == (1, 0), "no template is in force yet: the notice waits"
+    templates_seed(date(2025, 1, 1), actor="t")
+    assert notices_send(at, actor="close") == (0, 1) and notices_send(at, actor="close") == (0, 0)
+    message, notice = Message.objects.get(), ResetNotice.objects.get()
+    assert message.key == notice.message == "reset:F-1:2025-07-21"
+    assert money(notice.new_instalment_minor) in message.body and message.template.code == "rate.reset"
 
 
 @pytest.mark.parametrize("seed", range(30))

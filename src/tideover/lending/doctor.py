@@ -12,13 +12,13 @@ from django.db.models import Count, Max, Min
 
 from tideover.core.business_time import business_date
 from tideover.core.doctor import Check
-from tideover.core.packs.load import fixings_missing
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending import triggers
 from tideover.lending.columns import IMPOSSIBLE, OK, REJECTED, Conventions, loans_read, standings_of
 from tideover.lending.imports.standings import standing_columns
 from tideover.lending.journal import chain_breaks
 from tideover.lending.models import Contract, StandingRow
+from tideover.lending.rates import fixings_missing
 from tideover.lending.resets import contracts_following, missing_fixings, reference_of
 
 LOANS_AT_ONCE = 5000
@@ -36,7 +36,7 @@ def _triggers() -> Check:
 
 
 def _rates() -> Check:
-    """Fixings that should be out and are not in the pack. It is a fault once a loan of the book follows the index."""
+    """Fixings that should be out and are neither in the pack nor published here: a fault once a loan of the book follows them."""
     today = business_date()
     followed = {r.index for r in map(reference_of, contracts_following()) if r is not None}
     said, faults = [], False

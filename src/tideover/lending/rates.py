@@ -12,6 +12,7 @@ from tideover.core.action_log import Entry, log_many
 from tideover.core.business_time import now
 from tideover.core.packs.load import NoRule, calendar, pack
 from tideover.core.packs.load import fixing as pack_fixing
+from tideover.core.packs.load import fixings_missing as pack_fixings_missing
 from tideover.core.packs.rules.fixings import PREFIX, MissingFixing, Reference, reset_days
 from tideover.engine.events import EventRejected
 from tideover.engine.terms import date_of, day
@@ -37,6 +38,12 @@ def fixing(index: str, on: date) -> int:
         if found is None:
             raise
         return found.rate_ppm
+
+
+def fixings_missing(on: date) -> dict[str, list[date]]:
+    """By index, the publication days up to `on` that neither the pack nor the lender has, oldest first."""
+    there = set(PublishedRate.objects.values_list("index", "published_on"))
+    return {index: [d for d in days if (index, d) not in there] for index, days in pack_fixings_missing(on).items()}
 
 
 def indices() -> list[str]:

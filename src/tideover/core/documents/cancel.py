@@ -12,7 +12,7 @@ from tideover.core.action_log import log
 from tideover.core.approvals import ApprovalKind, Shown, approval_ask, register
 from tideover.core.authority import one_of
 from tideover.core.business_time import now
-from tideover.core.documents.kinds import kind_of
+from tideover.core.documents.kinds import label_of
 from tideover.core.models import Approval, Document, Role, User
 from tideover.core.problems import NotFound, Problem, refuse
 
@@ -45,8 +45,7 @@ def _show(approval: Approval) -> Iterable[Shown]:
     document = Document.objects.filter(number=approval.subject_id).first()
     if document is None:
         return []
-    kind = str(_(kind_of(document.kind).label))
-    return [Shown(f"{kind} {document.number}", _("valid"), _("cancelled"))]
+    return [Shown(f"{label_of(document.kind)} {document.number}", _("valid"), _("cancelled"))]
 
 
 def cancel_register() -> None:
