@@ -70,6 +70,7 @@ def message_list(request: HttpRequest) -> HttpResponse:
         "more": found[PAGE - 1].pk if len(found) > PAGE else None,
         "wanted": wanted,
         "day": day,
+        "sees_answers": can(user, "answer-list"),
         "filtered": bool(day or any(wanted.values())),
         "states": STATES,
         "channels": [c.name.lower() for c in Channel],
