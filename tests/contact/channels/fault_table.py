@@ -2,12 +2,12 @@
 
     python -m tests.contact.channels.fault_table --gateway smpp --messages 25 [--fault drop_after …] [--kills 10] [--json]
 
-One gateway a run: a book with as many people as messages, a site that takes webhooks, two workers, and the peer, each in processes of
-their own. TIDEOVER_DATABASE may name a fresh PostgreSQL (scripts/with_postgres.py); else SQLite.
+One gateway a run: a book with as many people as messages, and in processes of their own a site that takes webhooks, two workers
+and the peer. TIDEOVER_DATABASE may name a fresh PostgreSQL (scripts/with_postgres.py); else SQLite.
 
-Columns: tries, as the outbox counted them; delivered, failed, sent (no report came in time) and unknown (nor an answer) as messages
-ended; settled: were unknown for a while and ended as delivered or failed; reached and doubled: as the peer recorded it; wrong:
-called delivered though nobody was reached, or failed though somebody was.
+Columns: tries, as the outbox counted them; delivered, failed, sent (no report came in time) and unknown (nor an answer) as
+messages ended; settled: were unknown for a while and ended as delivered or failed; reached and doubled: as the peer recorded it;
+wrong: called delivered though nobody was reached, or failed though somebody was.
 """
 
 from __future__ import annotations
@@ -38,33 +38,28 @@ MIX = dict.fromkeys((*EVERY[1:], *REPORTS), 0.08)
 
 @dataclass(frozen=True)
 class Gateway:
-    """How one gateway is connected: peer, setting, channel, what it calls back, which faults make sense."""
+    """How one gateway is connected: peer, channel (and setting), address, what it calls back, which faults make sense."""
 
     peer: str
-    setting: str
     channel: str
     address: str
     calls: str = ""
     faults: tuple[str, ...] = (*EVERY, *REPORTS, "restart", "mix")
 
 
+SILENT = (*EVERY[:-1], "restart", "mix")
+"""Faults of gateways that never report."""
+AT = "127.0.0.1:{port}"
 GATEWAYS = {
-    "smpp": Gateway("smsc", "SMS", "SMS", "smpp://test:secret08@127.0.0.1:{port}?source=1069&timeout=0.8"),
-    "aliyun": Gateway("sms_gateway", "SMS", "SMS", "aliyun+http://test-key:test-secret@127.0.0.1:{port}", "aliyun/reports"),
-    "tencent": Gateway("sms_gateway", "SMS", "SMS", "tencent+http://test-key:test-secret@127.0.0.1:{port}?app=14", "tencent/reports"),
-    "smtp": Gateway("mail_server", "EMAIL", "EMAIL", "smtp://127.0.0.1:{port}?from=a%40lender.example&tls=no&timeout=0.8&bounces={box}"),
-    "wecom": Gateway(
-        "messengers", "WECOM", "WECOM", "wecom+http://c:test-secret@127.0.0.1:{port}?agent=1", faults=(*EVERY[:-1], "restart", "mix")
-    ),
-    "miniprogram": Gateway(
-        "messengers", "WECOM", "WECOM", "miniprogram+http://c:test-secret@127.0.0.1:{port}", faults=(*EVERY[:-1], "restart", "mix")
-    ),
-    "robot": Gateway("messengers", "AI_CALL", "AI_CALL", "robot+http://c:test-secret@127.0.0.1:{port}", "robot/calls"),
-    "push": Gateway(
-        "push_service", "PUSH", "PUSH", f"vapid:{VAPID}?subject=mailto:a@b.cn&hosts=127.0.0.1:{{port}}", "push/shown",
-        faults=(*EVERY[:-1], *REPORTS, "restart", "mix"),
-    ),
-}  # fmt: skip
+    "smpp": Gateway("smsc", "SMS", f"smpp://test:secret08@{AT}?source=1069&timeout=0.8"),
+    "aliyun": Gateway("sms_gateway", "SMS", f"aliyun+http://test-key:test-secret@{AT}", "aliyun/reports"),
+    "tencent": Gateway("sms_gateway", "SMS", f"tencent+http://test-key:test-secret@{AT}?app=14", "tencent/reports"),
+    "smtp": Gateway("mail_server", "EMAIL", f"smtp://{AT}?from=a%40lender.example&tls=no&timeout=0.8&bounces={{box}}"),
+    "wecom": Gateway("messengers", "WECOM", f"wecom+http://c:test-secret@{AT}?agent=1", faults=SILENT),
+    "miniprogram": Gateway("messengers", "WECOM", f"miniprogram+http://c:test-secret@{AT}", faults=SILENT),
+    "robot": Gateway("messengers", "AI_CALL", f"robot+http://c:test-secret@{AT}", "robot/calls"),
+    "push": Gateway("push_service", "PUSH", f"vapid:{VAPID}?subject=mailto:a@b.cn&hosts={AT}", "push/shown"),
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -132,7 +127,7 @@ class Run:
         from django.conf import settings
 
         address = self.gateway.address.format(port=self.peer.port, box=quote(str(self.home / "box")))
-        os.environ[f"TIDEOVER_{self.gateway.setting}"] = settings.CHANNELS[self.gateway.setting] = address
+        os.environ[f"TIDEOVER_{self.gateway.channel}"] = settings.CHANNELS[self.gateway.channel] = address
 
     def _peer_options(self) -> list[str]:
         from tideover.contact.channels.hooks import hook_token
@@ -185,8 +180,8 @@ def build(count: int, gateway: Gateway, port: int) -> list[Any]:
 
     call_command("migrate", verbosity=0)
     house = house_build()
-    text = {"subject": "新消息", "body": "您有一条新消息，请登录查看。编号 {n}。"}
-    texts = {language: dict.fromkeys(("app", "sms", "mail", "call"), text) for language in ("zh-hans", "en")}
+    words = {"subject": "新消息", "body": "{lender}提醒：您有一条新消息，编号 {n}，请登录查看。需要帮助请拨 {hotline}。"}
+    texts = {language: dict.fromkeys(("app", "sms", "mail", "call"), words) for language in ("zh-hans", "en")}
     MessageTemplate.objects.create(
         code="fault", version=1, state="published", name_zh="试", name_en="try", purpose=3, texts=texts, discloses=False,
         variables={"n": {"type": "number", "example": "1"}}, gateway_codes=dict.fromkeys(GATEWAYS, "SMS_1"), hours=24,
@@ -255,7 +250,7 @@ def judged(fault: str, received: list[dict[str, Any]], still_open: int) -> dict[
     states = Counter(m.state for m in messages)
     tries = sum(m.tries for m in messages)
     taken, reached = Counter(number_in(x["text"]) for x in received), {number_in(x["text"]) for x in received if x["reached"]}
-    known = {pk for pk in MessageEvent.objects.filter(message__in=messages, state="unknown").values_list("message", flat=True)}
+    known = set(MessageEvent.objects.filter(message__in=messages, state="unknown").values_list("message", flat=True))
     ends = {m.pk: (m.state, number_in(m.body)) for m in messages}
     wrong = [n for state, n in ends.values() if (state == "delivered") != (n in reached) and state in ("delivered", "failed")]
     return {
