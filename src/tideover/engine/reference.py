@@ -813,9 +813,9 @@ class Replay(State):
             row.due = True
         self._payment(event, today, event.amount_minor)
         for row in self.rows:
+            row.late_shown = True
             for c in ROW_COMPONENTS:
                 row.gone[c] += max(0, self.claim(row, c))
-            row.late_shown = True
             self._note_paid(row, today)
         for charge in self.charges:
             charge.settled = charge.amount
