@@ -100,6 +100,7 @@ def wide_terms(rng: random.Random) -> Terms:
                 compound_rate_before_maturity=rng.choice(list(T.CompoundRate)),
                 compound_rate_after_maturity=rng.choice(list(T.CompoundRate)),
                 compound_day_count=rng.choice(list(T.DayCount)[:8]),
+                cap_minor=rng.choice([-1, -1, rng.randrange(3000), rng.randrange(terms.principal_minor // 20)]),
             ),
         ]
     )
@@ -133,6 +134,10 @@ def wide_terms(rng: random.Random) -> Terms:
             restart_on_grace_end=rng.random() < 0.3,
         ),
     }
+    if rng.random() < 0.2:
+        start, most = terms.disbursed_on + rng.randrange(-20, 100), rng.choice([10**4, 10**13])
+        points, den, cap = rng.choice([10_000, 200_000]), rng.choice([2, 3]), rng.choice([500, 10**6, 10**13])
+        changes |= {"subsidy": T.SubsidyTerms(points, 1, den, cap, start, start + 200, most)}
     if method in (Method.ANNUITY, Method.EQUAL_PRINCIPAL) and rng.random() < 0.3:
         changes |= {"balloon_minor": rng.randrange(terms.principal_minor)}
     if rng.random() < 0.15:

@@ -32,10 +32,11 @@ def book(days: Mapping[date, Sequence[tuple[Any, ...]]], run: int) -> int:
     a day in a closed period.
     """
     books = _Books(days, run)
-    rows = [row for on in sorted(days) for row in books.day(on, days[on])]
-    tuples_insert(Entry, COLUMNS, rows)
+    for on in sorted(days):
+        books.day(on, days[on])
+    books.write()
     books.sums_write()
-    return len(rows)
+    return books.made
 
 
 class _Books:
@@ -50,10 +51,17 @@ class _Books:
         self.last_day = dict(before.order_by().values_list("entity").annotate(last=Max("booked_on")))
         self.numbers: dict[tuple[int, date], int] = {}
         self.sums: dict[tuple[date, int, str, str], list[int]] = defaultdict(lambda: [0, 0])
+        self.rows: list[tuple[Any, ...]] = []
+        self.made = 0
 
-    def day(self, on: date, lines: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """The rows of one day's entries: one voucher for each entity, branch, kind, day of effect and loan."""
-        period, out = on.replace(day=1), []
+    def write(self) -> None:
+        """Insert the entries made since the last time."""
+        tuples_insert(Entry, COLUMNS, self.rows)
+        self.made, self.rows = self.made + len(self.rows), []
+
+    def day(self, on: date, lines: Sequence[tuple[Any, ...]]) -> None:
+        """Make one day's entries: one voucher for each entity, branch, kind, day of effect and loan."""
+        period = on.replace(day=1)
         charts = {entity: _chart(self.charts[entity], on) for entity in {line[2] for line in lines}}
         if self.closed & charts.keys():
             raise refuse("period_closed", f"the period of {on} is closed")
@@ -68,7 +76,7 @@ class _Books:
             # A change of charts names its two accounts itself.
             pair = position if isinstance(position, tuple) else charts[entity].entries[position]
             debit, credit = pair[::-1] if turned else pair
-            out.append(
+            self.rows.append(
                 (
                     entity, period, number, at, on, date.fromisoformat(effective), kind, branch or None, product or None,
                     contract or None, currency, "" if isinstance(position, tuple) else position, turned, debit, credit, amount,
@@ -78,7 +86,6 @@ class _Books:
             self.sums[on, entity, currency, debit][0] += amount
             self.sums[on, entity, currency, credit][1] += amount
         self.last_day |= dict.fromkeys(charts, on)
-        return out
 
     def _next(self, entity: int, period: date) -> int:
         if (entity, period) not in self.numbers:
@@ -93,6 +100,7 @@ class _Books:
         for entity, chart in charts.items():
             last = self.last_day.get(entity)
             if last is not None and (old := _chart(self.charts[entity], last)) is not chart:
+                self.write()  # what was made on earlier days is among the balances
                 out += _reclassed(on, entity, old, chart)
         return out
 

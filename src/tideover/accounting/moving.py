@@ -176,10 +176,12 @@ class _State:
         before[heads] = self.amounts[loan[heads]]
         delta = found.amounts - before
         if not found.ok.all():
-            found.ok &= np.isin(loan, loan[~found.ok], invert=True)
+            _good_to_first_bad(loan, found.ok)
+            self.bad |= set(loan[~found.ok].tolist())
             delta[~found.ok] = 0
         self._sum(loan, days, delta, out)
-        tails = np.concatenate([heads[1:], [True]])
+        good = np.flatnonzero(found.ok)
+        tails = good[np.concatenate([loan[good][1:] != loan[good][:-1], [True]])] if len(good) else good
         self._take(loan[tails], _of(found, tails))
         return loans if end >= last else self._still(loans, end)
 
@@ -250,6 +252,16 @@ class _State:
                     written_off=self.written[n], amounts={POSITIONS[p]: int(self.amounts[n, p]) for p in nz},
                 )
             )  # fmt: skip
+
+
+def _good_to_first_bad(loan: np.ndarray, ok: np.ndarray) -> None:
+    """From the first day on which a loan cannot be valued it is not valued any more (in place)."""
+    seen = -1
+    for m in np.flatnonzero(np.isin(loan, loan[~ok])).tolist():
+        if not ok[m]:
+            seen = int(loan[m])
+        elif loan[m] == seen:
+            ok[m] = False
 
 
 def _of(found: Valued, at: np.ndarray) -> Valued:

@@ -20,6 +20,8 @@ from tideover.engine.moves import CAUSE_COUNT, MOVE_COLUMNS
 from tideover.engine.terms import (
     COMPONENT_COUNT,
     NO_DAY,
+    PRINCIPAL_MINOR_MAX,
+    RATE_PPM_MAX,
     BusinessDay,
     Calendar,
     Component,
@@ -62,6 +64,8 @@ CONVENTION = np.dtype(
             "compound_joins", "compound_rate_before", "compound_rate_after", "compound_day_count", "over_dpd",
             "surplus", "prepayment_interest", "dpd_principal", "dpd_interest", "dpd_abs", "dpd_rel", "dpd_per", "dpd_grace",
             "dpd_restart", "gap", "over", "penalty_over", "compound_over", "outstanding",
+            "cap", "has_subsidy", "subsidy_points", "subsidy_num", "subsidy_den", "subsidy_from", "subsidy_to",
+            "subsidy_eligible", "subsidy_year",
         ),
         ("late_over", "i8", (2,)),
         ("order", "i8", (2, C)),
@@ -106,7 +110,7 @@ STANDING = np.dtype(
 ROW_OUT = np.dtype(
     _ints(
         "due_on", "late_from", "principal", "interest", "balance", "paid_principal", "paid_interest", "outstanding",
-        "penalty", "compound", "paid_on",
+        "penalty", "compound", "paid_on", "subsidy",
     )
 )  # fmt: skip
 LINE = np.dtype([*_ints("seq", "on", "held", "cause"), ("amounts", "i8", (C,))])
@@ -231,13 +235,14 @@ READ = frozenset(
         "fixed_instalment_minor", "balloon_minor", "grace_principal_rows", "grace_interest_rows", "interest_free_rows",
         "residue", "penalty", "allocation_order", "allocation_by", "allocation_over_dpd", "allocation_over_order",
         "allocation_over_by", "surplus", "prepayment_interest", "dpd", "interest_basis",
+        "subsidy",
     }
 )  # fmt: skip
 PENALTY_READ = frozenset(
     {
         "ratio_num", "ratio_den", "rate_ppm", "base", "day_count", "grace_days", "grace_from", "restart_on_grace_end",
         "compound_on_interest", "compound_joins_base", "compound_rate_before_maturity", "compound_rate_after_maturity",
-        "compound_day_count",
+        "compound_day_count", "cap_minor",
     }
 )  # fmt: skip
 PLAIN = Terms(1, 0, Method.BULLET)
@@ -262,6 +267,9 @@ def kernel_gap(terms: Terms) -> str | None:
             return "the penalty rate is out of the kernel's range"
         if p.day_count not in DAYS_OVER or p.compound_day_count not in DAYS_OVER:
             return "the penalty's day count is not compiled"
+    s = terms.subsidy
+    if s is not None and (s.max_share_den > RATIO_DEN_MAX or s.points_ppm > RATE_PPM_MAX):
+        return "the subsidy's share is out of the kernel's range"
     if terms.round_where == RoundWhere.PER_PIECE:
         return "rounding each stretch of a row is not compiled"
     if terms.prepayment_interest == PrepaymentInterest.SETTLE_PART:
@@ -376,8 +384,15 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
     row["dpd_grace"], row["dpd_restart"] = d.grace_days, d.restart_on_grace_end
     row["gap"] = kernel_gap(t) is not None
     row["over"], row["late_over"] = DAYS_OVER.get(t.day_count, 1), 1
+    s = t.subsidy
+    row["has_subsidy"] = s is not None
+    if s is not None:
+        row["subsidy_points"], row["subsidy_num"], row["subsidy_den"] = s.points_ppm, s.max_share_num, s.max_share_den
+        row["subsidy_from"], row["subsidy_to"] = s.from_day, s.to_day
+        row["subsidy_eligible"] = min(s.eligible_principal_minor, 10 * PRINCIPAL_MINOR_MAX)
+        row["subsidy_year"] = min(s.cap_per_year_minor, 2**62)
     p = t.penalty
-    row["has_penalty"] = p is not None
+    row["has_penalty"], row["cap"] = p is not None, -1
     if p is None:
         return
     row["penalty_rate"] = p.rate_ppm
@@ -387,7 +402,7 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
     row["compound_on_interest"], row["compound_joins"] = p.compound_on_interest, int(p.compound_joins_base)
     row["compound_rate_before"] = int(p.compound_rate_before_maturity)
     row["compound_rate_after"] = int(p.compound_rate_after_maturity)
-    row["compound_day_count"] = int(p.compound_day_count)
+    row["compound_day_count"], row["cap"] = int(p.compound_day_count), min(p.cap_minor, 2**62)
     row["penalty_over"], row["compound_over"] = DAYS_OVER.get(p.day_count, 1), DAYS_OVER.get(p.compound_day_count, 1)
     row["late_over"] = PPM * row["ratio_den"] * row["penalty_over"], PPM * row["ratio_den"] * row["compound_over"]
 

@@ -25,6 +25,7 @@ from tideover.engine.kernel_claims import (
     claim,
     cut_segments,
     grace_last,
+    hold_to_cap,
     live_row,
     live_rows,
     note_paid,
@@ -63,6 +64,7 @@ from tideover.engine.kernel_plan import (
     set_last_piece,
     set_piece,
 )
+from tideover.engine.kernel_subsidy import subsidies_out
 from tideover.engine.moves import CAUSES, HELD, Cause
 from tideover.engine.terms import (
     PRINCIPAL_MINOR_MAX,
@@ -203,6 +205,8 @@ def _next_change(w, conv, today):
         or conv.compound_day_count == THIRTY_E
     ):
         return today + 1
+    if conv.has_penalty and conv.cap >= 0 and not st.capped:
+        return today + 1
     if conv.outstanding and not conv.has_penalty and _counts_by_calendar(conv):
         return today + 1
     if st.maturity > today:
@@ -250,9 +254,13 @@ def _advance(w, loan, conv, to):
     else:
         on = _next_due(w, st.today)
         while on <= to:
+            if conv.cap >= 0:
+                hold_to_cap(w, conv, st.today, on)
             _fall_due(w, loan, conv, on)
             st.today = on
             on = _next_due(w, on)
+        if conv.cap >= 0:
+            hold_to_cap(w, conv, st.today, to)
     _fix_ended(w, to)
     st.today = to
 
@@ -264,6 +272,8 @@ def _step(w, loan, conv, to):
     while st.today < to:
         on = min(to, _next_change(w, conv, st.today))
         falls = _next_due(w, st.today) == on
+        if conv.cap >= 0:
+            hold_to_cap(w, conv, st.today, on)
         st.today = on
         for i in range(st.rows):
             live_row(w, conv, w.rows[i], on)
@@ -282,6 +292,8 @@ def _advance_outstanding(w, loan, conv, to):
         _note_later(w, conv, st.today)
         if not conv.has_penalty:
             tail(w, conv, st.today, on)
+        elif conv.cap >= 0:
+            hold_to_cap(w, conv, st.today, on)
         falls, full = _next_due(w, st.today) == on, False
         st.today = on
         if st.note_at != NO:
@@ -1099,11 +1111,11 @@ def _on_settlement(w, loan, conv, ev, amount, today):
     _payment(w, loan, conv, ev.seq, ev.on, ev.kind, amount, today)
     for i in range(st.rows):
         row = w.rows[i]
+        row.late_shown = 1
         for c in range(4):
             rest = max(0, claim(conv, row, c))
             row.gone[c] += rest
             st.settled[c] += rest
-        row.late_shown = 1
         note_paid(row, today)
     for k in range(st.charges):
         charge = w.charges[k]
@@ -1477,7 +1489,7 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     st.surplus = st.paid_total = st.accelerated = st.is_written_off = st.class_code = 0
     st.stopped = st.guaranteed_from = st.note_at = NO
     st.drawn = st.back = st.refunded = 0
-    st.tail_q = st.tail_r = st.tail_shown = 0
+    st.tail_q = st.tail_r = st.tail_shown = st.capped = 0
     st.rates = 1
     w.rates[0].on, w.rates[0].rate = NO, loan.rate
     for c in range(C):
@@ -1543,6 +1555,8 @@ def rows_out(works, conv, out):
         o.paid_principal, o.paid_interest, o.paid_on = row.paid[PRINCIPAL], row.paid[INTEREST], row.paid_on
         o.outstanding = open_part(row, PRINCIPAL) + open_part(row, INTEREST)
         o.penalty, o.compound = claim(conv, row, PENALTY), claim(conv, row, COMPOUND)
+    if conv.has_subsidy:
+        subsidies_out(w, conv, out)
     return w.state[0].rows
 
 

@@ -94,6 +94,8 @@ def live_row(w, conv, row, today):
 @kernel
 def _live_late(w, conv, row, today):
     start, st = max(row.lived_to, row.late_from), w.state[0]
+    if st.capped:
+        return
     owed_p, owed_i = open_part(row, PRINCIPAL), open_part(row, INTEREST)
     if conv.restart_on_grace_end:
         start = max(start, row.late_from + conv.grace_days)
@@ -206,6 +208,60 @@ def cut_segments(w, conv, today):
                 row.fixed[k] += rounded(row.run_q[k], row.run_r[k], conv.late_over[k], conv.rounding, conv.unit)
                 row.run_q[k] = 0
                 row.run_r[k] = 0
+
+
+@kernel
+def _shown(conv, row, k):
+    """Penalty (0) or compound (1) that a row ever claimed, rounded."""
+    if not row.late_shown:
+        return 0
+    return row.fixed[k] + rounded(row.run_q[k], row.run_r[k], conv.late_over[k], conv.rounding, conv.unit)
+
+
+@kernel
+def _shown_on(w, conv, on):
+    """The sum of what all rows will have claimed by `on`, as things stand; nothing is changed."""
+    total, trial = 0, w.rows[w.rows.shape[0] - 1]
+    for i in range(w.state[0].rows):
+        if w.rows[i].late_shown or w.rows[i].late_from < on:
+            w.rows[w.rows.shape[0] - 1] = w.rows[i]
+            live_row(w, conv, trial, on)
+            total += _shown(conv, trial, 0) + _shown(conv, trial, 1)
+    return total
+
+
+@kernel
+def hold_to_cap(w, conv, today, until):
+    """If the sum passes the cap in the days before `until`: what grew on the first such day is cut back, newest row first and
+    compound before penalty, and nothing accrues any more. The sum never falls, so that day is found by halving."""
+    st = w.state[0]
+    if st.capped or until <= today or _shown_on(w, conv, until) <= conv.cap:
+        return
+    low, high = today, until
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _shown_on(w, conv, middle) > conv.cap:
+            high = middle
+        else:
+            low = middle
+    for i in range(st.rows):
+        live_row(w, conv, w.rows[i], high - 1)
+        w.shown[i, 0], w.shown[i, 1] = _shown(conv, w.rows[i], 0), _shown(conv, w.rows[i], 1)
+    excess = -conv.cap
+    for i in range(st.rows):
+        live_row(w, conv, w.rows[i], high)
+        excess += _shown(conv, w.rows[i], 0) + _shown(conv, w.rows[i], 1)
+    for i in range(st.rows - 1, -1, -1):
+        row = w.rows[i]
+        for j in range(2):
+            k, parts = 1 - j, _shown(conv, row, 1 - j)
+            cut = min(excess, parts - w.shown[i, k])
+            if row.late_shown and cut > 0:
+                row.run_q[k], row.run_r[k] = parts - row.fixed[k] - cut, 0
+                excess -= cut
+            if not row.late_shown:
+                row.run_q[k], row.run_r[k] = 0, 0
+    st.capped = 1
 
 
 @inlined

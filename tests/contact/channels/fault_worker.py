@@ -19,7 +19,7 @@ from datetime import timedelta
 
 import django
 
-LEASE_S, DEADLINE_S, PAUSE_S, CALL_S = 3.0, 14.0, 0.05, 0.8
+LEASE_S, DEADLINE_S, PAUSE_S, CALL_S = 3.0, 11.0, 0.05, 0.8
 INQUIRE_S = (0.5, 1.0, 1.5, 2.0, 2.5, 2.5)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from tideover.core.access import CANCELS_DOCUMENTS
@@ -53,6 +54,12 @@ def cancel_register() -> None:
     decides = one_of(Role.COMPLIANCE, Role.LEGAL, Role.BRANCH_HEAD)
     register(
         ApprovalKind(
-            KIND, label="Take a document back", asks=frozenset(CANCELS_DOCUMENTS), decides=decides, apply=_apply, show=_show
+            KIND,
+            label="Take a document back",
+            asks=frozenset(CANCELS_DOCUMENTS),
+            decides=decides,
+            apply=_apply,
+            show=_show,
+            address=lambda approval: reverse("document", args=[approval.subject_id]),
         )
     )
