@@ -7,7 +7,13 @@ import importlib
 import json
 from dataclasses import asdict
 
-MODULES = ("tideover.core.doctor", "tideover.lending.doctor", "tideover.contact.doctor_outbox", "tideover.daily.doctor")
+MODULES = (
+    "tideover.core.doctor",
+    "tideover.lending.doctor",
+    "tideover.contact.doctor_outbox",
+    "tideover.daily.doctor",
+    "tideover.accounting.doctor",
+)
 """Each has `checks()`; a feature with something to check adds its own."""
 
 

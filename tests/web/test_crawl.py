@@ -104,7 +104,7 @@ WHOLE = ("auditor", "customer_manager", "engineer", "borrower")
 REACHED = (
     "/book", "/book/loans?", "/book/trend", "/loans?show=", "/loans/T-1", "/loans/T-1/payments/1", "/people/P-0002", "/day",
     "/action-log?", "/outbox/M-1", "/outbox?state=", "/answers", "/templates/late.several?version=1",
-    "/templates/late.several/edit", "/letters", "/calls", "/my/messages/M-2", "/my/help", "/my/schedule/T-1", "/my/receipts",
+    "/letters", "/calls", "/my/messages/M-2", "/my/help", "/my/schedule/T-1", "/my/receipts",
 )  # fmt: skip
 """Kinds of page that somebody must have come to by links alone."""
 

@@ -21,6 +21,7 @@ from tideover.core.work import work_open
 from tideover.engine.events import EventKind
 from tideover.lending import services_rows
 from tideover.lending.approvals import event_ask
+from tideover.lending.documents import loan_document_issue
 from tideover.lending.models import Staff
 from tideover.lending.services import facility_open, receipt_record
 from tideover.lending.services_holds import hold_place
@@ -28,6 +29,8 @@ from tideover.sources.services import consent_give
 
 DAY = "2026-05-01"
 BODIES: dict[str, Any] = {
+    "api:loan-documents-issue": {"kind": "contract"},
+    "api:document-cancel": {"reason": "x"},
     "api:loan-event-create": {"kind": "payment", "effective_on": "2026-02-20", "amount": "1.00"},
     "api:loan-what-if": {"on": "2026-02-20", "kind": "payoff"},
     "api:loan-parties-add": {"party": "P-0001", "role": "guarantor_joint", "valid_from": "2026-01-20"},
@@ -85,6 +88,7 @@ def two(house: House) -> tuple[House, dict[str, str]]:
     )
     assert isinstance(approval, Approval)
     row["/approvals/"] = approval.reference
+    row["/documents/"] = loan_document_issue(house.other_loan, "contract", language="en", actor="t").number
     item = work_open(
         "hold.review", subject=("loan", "T-3"), why="w", owner_role=Role.COLLECTOR, due_at=None, branch="NB", key="k", actor="t"
     )

@@ -20,7 +20,7 @@ def _window(w: Window) -> str:
     values = {"opens": _clock(w.opens), "closes": _clock(w.closes)}
     if w.days == Days.HOLIDAYS:
         return _("On public holidays only from %(opens)s to %(closes)s, by the person's clock") % values
-    if w.days == Days.OFF:
+    if w.days == Days.DAYS_OFF:
         return _("On days off only from %(opens)s to %(closes)s, by the person's clock") % values
     return _("Only from %(opens)s to %(closes)s, by the person's clock") % values
 

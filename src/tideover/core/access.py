@@ -30,10 +30,13 @@ SEES_MESSAGES = MEETS_PEOPLE | {Role.LEGAL, Role.BUREAU, Role.COMPLIANCE, Role.A
 WORDS = frozenset({Role.COMPLIANCE, Role.LEGAL, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.COMPLAINTS})
 POSTS_LETTERS = frozenset({Role.LEGAL, Role.BUREAU, Role.TEAM_LEAD, Role.BRANCH_HEAD})
 CALLS = frozenset({Role.COLLECTOR, Role.TEAM_LEAD, Role.COUNSELLOR, Role.CUSTOMER_MANAGER, Role.BRANCH_HEAD})
+READS_CONTACTS = frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD})
 READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
 
 READS_LOG = frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER})
 READS_EXPERIMENTS = frozenset({Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.ENGINEER})
+
+READS_BOOKS = frozenset({Role.FINANCE, Role.AUDITOR, Role.RISK})
 
 _MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
 _MONEY_KINDS = ("merchant_refund", "payout_refund", "down_payment", "charge_credit")
@@ -129,6 +132,16 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
         f"api:{act}": STAFF for act in ("approvals-list", "approval-get", "approval-decide", "approval-withdraw", "authority-get")
     },
     "api:authority-ask": frozenset({Role.RISK}),
+    "my-contact": frozenset({Role.BORROWER}),
+    **dict.fromkeys(("contact-log", "api:contacts-list", "api:verdicts-list"), READS_CONTACTS),
+    **dict.fromkeys(("contact-export", "api:verdicts-export"), frozenset({Role.COMPLIANCE, Role.AUDITOR})),
+    **dict.fromkeys(("verdict", "api:verdict-get"), READS_CONTACTS | MEETS_PEOPLE),
+    **dict.fromkeys(("contact-panel", "consent-panel", "holds", "api:contact-now", "api:contact-preferences-get"), READS_LOANS),
+    **dict.fromkeys(("contact-call", "api:verdicts-ask", "api:contacts-add"), MEETS_PEOPLE | {Role.LEGAL}),
+    "api:contact-outcome": MEETS_PEOPLE | {Role.LEGAL},
+    "api:contact-preferences-set": MEETS_PEOPLE,
+    "contact-clock": frozenset({Role.LEGAL}),
+    "hold-review": LIFTS_HOLDS,
     "api:loans-list": READS_LOANS,
     "api:loan-get": READS_LOANS,
     "api:loan-schedule": READS_LOANS,
@@ -194,6 +207,12 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:inbound-messages-list": SEES_MESSAGES,
     "api:call-records-list": CALLS | {Role.COMPLIANCE, Role.AUDITOR},
     "api:call-records-add": frozenset({Role.TEAM_LEAD, Role.ENGINEER, Role.COMPLIANCE}),
+    "books": READS_BOOKS,
+    **{f"books-{p}": READS_BOOKS for p in ("trial-balance", "account", "entry", "income", "non-accrual", "periods", "loan")},
+    "books-export": frozenset({Role.FINANCE, Role.AUDITOR}),
+    "books-period-close": frozenset({Role.FINANCE}),
+    **{f"api:books-{what}": READS_BOOKS for what in ("trial-balance", "entries", "loan")},
+    "api:books-export": frozenset({Role.FINANCE, Role.AUDITOR}),
     "reveal-personal": REVEALS,
 }
 

@@ -81,6 +81,20 @@ def rows_insert(
             cursor.executemany(said, values)
 
 
+def tuples_insert(model: type[models.Model], names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+    """INSERT rows given as values of the attributes `names`, by one prepared statement."""
+    if not rows:
+        return
+    fields = {f.attname: f for f in model._meta.concrete_fields}
+    columns = [_adapted(fields[n], list(values)) for n, values in zip(names, zip(*rows, strict=True), strict=True)]
+    said = ", ".join(str(fields[n].column) for n in names)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO {model._meta.db_table} ({said}) VALUES ({', '.join(['%s'] * len(names))})",
+            list(zip(*columns, strict=True)),
+        )
+
+
 @cache
 def _written(model: type[models.Model]) -> list[Any]:
     return [f for f in model._meta.concrete_fields if not isinstance(f, models.AutoField | models.BigAutoField)]

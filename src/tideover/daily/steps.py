@@ -2,8 +2,8 @@
 
 A name that a step reads or writes is a tape's column (`loans.bucket`), all columns of a tape (`loans.*`), or one of the day's
 marks: `journal` (events written by the close itself), `cut_off` (nothing recorded later is read), `manifest` (the tapes are
-committed), `screens` (the standing cache is fresh). A step that adds columns to a tape reads what it needs and writes its own
-columns; a step that acts on the finished tapes reads `manifest`.
+committed), `screens` (the standing cache is fresh), `books` (the day is posted). A step that adds columns to a tape reads what
+it needs and writes its own columns; a step that acts on the finished tapes reads `manifest`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from tideover.tape.schema import TABLES
 
-MARKS = frozenset({"journal", "cut_off", "manifest", "screens"})
+MARKS = frozenset({"journal", "cut_off", "manifest", "retention", "screens", "books"})
 
 
 @dataclass(frozen=True, slots=True)

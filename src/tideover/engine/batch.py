@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from tideover.engine import reference
-from tideover.engine.columns import ROW_OUT, STANDING, EventColumns, TermsColumns
+from tideover.engine.columns import MOVES, ROW_OUT, STANDING, EventColumns, TermsColumns
 from tideover.engine.events import EventRejected
+from tideover.engine.moves import CAUSE_COUNT, MOVE_COLUMNS
 from tideover.engine.standing import Depth, Row, Standing, TraceLine
 from tideover.engine.terms import BusinessDay
 
@@ -26,7 +27,7 @@ MINOR = (
 )  # fmt: skip
 PLAIN = (
     "days_past_due", "oldest_due_on", "shown_days_past_due", "borrower_days_past_due", "next_due_on", "row_count", "due_count",
-    "paid_count", "last_due_on", "maturity_on",
+    "paid_count", "last_due_on", "maturity_on", "interest_since",
 )  # fmt: skip
 VECTORS = ("subrogated", "written_off", "recovered")
 
@@ -34,11 +35,13 @@ VECTORS = ("subrogated", "written_off", "recovered")
 @dataclass(slots=True)
 class Standings:
     """Answers of a batch. table: records of STANDING, money in minor units; status 1 where an event cannot apply
-    (`status_seq` says which). by_reference: how many loans the kernel left to the reference."""
+    (`status_seq` says which). by_reference: how many loans the kernel left to the reference. moves: int64[n, CAUSE_COUNT,
+    MOVE_COLUMNS] (engine.moves) where they were asked for, else int64[0, ...]."""
 
     table: np.ndarray
     classes: list[str]
     by_reference: int
+    moves: np.ndarray = field(default_factory=lambda: np.zeros((0, CAUSE_COUNT, MOVE_COLUMNS), np.int64))
 
 
 _local = threading.local()
@@ -54,14 +57,21 @@ def _kernel() -> Any:
 
 
 def replay_many(
-    terms: TermsColumns, events: EventColumns, as_of: int | np.ndarray, known_at: int | None = None, threads: int = 1
+    terms: TermsColumns,
+    events: EventColumns,
+    as_of: int | np.ndarray,
+    known_at: int | None = None,
+    threads: int = 1,
+    moves: bool = False,
 ) -> Standings:
-    """Totals of every loan on `as_of` (int day, one or one a loan) from events with recorded_at <= known_at (all when None).
+    """Totals of every loan on `as_of` (int day, one or one a loan) from events with recorded_at <= known_at (all when None);
+    with `moves` also what moved since payout, by cause.
 
     Terms must be sound. Nothing is raised for an event that cannot apply: the loan's `status` says so.
     """
     kernel, n = _kernel(), len(terms.loans)
     out = np.zeros(n, STANDING).view(np.recarray)
+    moved = np.zeros(n if moves else 0, MOVES).view(np.recarray)
     _fits(terms, events)
     days = np.array(np.broadcast_to(as_of, n), np.int64)  # a copy: a read-only array would compile the kernel once more
     known = ALL_KNOWN if known_at is None else known_at
@@ -71,7 +81,7 @@ def replay_many(
         for first in range(k * CHUNK, n, threads * CHUNK):
             kernel.replay_range(
                 works[k], terms.loans, terms.conventions, terms.custom, events.offsets, events.events, events.details, first,
-                min(n, first + CHUNK), days, known, out,
+                min(n, first + CHUNK), days, known, out, moved,
             )  # fmt: skip
 
     if threads == 1:
@@ -82,8 +92,10 @@ def replay_many(
     gaps = np.flatnonzero(out["status"] == STATUS_GAP)
     classes = list(events.classes)
     for i in gaps.tolist():
-        _by_reference(out[i], terms, events, i, int(days[i]), known_at, classes)
-    return Standings(out, classes, len(gaps))
+        by = _by_reference(out[i], terms, events, i, int(days[i]), known_at, classes)
+        if moves and by:
+            moved["by"][i] = by
+    return Standings(out, classes, len(gaps), moved["by"])
 
 
 def _fits(terms: TermsColumns, events: EventColumns) -> None:
@@ -99,12 +111,19 @@ def _fits(terms: TermsColumns, events: EventColumns) -> None:
 
 def _by_reference(
     out: Any, terms: TermsColumns, events: EventColumns, i: int, as_of: int, known_at: int | None, classes: list[str]
-) -> None:
+) -> list[list[int]]:
+    """Let the reference answer for loan i; what moved."""
     try:
         s = reference.replay(terms.at(i).checked(), events.at(i), as_of, known_at)
     except EventRejected as rejected:
         out["status"], out["status_seq"] = STATUS_REJECTED, rejected.seq
-        return
+        return []
+    standing_into(out, s, classes)
+    return s.moves
+
+
+def standing_into(out: Any, s: Standing, classes: list[str]) -> None:
+    """Write a standing into a record of STANDING; a class that is new is added to `classes`."""
     out["status"] = STATUS_OK
     for name in MINOR:
         out[name] = getattr(s, f"{name}_minor")
@@ -142,10 +161,11 @@ def replay_one(
     if terms.templates[0].business_day != BusinessDay.UNADJUSTED:
         kernel.calendars_set(work, terms)
     out = np.zeros(1, STANDING).view(np.recarray)
+    moved = np.zeros(1, MOVES).view(np.recarray)
     known = ALL_KNOWN if known_at is None else known_at
     kernel.replay_range(
         work, terms.loans, terms.conventions, terms.custom, events.offsets, events.events, events.details, 0, 1,
-        np.array([as_of], np.int64), known, out,
+        np.array([as_of], np.int64), known, out, moved,
     )  # fmt: skip
     if out[0].status != STATUS_OK:
         return None
@@ -155,7 +175,7 @@ def replay_one(
         kernel.rows_out(work, terms.conventions[int(terms.loans[0].convention)], rows)
         s.rows = _rows_of(rows)
     if depth >= Depth.TRACE:
-        s.trace = _trace_of(work["lines"][0][: int(out[0].line_count)])
+        s.trace, s.moves = _trace_of(work["lines"][0][: int(out[0].line_count)]), moved["by"][0].tolist()
     return s
 
 
@@ -166,7 +186,7 @@ def _rows_of(records: np.ndarray) -> list[Row]:
     columns = (
         np.arange(1, len(r) + 1), r["due_on"], r["late_from"], r["principal"], r["interest"], left,
         r["paid_principal"] + r["paid_interest"], r["paid_principal"], r["paid_interest"], r["outstanding"], r["penalty"],
-        r["compound"], np.zeros(len(r), np.int64), r["paid_on"],
+        r["compound"], r["subsidy"], r["paid_on"],
     )  # fmt: skip
     return list(map(Row, *(c.tolist() for c in columns)))
 
@@ -185,13 +205,13 @@ def rows_many(terms: TermsColumns, events: EventColumns, as_of: np.ndarray) -> t
 
     kernel, n = _kernel(), len(terms.loans)
     work, out = kernel.work_new(terms), np.zeros(n, STANDING).view(np.recarray)
-    counts, days = np.zeros(n, np.int64), np.array(as_of, np.int64)
+    counts, days, no_moves = np.zeros(n, np.int64), np.array(as_of, np.int64), np.zeros(0, MOVES).view(np.recarray)
     parts, first = [], 0
     while first < n:
         buffer = np.zeros(ROWS_AT_ONCE, ROW_OUT).view(np.recarray)
         last, used = rows_range(
             work, terms.loans, terms.conventions, terms.custom, events.offsets, events.events, events.details, first, n, days,
-            ALL_KNOWN, out, counts, buffer,
+            ALL_KNOWN, out, counts, buffer, no_moves,
         )  # fmt: skip
         parts.append(buffer[:used])
         first = last

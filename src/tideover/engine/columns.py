@@ -16,15 +16,19 @@ import numpy as np
 
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PrepayMode, RowPolicy
 from tideover.engine.judgment import JudgmentTerms
+from tideover.engine.moves import CAUSE_COUNT, MOVE_COLUMNS
 from tideover.engine.terms import (
     COMPONENT_COUNT,
     NO_DAY,
+    PRINCIPAL_MINOR_MAX,
+    RATE_PPM_MAX,
     BusinessDay,
     Calendar,
     Component,
     CustomRow,
     DayCount,
     FirstPeriod,
+    InterestBasis,
     Method,
     OddFirst,
     PenaltyTerms,
@@ -59,7 +63,9 @@ CONVENTION = np.dtype(
             "penalty_base", "penalty_day_count", "grace_days", "grace_from", "restart_on_grace_end", "compound_on_interest",
             "compound_joins", "compound_rate_before", "compound_rate_after", "compound_day_count", "over_dpd",
             "surplus", "prepayment_interest", "dpd_principal", "dpd_interest", "dpd_abs", "dpd_rel", "dpd_per", "dpd_grace",
-            "dpd_restart", "gap", "over", "penalty_over", "compound_over",
+            "dpd_restart", "gap", "over", "penalty_over", "compound_over", "outstanding",
+            "cap", "has_subsidy", "subsidy_points", "subsidy_num", "subsidy_den", "subsidy_from", "subsidy_to",
+            "subsidy_eligible", "subsidy_year",
         ),
         ("late_over", "i8", (2,)),
         ("order", "i8", (2, C)),
@@ -94,7 +100,7 @@ STANDING = np.dtype(
             "recovery_cost", "surplus", "payoff", "total_overdue", "overdue_principal", "overdue_interest", "days_past_due",
             "oldest_due_on", "shown_days_past_due", "in_flight", "borrower_days_past_due", "is_written_off", "class_code",
             "next_due_on", "next_due", "paid_total", "row_count", "line_count", "row_outstanding", "due_count", "paid_count",
-            "last_due_on", "maturity_on",
+            "last_due_on", "maturity_on", "interest_since",
         ),
         ("subrogated", "i8", (C,)),
         ("written_off", "i8", (C,)),
@@ -104,10 +110,12 @@ STANDING = np.dtype(
 ROW_OUT = np.dtype(
     _ints(
         "due_on", "late_from", "principal", "interest", "balance", "paid_principal", "paid_interest", "outstanding",
-        "penalty", "compound", "paid_on",
+        "penalty", "compound", "paid_on", "subsidy",
     )
 )  # fmt: skip
-LINE = np.dtype([*_ints("seq", "on", "held", "money"), ("amounts", "i8", (C,))])
+LINE = np.dtype([*_ints("seq", "on", "held", "cause"), ("amounts", "i8", (C,))])
+MOVES = np.dtype([("by", "i8", (CAUSE_COUNT, MOVE_COLUMNS))])
+"""The trace of a loan summed by cause and component (engine.moves)."""
 CALENDAR_DAYS = 73_049
 CALENDARS_MAX = 64
 """Calendars are laid out day by day from 1970-01-01 to 2169-12-31."""
@@ -226,14 +234,15 @@ READ = frozenset(
         "rounding", "rounding_unit_minor", "round_where", "accruals", "instalment_multiple_minor",
         "fixed_instalment_minor", "balloon_minor", "grace_principal_rows", "grace_interest_rows", "interest_free_rows",
         "residue", "penalty", "allocation_order", "allocation_by", "allocation_over_dpd", "allocation_over_order",
-        "allocation_over_by", "surplus", "prepayment_interest", "dpd",
+        "allocation_over_by", "surplus", "prepayment_interest", "dpd", "interest_basis",
+        "subsidy",
     }
 )  # fmt: skip
 PENALTY_READ = frozenset(
     {
         "ratio_num", "ratio_den", "rate_ppm", "base", "day_count", "grace_days", "grace_from", "restart_on_grace_end",
         "compound_on_interest", "compound_joins_base", "compound_rate_before_maturity", "compound_rate_after_maturity",
-        "compound_day_count",
+        "compound_day_count", "cap_minor",
     }
 )  # fmt: skip
 PLAIN = Terms(1, 0, Method.BULLET)
@@ -258,6 +267,9 @@ def kernel_gap(terms: Terms) -> str | None:
             return "the penalty rate is out of the kernel's range"
         if p.day_count not in DAYS_OVER or p.compound_day_count not in DAYS_OVER:
             return "the penalty's day count is not compiled"
+    s = terms.subsidy
+    if s is not None and (s.max_share_den > RATIO_DEN_MAX or s.points_ppm > RATE_PPM_MAX):
+        return "the subsidy's share is out of the kernel's range"
     if terms.round_where == RoundWhere.PER_PIECE:
         return "rounding each stretch of a row is not compiled"
     if terms.prepayment_interest == PrepaymentInterest.SETTLE_PART:
@@ -270,8 +282,6 @@ def kernel_gap(terms: Terms) -> str | None:
         return f"business_day {terms.business_day.name.lower()} is not compiled"
     if terms.day_count not in DAYS_OVER:
         return f"day count {terms.day_count.name.lower()} is not compiled"
-    if terms.method == Method.ANNUITY and terms.balloon_minor:
-        return "an annuity with a balloon is not compiled"
     if max(terms.rounding_unit_minor, terms.instalment_multiple_minor) > UNIT_MAX:
         return "the rounding unit is out of the kernel's range"
     if terms.every > 120 or (terms.unit in (Unit.DAY, Unit.WEEK) and terms.every > 366):
@@ -362,7 +372,7 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
         "grace_principal_rows", "grace_interest_rows", "interest_free_rows", "residue", "surplus", "prepayment_interest",
     ):  # fmt: skip
         row[name] = int(getattr(t, name))
-    row["calendar"] = calendar
+    row["calendar"], row["outstanding"] = calendar, t.interest_basis == InterestBasis.OUTSTANDING
     row["unit"], row["multiple"] = t.rounding_unit_minor, t.instalment_multiple_minor
     row["fixed_instalment"], row["balloon"] = t.fixed_instalment_minor, t.balloon_minor
     row["over_dpd"], row["by"] = t.allocation_over_dpd, (int(t.allocation_by), int(t.allocation_over_by))
@@ -374,8 +384,15 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
     row["dpd_grace"], row["dpd_restart"] = d.grace_days, d.restart_on_grace_end
     row["gap"] = kernel_gap(t) is not None
     row["over"], row["late_over"] = DAYS_OVER.get(t.day_count, 1), 1
+    s = t.subsidy
+    row["has_subsidy"] = s is not None
+    if s is not None:
+        row["subsidy_points"], row["subsidy_num"], row["subsidy_den"] = s.points_ppm, s.max_share_num, s.max_share_den
+        row["subsidy_from"], row["subsidy_to"] = s.from_day, s.to_day
+        row["subsidy_eligible"] = min(s.eligible_principal_minor, 10 * PRINCIPAL_MINOR_MAX)
+        row["subsidy_year"] = min(s.cap_per_year_minor, 2**62)
     p = t.penalty
-    row["has_penalty"] = p is not None
+    row["has_penalty"], row["cap"] = p is not None, -1
     if p is None:
         return
     row["penalty_rate"] = p.rate_ppm
@@ -385,7 +402,7 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
     row["compound_on_interest"], row["compound_joins"] = p.compound_on_interest, int(p.compound_joins_base)
     row["compound_rate_before"] = int(p.compound_rate_before_maturity)
     row["compound_rate_after"] = int(p.compound_rate_after_maturity)
-    row["compound_day_count"] = int(p.compound_day_count)
+    row["compound_day_count"], row["cap"] = int(p.compound_day_count), min(p.cap_minor, 2**62)
     row["penalty_over"], row["compound_over"] = DAYS_OVER.get(p.day_count, 1), DAYS_OVER.get(p.compound_day_count, 1)
     row["late_over"] = PPM * row["ratio_den"] * row["penalty_over"], PPM * row["ratio_den"] * row["compound_over"]
 

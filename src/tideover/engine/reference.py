@@ -7,13 +7,14 @@ So a payment on a due date pays that row, and `as_of` D means after D's events w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
 from tideover.engine import reference_interest, reference_judgment, reference_plans, reference_rows
 from tideover.engine.event_problems import event_problem
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, EventRejected, PauseWhat, PrepayMode, RowPolicy
+from tideover.engine.moves import HELD, Cause, add_lines
 from tideover.engine.reference_charges import charge_waive
 from tideover.engine.reference_outstanding import follow, is_outstanding, pay_ahead, tail
 from tideover.engine.reference_schedule import (
@@ -88,9 +89,11 @@ class Replay(State):
         if self.terms.row_terms is not None:
             reference_rows.rows_start(self)
             events = reference_rows.shape_first(self, events)
-        pending = sorted(events, key=lambda e: (e.on, e.seq))
+        self.live(sorted(events, key=lambda e: (e.on, e.seq)), self.terms.disbursed_on, as_of)
+
+    def live(self, pending: list[Event], today: int, as_of: int) -> None:
+        """Live from the end of `today` (its beginning, when the loan begins) to the end of `as_of`; pending: events in order."""
         at = 0
-        today = self.terms.disbursed_on
         while True:
             self._fall_due(today)
             while at < len(pending) and pending[at].on <= today:
@@ -343,6 +346,8 @@ class Replay(State):
         self.paid_total += part
         if line is not None:
             line.amounts_minor[component] += part
+        else:
+            self.use_held(component, part)
         return amount - part
 
     def _pay_charges(self, component: Component, amount: int, today: int, line: TraceLine | None) -> int:
@@ -353,6 +358,8 @@ class Replay(State):
             amount -= part
             if line is not None:
                 line.amounts_minor[component] += part
+            else:
+                self.use_held(component, part)
         return amount
 
     def _payment(self, event: Event, today: int, amount: int) -> None:
@@ -394,7 +401,9 @@ class Replay(State):
         undue = self._undue(today)
         for row in undue:
             early = row.paid[Component.PRINCIPAL] + row.paid[Component.INTEREST]
-            row.paid[Component.PRINCIPAL] = row.paid[Component.INTEREST] = 0
+            for component in (Component.PRINCIPAL, Component.INTEREST):
+                self.use_held(component, -row.paid[component])
+                row.paid[component] = 0
             self.surplus += early
             self.paid_total -= early
         return undue
@@ -490,7 +499,10 @@ class Replay(State):
         handler(self, event, today)
         if self.outstanding and self.terms.surplus == Surplus.NEXT and self.surplus and event.kind in REPLANS:
             # Interest paid in advance was held again for the new plan: it goes at once to the new rows.
-            self.surplus = self._pay_next(self.surplus, today, TraceLine(event.seq, today))
+            line = TraceLine(event.seq, today)
+            self.surplus = self._pay_next(self.surplus, today, line)
+            for component in Component:
+                self.use_held(component, line.amounts_minor[component])
 
     def _on_payment(self, event: Event, today: int) -> None:
         if event.debit_id:
@@ -573,10 +585,11 @@ class Replay(State):
             undue_rows = [r for r in self.rows if not r.due]
             for row in undue_rows:
                 row.due = True
-        amount, self.surplus = max(owed, 0), 0
+        amount, held, self.surplus = max(owed, 0), self.surplus, 0
         for row in self.rows:
             row.due = True
         self.surplus = self._pay_due(amount, today, line)
+        line.held_minor = self.surplus - held
 
     def _collapse(self, today: int, undue: list[Ledger]) -> Ledger:
         """Rows whose period has not ended become one row due today: principal left + accrued interest."""
@@ -791,18 +804,21 @@ class Replay(State):
         if not undue:
             raise EventRejected(event.seq, "no row is left to carry a later tranche")
         balance = sum(r.open(Component.PRINCIPAL) for r in undue) + event.amount_minor
+        self.moves[Cause.DRAWN][Component.PRINCIPAL] += event.amount_minor
         self._replan_from(undue, today, balance, PrepayMode.KEEP_TERM)
 
     def _on_credit_refund(self, event: Event, today: int) -> None:
         if event.amount_minor > self.surplus:
             raise EventRejected(event.seq, "the refund is larger than the money held")
         self.surplus -= event.amount_minor
+        self.moves[Cause.REFUNDED][HELD] -= event.amount_minor
 
     def _on_chargeback(self, event: Event, today: int) -> None:
         """A payment was taken back: its amount is owed again as principal due today."""
         row = PlanRow(0, today, today, today, today, principal=event.amount_minor, fixed_interest=0)
         self.rows.append(Ledger(row, due=True))
         self.paid_total -= event.amount_minor
+        self.moves[Cause.BACK][Component.PRINCIPAL] += event.amount_minor
 
     def _on_settlement(self, event: Event, today: int) -> None:
         """Accept a sum and waive the rest."""
@@ -813,11 +829,14 @@ class Replay(State):
             row.due = True
         self._payment(event, today, event.amount_minor)
         for row in self.rows:
-            for c in ROW_COMPONENTS:
-                row.gone[c] += max(0, self.claim(row, c))
             row.late_shown = True
+            for c in ROW_COMPONENTS:
+                rest = max(0, self.claim(row, c))
+                row.gone[c] += rest
+                self.moves[Cause.WAIVED][c] += rest
             self._note_paid(row, today)
         for charge in self.charges:
+            self.moves[Cause.WAIVED][charge.component] += charge.amount - charge.settled
             charge.settled = charge.amount
         self.stopped = today
 
@@ -901,6 +920,8 @@ class Replay(State):
         if following:
             s.next_due_on = following[0].plan.due_on
             s.next_due_minor = following[0].open(Component.PRINCIPAL) + following[0].open(Component.INTEREST)
+        unsettled = (r.plan.due_on for r in self.rows if r.due and not r.plan.closed and r.open(Component.INTEREST) > 0)
+        s.interest_since = min(unsettled, default=NO_DAY)
         s.due_count = sum(r.due for r in self.rows)
         s.paid_count = sum(r.paid_on != NO_DAY for r in self.rows)
         s.last_due_on = max((r.plan.due_on for r in self.rows if r.due), default=NO_DAY)
@@ -1055,8 +1076,36 @@ def replay(terms: Terms, events: list[Event], as_of: int, known_at: int | None =
     standing.rows = state.rows_answer(as_of)
     standing.row_count = len(standing.rows)
     standing.row_outstanding_minor = sum(r.outstanding_minor for r in standing.rows)
-    standing.trace = state.trace
+    standing.trace, standing.moves = state.trace, state.moves
+    add_lines(standing.moves, state.trace, {e.seq: e.kind for e in counted})
     return standing
+
+
+def replay_days(terms: Terms, events: list[Event], days: Iterable[int], known_at: int | None = None) -> Iterator[Standing]:
+    """The standing (without rows and trace) on each of some rising days, as `replay` gives it; the loan is lived through once.
+
+    Raises ValueError for impossible terms, EventRejected for an event that cannot apply, when its day has come.
+    """
+    terms.checked()
+    counted = sorted(effective(events, known_at), key=lambda e: (e.on, e.seq))
+    if terms.row_terms is not None:  # such a plan depends on all its events from the beginning
+        for on in days:
+            standing = replay(terms, counted, on)
+            standing.rows, standing.trace = [], []
+            yield standing
+        return
+    state, kinds, today, at = Replay(terms, counted), {e.seq: e.kind for e in counted}, terms.disbursed_on, 0
+    for on in days:
+        first = at
+        while at < len(counted) and counted[at].on <= on:
+            at += 1
+        state.live(counted[first:at], today, on)
+        today, standing = on, state.standing(on)
+        rows = [r.open(Component.PRINCIPAL) + r.open(Component.INTEREST) for r in state.rows]
+        standing.row_count, standing.row_outstanding_minor = len(rows), sum(rows)
+        standing.moves = [list(row) for row in state.moves]
+        add_lines(standing.moves, state.trace, kinds)
+        yield standing
 
 
 def schedule(terms: Terms) -> list[Row]:

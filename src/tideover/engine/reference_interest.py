@@ -43,7 +43,7 @@ def relay(state: State, today: int) -> None:
     for row in rows:
         row.plan.principal += row.credited
         row.interest = planned_interest(row.plan, state.terms)
-        _rebalance(row)
+        _rebalance(state, row)
     note_settled(state, today)
     pass_on(state, today)
 
@@ -69,7 +69,7 @@ def _note_owed(state: State, today: int) -> None:
         state.owed = [*(x for x in state.owed if x[0] != on), (on, owed)]
 
 
-def _rebalance(row: Ledger) -> None:
+def _rebalance(state: State, row: Ledger) -> None:
     """What a row paid stays with it; where its interest fell, the rest paid its principal, and the other way round."""
     over = row.paid[Component.INTEREST] + row.gone[Component.INTEREST] - row.interest
     if over > 0:
@@ -77,11 +77,19 @@ def _rebalance(row: Ledger) -> None:
         part = min(over, room, row.paid[Component.INTEREST])
         row.paid[Component.INTEREST] -= part
         row.paid[Component.PRINCIPAL] += part
+        _moved(state, part)
     over = -row.open(Component.PRINCIPAL)
     if over > 0 and row.open(Component.INTEREST) > 0:
         part = min(over, row.open(Component.INTEREST))
         row.paid[Component.PRINCIPAL] -= part
         row.paid[Component.INTEREST] += part
+        _moved(state, -part)
+
+
+def _moved(state: State, to_principal: int) -> None:
+    """Note money that a new plan counts as principal instead of interest."""
+    state.use_held(Component.PRINCIPAL, to_principal)
+    state.use_held(Component.INTEREST, -to_principal)
 
 
 def pay_early(state: State, amount: int, today: int, line: TraceLine) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tideover.engine.events import Event, EventKind, EventRejected, PauseWhat
 from tideover.engine.judgment import JudgmentTerms
+from tideover.engine.moves import Cause
 from tideover.engine.reference_schedule import PPM, PlanRow, round_exact
 from tideover.engine.terms import NO_DAY, Component
 
@@ -57,6 +58,10 @@ def judge(state: Replay, event: Event, today: int) -> None:
     row = state.row_new(plan, due=True)
     row.interest, row.late_shown = terms.interest_minor, True
     state.judged, state.accelerated, state.maturity = Judged(terms, row), True, today
+    adjudged = state.moves[Cause.REPLACED]
+    adjudged[Component.PRINCIPAL] -= terms.principal_minor
+    adjudged[Component.INTEREST] -= terms.interest_minor
+    adjudged[Component.RECOVERY_COST] -= terms.cost_minor
     if terms.cost_minor:
         state.charge_new(Component.RECOVERY_COST, terms.cost_minor, today)
     if state.surplus:

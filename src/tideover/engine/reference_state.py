@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from tideover.engine.events import DebitStatus, Event
+from tideover.engine.moves import HELD, Cause, blank
 from tideover.engine.reference_schedule import PPM, PlanRow, fill, plan, planned_interest, round_exact
 from tideover.engine.standing import TraceLine
 from tideover.engine.terms import COMPONENT_COUNT, NO_DAY, Component, Terms
@@ -106,6 +107,9 @@ class State:
         self.charges: list[Charge] = []
         self.surplus = 0
         self.trace: list[TraceLine] = []
+        self.moves = blank()
+        """What changed without a line of the trace."""
+        self.moves[Cause.DRAWN][Component.PRINCIPAL] = terms.principal_minor
         self.maturity = max(r.plan.due_on for r in self.rows)
         self.accelerated = False
         self.debits: dict[str, tuple[DebitStatus, int]] = {}
@@ -136,6 +140,11 @@ class State:
     def rate_at(self, on: int) -> int:
         """The contract rate (ppm) of a day."""
         return [rate for start, rate in self.rates if start <= on][-1]
+
+    def use_held(self, component: Component, amount: int) -> None:
+        """Note that held money paid a component without a line of its own; negative: what was paid is held again."""
+        self.moves[Cause.USED][component] += amount
+        self.moves[Cause.USED][HELD] -= amount
 
     def line(self, event: Event) -> TraceLine:
         """A new trace line for an event."""

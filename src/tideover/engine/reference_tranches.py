@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from tideover.engine.events import Event, EventRejected
+from tideover.engine.moves import Cause
 from tideover.engine.reference_allocation import held_pays_rows, rules_of
 from tideover.engine.reference_charges import added_row, charge_attach, note_settled, regular
 from tideover.engine.reference_interest import is_laid
@@ -24,6 +25,7 @@ def tranche_add(state: State, event: Event, today: int) -> None:
     """A later tranche: its own down payment, the rest in the rows."""
     part = down_payment_of(state.terms, event.amount_minor)
     net = event.amount_minor - part
+    state.moves[Cause.DRAWN][Component.PRINCIPAL] += event.amount_minor
     if is_laid(state):
         state.tranches.append((event.on, event.amount_minor))
         down_payment_row(state, event.on, part)

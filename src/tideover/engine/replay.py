@@ -30,7 +30,7 @@ def replay(
     if depth < Depth.ROWS:
         answer.rows = []
     if depth < Depth.TRACE:
-        answer.trace = []
+        answer.trace, answer.moves = [], []
     return answer
 
 

@@ -113,6 +113,8 @@ class Standing:
     row_count: int = 0
     row_outstanding_minor: int = 0
     """Unpaid principal and interest of all rows, due or not."""
+    interest_since: int = NO_DAY
+    """Due day of the oldest row that fell due and whose interest is not settled (the settlement day that VAT counts from)."""
     due_count: int = 0
     paid_count: int = 0
     last_due_on: int = NO_DAY
@@ -121,6 +123,8 @@ class Standing:
     """Due date of the last row as the plan now stands."""
     rows: list[Row] = field(default_factory=list)
     trace: list[TraceLine] = field(default_factory=list)
+    moves: list[list[int]] = field(default_factory=list)
+    """The trace summed by cause and component (engine.moves); with the trace only."""
     charges: list[ChargeLine] = field(default_factory=list)
     """Loans with row terms only."""
     tranches: list[tuple[int, int]] = field(default_factory=list)

@@ -98,12 +98,14 @@ def _array(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
 
 @dataclass(slots=True)
 class Book:
-    """The lender's own database. as_of: loans paid out by then; cut_off: what was recorded by then."""
+    """The lender's own database. as_of: loans paid out by then; cut_off: what was recorded by then; after: contracts beyond
+    this id only."""
 
     as_of: date
     cut_off: datetime
     size: int = PARTITION
     loans: int = 0
+    after: int = 0
 
     def partitions(self) -> Iterator[Partition]:
         """Partitions in order of contract id; all of one snapshot on PostgreSQL."""
@@ -111,7 +113,7 @@ class Book:
             plain = connection.vendor == "sqlite"
             words, known = expressions(plain), {"as_of": self.as_of.isoformat(), "cut_off": _instant(self.cut_off, plain)}
             last = _scalar(fetch, LAST_SQL) or 0
-            first = 0
+            first = self.after
             while first < last:
                 bound = _scalar(fetch, BOUND_SQL.format(first=first, skip=self.size - 1)) or last
                 said = known | {"first": str(first), "last": str(bound)}

@@ -18,6 +18,11 @@ APPEND_ONLY = {
         "idempotency_key = NEW.idempotency_key",
     ),
     "core_actionlog": ("id = NEW.id",),
+    "accounting_entry": (
+        "id = NEW.id",
+        "(entity_id = NEW.entity_id AND period = NEW.period AND voucher = NEW.voucher AND line = NEW.line)",
+    ),
+    "accounting_periodclose": ("id = NEW.id", "(entity_id = NEW.entity_id AND period = NEW.period)"),
     "lending_publishedrate": ("id = NEW.id", '("index" = NEW."index" AND published_on = NEW.published_on)'),
     "core_exposure": ("id = NEW.id", "(experiment_id = NEW.experiment_id AND reference = NEW.reference)"),
     "contact_messageevent": ("id = NEW.id",),

@@ -50,9 +50,11 @@ def run_demo(args: argparse.Namespace) -> int:
     django.setup()
     from django.core.management import call_command
 
+    from tideover.accounting.posting import books_post, first_payout
     from tideover.core.business_time import business_date
     from tideover.core.models import ActionLog
     from tideover.daily.close import close_day, close_through
+    from tideover.lending.clock import cut_off_take
     from tideover.lending.models import Contract
     from tideover.simulate.book import build
     from tideover.simulate.desk import desk_lay
@@ -65,7 +67,9 @@ def run_demo(args: argparse.Namespace) -> int:
         started = time.perf_counter()
         build(args.loans, business_date(), args.seed, quiet=not sys.stderr.isatty())
         today = business_date()
-        for month_end in _month_ends(today):
+        month_ends = _month_ends(today)
+        books_post(month_ends[0] - timedelta(days=1), cut_off=cut_off_take(), first=first_payout())
+        for month_end in month_ends:
             close_day(month_end, today=today)
         for _ in close_through(today - timedelta(days=1), today, today=today):
             pass

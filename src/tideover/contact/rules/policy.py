@@ -49,7 +49,7 @@ class Days(IntEnum):
 
     EVERY = 0
     HOLIDAYS = 1
-    OFF = 2
+    DAYS_OFF = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +145,8 @@ class Places:
 class Policy:
     """The contact rules of one pack in force on one day, in the order of their ids; citations and statuses by rule id.
 
-    calendar: whose public holidays count. recording_days: how long the recording of a call is kept. hash: SHA-256 over the rules as read, so that a verdict can name
-    the text that it was given under.
+    calendar: whose public holidays count. recording_days: how long the recording of a call is kept. hash: SHA-256
+    over the rules as read, so that a verdict can name the text that it was given under.
     """
 
     pack: str
@@ -168,7 +168,7 @@ class Policy:
         """Whether a window speaks on a local day."""
         if window.days == Days.EVERY:
             return True
-        return day in self.calendar.holidays or (window.days == Days.OFF and not self.calendar.is_business_day(day))
+        return day in self.calendar.holidays or (window.days == Days.DAYS_OFF and not self.calendar.is_business_day(day))
 
 
 def policy_read(pack: Pack, on: date) -> Policy:
@@ -188,6 +188,8 @@ def policy_read(pack: Pack, on: date) -> Policy:
     if problems:
         raise PackError(problems)
     of = {kind: tuple(made.get(kind, ())) for kind in _READERS}
+    days = _calendar(pack, of["contact.window"])
+    texts = [days.name, *((r.id, r.valid_from, r.valid_to, _plain(r.values)) for r in used)]
     return Policy(
         pack=pack.name,
         on=on,
@@ -200,9 +202,9 @@ def policy_read(pack: Pack, on: date) -> Policy:
         citations={r.id: r.citation for r in used},
         statuses={r.id: r.status for r in used},
         places=next(iter(of["contact.zone"]), Places("UTC", {})),
-        calendar=_calendar(pack, of["contact.window"]),
+        calendar=days,
         recording_days=next(iter(of["contact.recording"]), RECORDING_DAYS),
-        hash=hashlib.sha256(repr([(r.id, r.valid_from, r.valid_to, _plain(r.values)) for r in used]).encode()).digest(),
+        hash=hashlib.sha256(repr(texts).encode()).digest(),
     )
 
 
