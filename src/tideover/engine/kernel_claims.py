@@ -72,6 +72,7 @@ def set_rate(w, on, rate):
 
 @inlined
 def grace_last(conv, row):
+    """The last day of grace of a row: late from the day after."""
     start = row.due_on if conv.grace_from == SHIFTED else row.late_from
     return max(start + conv.grace_days, row.due_on)
 
@@ -266,12 +267,14 @@ def hold_to_cap(w, conv, today, until):
 
 @inlined
 def note_paid(row, today):
+    """Remember the first day on which nothing of a due row was open."""
     if row.due and row.paid_on == NO and open_part(row, PRINCIPAL) + open_part(row, INTEREST) <= 0:
         row.paid_on = today
 
 
 @kernel
 def unpaid_principal(w):
+    """Principal of the live rows that is not paid, minor units."""
     total = 0
     for i in range(w.state[0].live, w.state[0].rows):
         total += open_part(w.rows[i], PRINCIPAL)
