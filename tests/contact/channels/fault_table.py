@@ -173,24 +173,29 @@ def build(count: int, gateway: Gateway, port: int) -> list[Any]:
 
     from django.core.management import call_command
 
-    from tests.factories import house_build, party
+    from tests.factories import party
     from tideover.contact.models import MessageTemplate
     from tideover.core.business_time import now
     from tideover.core.models import Role, User
+    from tideover.lending.models import Branch, LegalEntity
 
     call_command("migrate", verbosity=0)
-    house = house_build()
+    start = date(2020, 1, 1)
+    entity = LegalEntity.objects.create(code="BANK", name_zh="潮银行", name_en="Tide Bank", valid_from=start)
+    branch = Branch.objects.create(
+        entity=entity, code="HZ", name_zh="杭", name_en="Hangzhou", region="zhejiang", valid_from=start
+    )
     words = {"subject": "新消息", "body": "{lender}提醒：您有一条新消息，编号 {n}，请登录查看。需要帮助请拨 {hotline}。"}
     texts = {language: dict.fromkeys(("app", "sms", "mail", "call"), words) for language in ("zh-hans", "en")}
     MessageTemplate.objects.create(
         code="fault", version=1, state="published", name_zh="试", name_en="try", purpose=3, texts=texts, discloses=False,
         variables={"n": {"type": "number", "example": "1"}}, gateway_codes=dict.fromkeys(GATEWAYS, "SMS_1"), hours=24,
-        drafted_by="t", drafted_at=now(), published_by="t", published_at=now(), valid_from=date(2020, 1, 1),
+        drafted_by="t", drafted_at=now(), published_by="t", published_at=now(), valid_from=start,
     )  # fmt: skip
     people = []
     for n in range(count):
         user = User.objects.create_user(username=f"b{n}", role=Role.BORROWER, email=f"b{n}@example.com")
-        people.append(party(f"P-9{n:04}", f"人{n}", house.branch, f"1381111{n:04}", user))
+        people.append(party(f"P-9{n:04}", f"人{n}", branch, f"1381111{n:04}", user))
         if gateway.channel == "PUSH":
             subscribe(user, port)
     return people

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.contact.channels.fault_table import head, markdown
+
 ROOT = Path(__file__).resolve().parents[3]
 MESSAGES = int(os.environ.get("TIDEOVER_FAULT_MESSAGES", "8"))
 
@@ -53,6 +55,7 @@ def test_the_same_on_postgresql() -> None:
 @pytest.mark.parametrize("gateway", ["smpp", "aliyun", "tencent", "smtp", "wecom", "miniprogram", "robot", "push"])
 @pytest.mark.parametrize("postgres", [False, True])
 def test_every_fault_of_every_gateway(gateway: str, postgres: bool) -> None:
-    for row in rows(gateway, postgres=postgres):
-        print(row)
+    found = rows(gateway, postgres=postgres)
+    print("\n".join([head(found[0]), *map(markdown, found)]))
+    for row in found:
         assert (row["doubled"], row["wrong"], row["open"]) == (0, 0, 0), row
