@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from django.utils.translation import gettext as _
 
-from tideover.contact.rules.model import Outcome
 from tideover.contact.rules.policy import COUNTS, Cap, Days, Per, Policy, Wait, Window
 from tideover.lending.words import word
 
@@ -25,21 +22,34 @@ def _window(w: Window) -> str:
 
 
 def _counted(cap: Cap) -> str:
-    kinds: Mapping[frozenset[Outcome], str] = {
-        COUNTS["conversation"]: _("conversations"),
-        COUNTS["unanswered"]: _("calls that nobody answered"),
-        COUNTS["connected"]: _("calls that reached the number"),
-        COUNTS["delivered"]: _("messages"),
-    }
-    return kinds.get(cap.counts, _("contacts"))
+    """How many of what, as part of a sentence."""
+    n = {"n": cap.most}
+    if cap.counts == COUNTS["conversation"]:
+        return _("%(n)s conversations") % n
+    if cap.counts == COUNTS["unanswered"]:
+        return _("%(n)s calls that nobody answered") % n
+    if cap.counts == COUNTS["connected"]:
+        return _("%(n)s calls that reached the number") % n
+    if cap.counts == COUNTS["delivered"]:
+        return _("%(n)s messages") % n
+    return _("%(n)s contacts") % n
 
 
 def _cap(cap: Cap) -> str:
-    whose = {Per.PERSON: _("with one person"), Per.NUMBER: _("to one number"), Per.DEBT: _("about one loan")}[cap.per]
-    values = {"most": cap.most, "what": _counted(cap), "whose": whose, "days": cap.days}
+    values = {"what": _counted(cap), "days": cap.days}
     if cap.days == 1:
-        return _("At most %(most)s %(what)s a day %(whose)s") % values
-    return _("At most %(most)s %(what)s in %(days)s days %(whose)s") % values
+        says = {
+            Per.PERSON: _("At most %(what)s a day with one person"),
+            Per.NUMBER: _("At most %(what)s a day to one number"),
+            Per.DEBT: _("At most %(what)s a day about one loan"),
+        }
+    else:
+        says = {
+            Per.PERSON: _("At most %(what)s in %(days)s days with one person"),
+            Per.NUMBER: _("At most %(what)s in %(days)s days to one number"),
+            Per.DEBT: _("At most %(what)s in %(days)s days about one loan"),
+        }
+    return says[cap.per] % values
 
 
 def _wait(wait: Wait) -> str:

@@ -17,7 +17,7 @@ from tideover.contact.rules.gate import HORIZON_DAYS, ROUNDS_MAX, VAIN
 from tideover.contact.rules.local_time import DAY
 from tideover.contact.rules.model import Facts, Outcome, PastContact, Proposal, Purpose, Recipient, Zone
 from tideover.contact.rules.policy import Days, Per, Policy, Scope
-from tideover.engine.compiled import kernel
+from tideover.engine.compiled import entry, kernel
 
 NEVER = np.iinfo(np.int64).max
 """`next_at` where time alone will not help."""
@@ -369,7 +369,7 @@ def _look(rules, kinds, off, f, holds, hl, hh, hours, ul, uh, past, pl, ph, star
 FAR = 1 << 40
 
 
-@kernel
+@entry
 def _verdicts(
     rules, kinds, off, persons, holds, hold_at, hours, hour_at, past, past_at, starts, offsets, zone_at, proposals, out
 ):

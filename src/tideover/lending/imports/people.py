@@ -21,6 +21,7 @@ from tideover.lending.imports.checks import Links
 from tideover.lending.imports.frame import Frame
 from tideover.lending.imports.writers import Progress, write_all
 from tideover.lending.models import Complaint, ContactRecord, Party, Promise
+from tideover.lending.services_rows import imported_hold
 
 ASKED_AT_ONCE = 5_000
 PEOPLE_AT_ONCE = 2_000
@@ -96,6 +97,9 @@ def records_store(frame: Frame, links: Links, actor: str, progress: Progress) ->
             )
         )
     model._default_manager.bulk_create(rows, batch_size=1000)
+    for row in rows:
+        if isinstance(row, Promise | Complaint):
+            imported_hold(row)
     progress(len(rows))
     return len(rows)
 
