@@ -41,6 +41,12 @@ ADDRESSES = {
     "settings": "/settings",
     "book-csv": "/book.csv",
     "book-loans": "/book/loans?kind=rolled",
+    "books": "/books",
+    "books-trial-balance": "/books/trial-balance",
+    "books-account": "/books/accounts/601101",
+    "books-income": "/books/income",
+    "books-non-accrual": "/books/non-accrual",
+    "books-periods": "/books/periods",
     "day": "/day",
     "loan-payment": "/loans/T-1/payments/1",
     "contact-log": "/contact-log",
@@ -107,7 +113,8 @@ def test_every_route_has_an_entry_in_the_matrix() -> None:
 def test_every_entry_of_the_matrix_is_a_route_or_an_act() -> None:
     acts = {
         "reveal-personal", "message-body", "message-cancel", "message-resend", "answer-done", "message-template-flag",
-        "call-import", "home-messages", "home-blocked", "home-replies", "home-reviews", "home-letters",
+        "call-import", "home-messages", "home-blocked", "home-replies", "home-reviews", "home-letters", "books-home",
+        "books-loan", "books-period-close",
     }  # fmt: skip
     assert {p for p in PERMISSIONS if p not in routes(get_resolver().url_patterns)} == acts
 

@@ -10,14 +10,13 @@ class AccountingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from tideover.accounting.panels import ROWS, loan_context, row_context
+        from tideover.accounting.panels import home_context, loan_context
         from tideover.accounting.services import kinds_register
         from tideover.accounting.triggers import install
         from tideover.core import panels
 
         kinds_register()
-        for name in ROWS:
-            panels.register("home.rows", panels.Panel(name, "", row_context(name), "books"))
+        panels.register("home.rows", panels.Panel("books", "", home_context, "books-home"))
         panels.register("loan.side", panels.Panel("books", "accounting/loan_panel.html", loan_context, "books-loan", order=200))
 
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="open-period")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -100,21 +100,17 @@ def periods(entities: list[LegalEntity], on: date) -> ExceptionRow:
     return _row("Periods to close", len(open_), reverse("books-periods"), oldest=first, act_by=act_by, on=on)
 
 
-ROWS: dict[str, Callable[[list[LegalEntity], date], ExceptionRow]] = {
-    "books_unposted": unposted,
-    "books_breaks": breaks,
-    "books_unvalued": unvalued,
-    "books_suspense": suspense,
-    "books_nonaccrual": nonaccrual_new,
-    "books_tax": tax,
-    "books_periods": periods,
-}
-"""Rows in the slot home.rows by the name of their panel; also those of the page of the books."""
+ROWS = (unposted, breaks, unvalued, suspense, nonaccrual_new, tax, periods)
 
 
-def row_context(name: str) -> Callable[[User, date], Mapping[str, Any]]:
-    """The context of one row in the slot home.rows, over the entities that the reader sees."""
-    return lambda user, on: {"rows": [ROWS[name](entities_of(user, on), on)]}
+def rows(entities: list[LegalEntity], on: date) -> list[ExceptionRow]:
+    """Every exception row of some entities' books."""
+    return [row(entities, on) for row in ROWS]
+
+
+def home_context(user: User, on: date) -> Mapping[str, Any]:
+    """The rows in the slot home.rows, over the entities that the reader sees."""
+    return {"rows": rows(entities_of(user, on), on)}
 
 
 def loan_context(user: User, contract: Contract) -> Mapping[str, Any] | None:

@@ -76,7 +76,7 @@ def books(request: HttpRequest) -> HttpResponse:
     suspense = suspense_rows(entities)
     context = {
         "today": today, "entities": entities, "first": first, "last": last, "run": run,
-        "rows": [row(entities, today) for row in panels.ROWS.values()],
+        "rows": panels.rows(entities, today),
         "totals": [(name, *pair) for name, pair in run.totals.items()] if run else [],
         "balances": [trial_balance(e, last) for e in entities] if last else [],
         "suspense": list(suspense[:PAGE_SIZE]), "may_export": can(user, "books-export"),
@@ -138,7 +138,7 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404(str(pk))
     known = accounts_known(row.entity_id)
     voucher = entries_of(row.entity, row.booked_on, row.booked_on).filter(period=row.period, voucher=row.voucher)
-    log(_user(request).username, "books.entry.read", "entry", str(pk))
+    log(_user(request).username, "books.entry.read", "voucher", str(pk))
     context = {
         "entry": row, "what": position_word(row.position), "kind": kind_word(row), "debit": known.get(row.debit),
         "credit": known.get(row.credit), "why": explain(row), "others": [_shown(e, known, e.debit) for e in voucher[:PAGE_SIZE]],

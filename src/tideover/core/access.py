@@ -205,6 +205,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:call-records-list": CALLS | {Role.COMPLIANCE, Role.AUDITOR},
     "api:call-records-add": frozenset({Role.TEAM_LEAD, Role.ENGINEER, Role.COMPLIANCE}),
     "books": READS_BOOKS,
+    "books-home": frozenset({Role.FINANCE, Role.AUDITOR}),
     **{f"books-{p}": READS_BOOKS for p in ("trial-balance", "account", "entry", "income", "non-accrual", "periods", "loan")},
     "books-export": frozenset({Role.FINANCE, Role.AUDITOR}),
     "books-period-close": frozenset({Role.FINANCE}),
