@@ -106,12 +106,12 @@ rules:
     status: law
     citation: {{instrument: a law, article: "1"}}
     note: a note
-    values: {{opens: "10:00", closes: "18:00", days: days_off}}
+    values: {{opens: "10:00", closes: "18:00", days: days_off, calendar: {calendar}}}
 """
     with pytest.raises(PackError, match="there is no calendar"):
-        policy_read(pack_read("xx", [("xx/a.yaml", text.format(name="xx"))]), date(2026, 1, 1))
+        policy_read(pack_read("xx", [("xx/a.yaml", text.format(name="xx", calendar="xx"))]), date(2026, 1, 1))
     days = [r for r in pack("us") if r.id.startswith("calendar.")]
-    made = pack_read("us", [("us/a.yaml", text.format(name="us"))])
+    made = pack_read("us", [("us/a.yaml", text.format(name="us", calendar="us-federal"))])
     off = policy_read(replace(made, rules={**made.rules, days[0].id: tuple(days)}), date(2026, 1, 1))
     here = Facts(NEW_YORK)
     for local, then in (

@@ -5,9 +5,31 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tideover.engine.kernel_numbers import AMBIGUOUS, add_product, balloon_instalment, level_instalment, rounded
+from tideover.engine import kernel_numbers
+from tideover.engine.compiled import entry
+from tideover.engine.kernel_numbers import AMBIGUOUS
 from tideover.engine.reference_schedule import round_exact
 from tideover.engine.terms import Rounding
+
+
+@entry
+def add_product(q, r, a, b, n, m, d):  # type: ignore[no-untyped-def]
+    return kernel_numbers.add_product(q, r, a, b, n, m, d)
+
+
+@entry
+def rounded(q, r, over, mode, unit):  # type: ignore[no-untyped-def]
+    return kernel_numbers.rounded(q, r, over, mode, unit)
+
+
+@entry
+def level_instalment(balance, num, den, n, mode, unit):  # type: ignore[no-untyped-def]
+    return kernel_numbers.level_instalment(balance, num, den, n, mode, unit)
+
+
+@entry
+def balloon_instalment(balance, balloon, num, den, n, mode, unit):  # type: ignore[no-untyped-def]
+    return kernel_numbers.balloon_instalment(balance, balloon, num, den, n, mode, unit)
 
 
 def test_level_instalment_is_exact_or_says_that_it_cannot_tell() -> None:

@@ -17,8 +17,9 @@ from tests.web.test_api import client
 from tests.web.test_api_book import operations
 from tests.web.test_pages import ADDRESSES, client_for, routes
 from tideover.contact.channels.base import Inbound
+from tideover.contact.gate import contact_record, verdict_ask
 from tideover.contact.outbox import inbound_apply
-from tideover.contact.rules.model import Channel
+from tideover.contact.rules.model import Channel, Outcome, Purpose
 from tideover.core.access import PERMISSIONS
 from tideover.core.business_time import business_date, now
 from tideover.core.models import Approval, Document, Experiment, Role, WorkItem
@@ -46,7 +47,7 @@ ONE = {
     "experiment",
 }
 """Pages of one thing that the house of the tests does not have, and acts; tests of their own open them."""
-PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1"}
+PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1", "verdict_id": "1"}
 
 
 def more(house: House, n: int) -> None:
@@ -86,6 +87,9 @@ def more(house: House, n: int) -> None:
         write(house, f"q{n}-{on.pk}", Channel.APP, party=whose, contracts=[on])
         inbound_apply(Inbound(Channel.SMS, whose.phone, "下周还", now(), f"in-{n}-{on.pk}"))
         consent_give(whose, on, purpose="contact", given_how="app", given_at=now(), actor="t")
+        kinds = {"channel": Channel.CALL, "purpose": Purpose.COLLECTION, "at": now(), "actor": "t"}
+        verdict_ask(party=whose, contracts=[on], **kinds)
+        contact_record(party=whose, contracts=[on], outcome=Outcome.UNANSWERED, **kinds)
         loan_document_issue(on, "repayment_record", language="en", as_of=date(2026, 2, 1) + timedelta(n), actor="t")
         Debit.objects.create(contract=on, reference=f"D-{n}-{on.pk}", amount_minor=5, state="unknown", sent_at=now())
 

@@ -12,8 +12,9 @@ from tests.contact.correspondence import write
 from tests.factories import House, loan
 from tests.web.test_api import client, post
 from tests.web.test_api_book import ROWS, operations, terms
+from tideover.contact.gate import contact_record, verdict_ask
 from tideover.contact.message_templates import templates_seed
-from tideover.contact.rules.model import Channel
+from tideover.contact.rules.model import Channel, Outcome, Purpose
 from tideover.core.access import EVENT_ROLES, PERMISSIONS
 from tideover.core.business_time import now
 from tideover.core.models import Approval, Role, User
@@ -43,6 +44,7 @@ BODIES: dict[str, Any] = {
     "api:work-snooze": {"until": "2026-12-01T00:00:00Z", "reason": "x"},
     "api:work-give": {"to": "collector"},
     "api:holds-review": {"act": "keep", "reason": "x"},
+    "api:contact-outcome": {"outcome": "failed"},
     **{f"api:{unit}-end": {"valid_to": DAY} for unit in ("entities", "branches", "teams", "staff")},
 }
 OPEN = {
@@ -77,6 +79,9 @@ def two(house: House) -> tuple[House, dict[str, str]]:
         ),
         "consents": consent_give(theirs, None, purpose="contact", given_how="app", given_at=now(), actor="t"),
     }
+    call = {"party": theirs, "contracts": [house.other_loan], "channel": Channel.CALL, "purpose": Purpose.COLLECTION}
+    made["verdicts"] = verdict_ask(**call, at=now(), actor="t")
+    made["contacts"] = contact_record(**call, outcome=Outcome.UNANSWERED, at=now(), actor="t")
     templates_seed(date(2026, 1, 1), actor="t")
     message = write(house, "m", Channel.APP, party=theirs, contracts=[house.other_loan])
     row["/messages/"] = message.reference

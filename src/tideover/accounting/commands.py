@@ -121,8 +121,7 @@ def _post(args: argparse.Namespace) -> int:
 
 
 def _balance(args: argparse.Namespace) -> int:
-    from tideover.accounting.export import decimal_of
-    from tideover.accounting.selectors import currencies_of, days_posted, trial_balance
+    from tideover.accounting.selectors import currencies_of, days_posted, decimal_of, trial_balance
     from tideover.core.problems import refuse
 
     entity, on = _entity(args), args.on or days_posted()[1]

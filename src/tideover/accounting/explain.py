@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import numpy as np
 
-from tideover.accounting.models import Entry, ReceiptPosition
+from tideover.accounting.models import BookRun, Entry, ReceiptPosition
 from tideover.accounting.posting import entities_booked, part_for
 from tideover.accounting.rules.positions import PLACE, SUSPENSE
 from tideover.accounting.valuation import NO, day_of, since_on, value
@@ -88,8 +87,8 @@ def _events(contracts: list[int], entry: Entry) -> dict[int, list[LoanEvent]]:
     """Events of these loans that the run knew and that speak of the entry's day of effect."""
     rows = LoanEvent.objects.filter(contract__in=contracts, recorded_at__lte=entry.run.cut_off)
     if entry.kind == "adjusting":
-        since = entry.run.started_at - timedelta(days=40)
-        rows = rows.filter(recorded_at__gte=since)
+        before = BookRun.objects.filter(pk__lt=entry.run_id).order_by("-pk").first()
+        rows = rows.filter(recorded_at__gt=before.cut_off) if before is not None else rows
     else:
         rows = rows.filter(effective_on=entry.effective_on)
     out: dict[int, list[LoanEvent]] = {}

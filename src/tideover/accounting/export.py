@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from tideover.accounting.charts import accounts_known
 from tideover.accounting.models import Entry
 from tideover.accounting.rules.chart import Account
-from tideover.accounting.selectors import currencies_of, days_posted, entries_of, trial_balance
+from tideover.accounting.selectors import currencies_of, days_posted, decimal_of, entries_of, trial_balance
 from tideover.core.problems import refuse
 from tideover.lending.models import LegalEntity
 
@@ -23,7 +23,6 @@ ROOTS = {
     "asset": "Assets", "liability": "Liabilities", "equity": "Equity", "income": "Income", "expense": "Expenses",
     "memo": "Equity:Memo",
 }  # fmt: skip
-FORMATS = ("beancount", "csv")
 CSV_COLUMNS = (
     "entity", "period", "voucher", "line", "booked_on", "effective_on", "kind", "branch", "product", "loan", "position",
     "account", "account_name", "debit", "credit", "currency", "summary",
@@ -50,11 +49,6 @@ def span_checked(first: date, last: date) -> None:
         raise refuse("bad_span", f"--to {last} lies before --from {first}", "to")
     if last > ends:
         raise refuse("not_posted", f"the books are posted through {ends}", "to")
-
-
-def decimal_of(minor: int) -> str:
-    """Units with two places."""
-    return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02}"
 
 
 def bean_name(entity: LegalEntity, account: Account) -> str:

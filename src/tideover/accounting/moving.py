@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -275,8 +275,3 @@ def summed(lines: Iterable[Any]) -> dict[tuple[Any, ...], int]:
         key = tuple(line[:-1])
         out[key] = out.get(key, 0) + line[-1]
     return out
-
-
-def next_day(on: date) -> date:
-    """The day after."""
-    return on + timedelta(days=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -17,6 +16,11 @@ from tideover.lending.models import Contract, LegalEntity
 from tideover.lending.scope import entities_visible
 
 UNKNOWN = "unknown"
+
+
+def decimal_of(minor: int) -> str:
+    """Units with two places."""
+    return f"{'-' if minor < 0 else ''}{abs(minor) // 100}.{abs(minor) % 100:02}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,12 +239,3 @@ def suspense_rows(entities: Iterable[LegalEntity]) -> QuerySet[ReceiptPosition]:
     """Receipts whose money is booked as not yet placed."""
     rows = ReceiptPosition.objects.filter(entity__in=list(entities), amount_minor__gt=0)
     return rows.select_related("receipt__party", "entity").order_by("receipt__received_on", "pk")
-
-
-def totals_by_position(entity: LegalEntity) -> dict[str, int]:
-    """What the entries say of every position, in all."""
-    out: dict[str, int] = defaultdict(int)
-    rows = Entry.objects.filter(entity=entity).exclude(position="").order_by().values_list("position", "turned")
-    for position, turned, amount in rows.annotate(Sum("amount_minor")):
-        out[position] += -amount if turned else amount
-    return dict(out)

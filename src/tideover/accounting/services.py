@@ -8,10 +8,13 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Sum
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from tideover.accounting.lease import books_lock, running
 from tideover.accounting.models import Entry, PeriodClose
-from tideover.accounting.selectors import days_posted, last_of, trial_balance
+from tideover.accounting.selectors import days_posted, decimal_of, last_of, trial_balance
 from tideover.core.action_log import log
 from tideover.core.approvals import ApprovalKind, Shown, approval_ask, register
 from tideover.core.authority import one_of
@@ -112,9 +115,9 @@ def _close(approval: Approval, actor: User) -> dict[str, Any]:
 def _show(approval: Approval) -> list[Shown]:
     p = approval.payload
     return [
-        Shown(f"{p['entity']} {p['period'][:7]}", "open", "closed"),
-        Shown("entries", "", str(p["entries"])),
-        Shown("turnover", "", f"{p['turnover_minor'] / 100:,.2f}"),
+        Shown(f"{p['entity']} {p['period'][:7]}", _("open"), _("closed")),
+        Shown(_("Entries"), "", f"{p['entries']:,}"),
+        Shown(_("Turnover"), "", decimal_of(p["turnover_minor"])),
     ]
 
 
@@ -122,6 +125,12 @@ def kinds_register() -> None:
     """Tell the approvals about closing a period: asked by finance, decided by another person of finance or by risk."""
     register(
         ApprovalKind(
-            CLOSE_PERIOD, "Close a period of the books", frozenset({Role.FINANCE}), one_of(Role.FINANCE, Role.RISK), _close, _show
+            CLOSE_PERIOD,
+            gettext_noop("Close a period of the books"),
+            frozenset({Role.FINANCE}),
+            one_of(Role.FINANCE, Role.RISK),
+            _close,
+            _show,
+            address=lambda a: reverse("books-periods"),
         )
     )

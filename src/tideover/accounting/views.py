@@ -40,7 +40,7 @@ from tideover.core.problems import Refused
 from tideover.lending.forms import date_read
 from tideover.lending.models import LegalEntity
 
-PAGE_SIZE = 50
+PAGE_SIZE, PERIODS_SHOWN = 50, 13
 
 
 def _user(request: HttpRequest) -> User:
@@ -194,17 +194,21 @@ def periods(request: HttpRequest) -> HttpResponse:
         else:
             return HttpResponseRedirect(f"{reverse('books-periods')}?asked={asked.reference}")
     waiting = {a.subject_id: a for a in Approval.objects.filter(kind=CLOSE_PERIOD, state="open")}
+    every = request.GET.get("all") == "1"
+    of_entities = [periods_of(e) for e in entities_of(user, business_date())]
     lines = [
         (line, waiting.get(f"{line.entity.code}:{line.period:%Y-%m}"))
-        for e in entities_of(user, business_date()) for line in periods_of(e)
+        for found in of_entities for line in found
     ]  # fmt: skip
+    newest = {line.period for found in of_entities for line in found[:PERIODS_SHOWN]}
     oldest = {}
     for line, asked_for in reversed(lines):
         if line.closed is None and line.is_whole and asked_for is None:
             oldest.setdefault(line.entity.pk, line)
     context = {
-        "lines": lines, "askable": list(oldest.values()), "may_ask": can(user, "books-period-close"), "problems": problems,
-        "given": given, "asked": request.GET.get("asked", ""),
+        "lines": [x for x in lines if every or x[0].closed is None or x[0].period in newest],
+        "askable": list(oldest.values()), "may_ask": can(user, "books-period-close"), "problems": problems, "given": given,
+        "more": not every and any(len(found) > PERIODS_SHOWN for found in of_entities), "asked": request.GET.get("asked", ""),
     }  # fmt: skip
     return render(request, "accounting/periods.html", context, status=422 if problems else 200)
 

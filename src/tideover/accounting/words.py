@@ -10,7 +10,7 @@ from tideover.lending.words import word
 
 WAYS = {
     "recognised": gettext_noop("booked as income or claim"),
-    "paid": gettext_noop("paid"),
+    "paid": gettext_noop("paid by the borrower"),
     "from_held": gettext_noop("paid from money held"),
     "guaranteed": gettext_noop("paid by the guarantor"),
     "capitalised": gettext_noop("moved into principal"),

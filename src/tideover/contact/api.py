@@ -238,8 +238,8 @@ def one(request: HttpRequest, verdict_id: RowId) -> Any:
 
 
 @route(router.get, "/contact-export", "verdicts-export", None)
-def export(request: HttpRequest, first: Day, last: Day, format: str = "csv") -> Any:
-    """All decisions of some business days with the contacts that followed: `csv`, or `jsonl` with facts. Logged."""
+def export(request: HttpRequest, first: Day | None = None, last: Day | None = None, format: str = "csv") -> Any:
+    """All decisions, or those of some business days, with the contacts that followed: `csv`, or `jsonl` with facts. Logged."""
     if format not in contact_log.FORMATS:
         raise refuse("unknown_format", f"formats are {', '.join(contact_log.FORMATS)}", "format")
     lines, mime = contact_log.FORMATS[format]

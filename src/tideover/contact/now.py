@@ -44,6 +44,18 @@ class Now:
     zone: str
     channels: tuple[ChannelNow, ...]
 
+    @property
+    def groups(self) -> list[tuple[list[str], ChannelNow]]:
+        """Channels with the same answer together: their names, and one line for all of them."""
+        out: list[tuple[list[str], ChannelNow]] = []
+        for line in self.channels:
+            same = next((g for g in out if replace(g[1], channel="") == replace(line, channel="")), None)
+            if same is None:
+                out.append(([line.channel], line))
+            else:
+                same[0].append(line.channel)
+        return out
+
     def of(self, channel: Channel) -> ChannelNow:
         """One channel's line."""
         return next(c for c in self.channels if c.channel == channel.name.lower())

@@ -214,8 +214,9 @@ def clock(request: HttpRequest, number: str) -> HttpResponse:
                 code, _("Nobody can decide this here")
             )
             status = 422
-        return render(request, "contact/clock.html", {"contract": contract, "said": said, "wrong": status == 422}, status=status)
-    return HttpResponseRedirect(reverse("loan", args=[contract.number]))
+        context = {"contract": contract, "said": said, "wrong": status == 422, "given": request.POST.dict()}
+        return render(request, "contact/clock.html", context, status=status)
+    return render(request, "contact/clock.html", {"contract": contract})
 
 
 # --- holds -------------------------------------------------------------------------------------------------------------
@@ -242,7 +243,7 @@ def holds(request: HttpRequest) -> HttpResponse:
         "today": today,
         "kind": kind,
         "kinds": sorted(set(rows_visible(Hold, user, today).filter(open_now(now())).values_list("kind", flat=True))),
-        "may_review": can(user, "hold-review"),
+        "may_review": can(user, "api:holds-review"),
         "errors": errors,
         "problems": [(f"h-{request.POST.get('hold', '')}", v) for v in errors.values()],
         "given": request.POST.dict(),
@@ -253,7 +254,7 @@ def holds(request: HttpRequest) -> HttpResponse:
 
 def _review(request: HttpRequest, rows: Any) -> dict[str, str]:
     user = user_of(request)
-    if not can(user, "hold-review"):
+    if not can(user, "api:holds-review"):
         raise Http404("review")
     pk = request.POST.get("hold", "")
     hold = rows.filter(pk=int(pk)).first() if pk.isdigit() else None

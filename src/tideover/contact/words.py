@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from tideover.contact.rules.model import Outcome
 from tideover.contact.rules.policy import COUNTS, Cap, Days, Per, Policy, Wait, Window
@@ -38,10 +37,9 @@ def _counted(cap: Cap) -> str:
 def _cap(cap: Cap) -> str:
     whose = {Per.PERSON: _("with one person"), Per.NUMBER: _("to one number"), Per.DEBT: _("about one loan")}[cap.per]
     values = {"most": cap.most, "what": _counted(cap), "whose": whose, "days": cap.days}
-    return (
-        ngettext("At most %(most)s %(what)s a day %(whose)s", "At most %(most)s %(what)s in %(days)s days %(whose)s", cap.days)
-        % values
-    )
+    if cap.days == 1:
+        return _("At most %(most)s %(what)s a day %(whose)s") % values
+    return _("At most %(most)s %(what)s in %(days)s days %(whose)s") % values
 
 
 def _wait(wait: Wait) -> str:

@@ -62,8 +62,6 @@ PUBLIC = frozenset({
 })  # fmt: skip
 """Routes that need no sign-in; those of gateways and browsers check a token or a signature of their own."""
 _ROWS = ("promises", "disputes", "complaints", "help-requests", "notices", "consents")
-PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look", "api-docs"})
-"""Routes that need no sign-in."""
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "home": EVERYONE,
@@ -136,12 +134,11 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     **dict.fromkeys(("contact-log", "api:contacts-list", "api:verdicts-list"), READS_CONTACTS),
     **dict.fromkeys(("contact-export", "api:verdicts-export"), frozenset({Role.COMPLIANCE, Role.AUDITOR})),
     **dict.fromkeys(("verdict", "api:verdict-get"), READS_CONTACTS | MEETS_PEOPLE),
-    **dict.fromkeys(("contact-panel", "consent-panel", "holds", "api:contact-now", "api:contact-preferences-get"), READS_LOANS),
+    **dict.fromkeys(("holds", "api:contact-now", "api:contact-preferences-get"), READS_LOANS),
     **dict.fromkeys(("contact-call", "api:verdicts-ask", "api:contacts-add"), MEETS_PEOPLE | {Role.LEGAL}),
     "api:contact-outcome": MEETS_PEOPLE | {Role.LEGAL},
     "api:contact-preferences-set": MEETS_PEOPLE,
     "contact-clock": frozenset({Role.LEGAL}),
-    "hold-review": LIFTS_HOLDS,
     "api:loans-list": READS_LOANS,
     "api:loan-get": READS_LOANS,
     "api:loan-schedule": READS_LOANS,

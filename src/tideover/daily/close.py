@@ -34,6 +34,7 @@ from tideover.daily.people import people_and_facilities
 from tideover.daily.reading import TapeLost, TapePruned, loan_days, read_tape, tape_folder, tapes
 from tideover.daily.steps import Step, columns
 from tideover.daily.transitions import BEFORE, Corrections, transitions
+from tideover.lending.causes import plans_look, promises_look
 from tideover.lending.columns import Conventions, numbers
 from tideover.lending.resets import resets_run
 from tideover.lending.sources import Book, Partition, Source
@@ -169,6 +170,12 @@ def _screens(day: Day) -> None:
     screens.refresh(read_tape(run, "loans", screens.TAPE_COLUMNS), lambda: renew(run))
 
 
+def _holds(day: Day) -> None:
+    """What the day did to holds: plans that are not kept any more, promises kept by money that came in bulk."""
+    plans_look(day.as_of)
+    promises_look(day.as_of)
+
+
 def _retention(day: Day) -> None:
     retention.prune(day.as_of, actor="system")
 
@@ -187,6 +194,7 @@ HOUSE = (
     Step("people", columns("loans.*"), columns("people.*", "facilities.*"), _people),
     Step("manifest", columns(*(f"{table}.*" for table in TABLES)), frozenset({"manifest"}), _manifest),
     Step("screens", frozenset({"manifest"}), frozenset({"screens"}), _screens),
+    Step("holds", frozenset({"manifest", "screens"}), frozenset(), _holds),
     Step("retention", frozenset({"manifest"}), frozenset({"retention"}), _retention),
     Step("books", frozenset({"manifest"}), frozenset({"books"}), _books),
 )

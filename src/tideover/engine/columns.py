@@ -29,6 +29,7 @@ from tideover.engine.terms import (
     DayCount,
     FirstPeriod,
     InterestBasis,
+    JoinsBase,
     Method,
     OddFirst,
     PenaltyTerms,
@@ -65,7 +66,7 @@ CONVENTION = np.dtype(
             "surplus", "prepayment_interest", "dpd_principal", "dpd_interest", "dpd_abs", "dpd_rel", "dpd_per", "dpd_grace",
             "dpd_restart", "gap", "over", "penalty_over", "compound_over", "outstanding",
             "cap", "has_subsidy", "subsidy_points", "subsidy_num", "subsidy_den", "subsidy_from", "subsidy_to",
-            "subsidy_eligible", "subsidy_year",
+            "subsidy_eligible", "subsidy_year", "stepped",
         ),
         ("late_over", "i8", (2,)),
         ("order", "i8", (2, C)),
@@ -75,6 +76,7 @@ CONVENTION = np.dtype(
 )  # fmt: skip
 """`months`/`step_days`: length of a period, one of them 0. `gap` 1: the kernel leaves these terms to the reference. `over`,
 `penalty_over`, `compound_over`: DAYS_OVER of the three day counts; `late_over`: denominators of exact penalty and compound.
+`stepped`: days between events matter (`kernel._step`).
 `order`, `by`: allocation as a rule, and above `over_dpd`; `row_order`: what of `order` stands on rows."""
 EVENT = np.dtype(
     [("recorded_at", "i8"), ("amount", "i8"), ("on", "i4"), ("seq", "i4"), ("kind", "i2"), ("component", "i2"), ("detail", "i4")]
@@ -392,9 +394,10 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
         row["subsidy_eligible"] = min(s.eligible_principal_minor, 10 * PRINCIPAL_MINOR_MAX)
         row["subsidy_year"] = min(s.cap_per_year_minor, 2**62)
     p = t.penalty
-    row["has_penalty"], row["cap"] = p is not None, -1
+    row["has_penalty"], row["cap"], row["stepped"] = p is not None, -1, row["outstanding"]
     if p is None:
         return
+    row["stepped"] |= p.compound_joins_base != JoinsBase.NEVER or p.cap_minor >= 0
     row["penalty_rate"] = p.rate_ppm
     row["ratio_num"], row["ratio_den"] = (p.ratio_num, p.ratio_den) if p.rate_ppm < 0 else (1, 1)
     row["penalty_base"], row["penalty_day_count"] = int(p.base), int(p.day_count)

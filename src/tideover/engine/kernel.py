@@ -11,7 +11,7 @@ import numpy as np
 
 from tideover.engine import columns as K
 from tideover.engine.columns import COMPILED_KINDS, NO, PPM, RATIO_DEN_MAX, C
-from tideover.engine.compiled import inlined, kernel, woven
+from tideover.engine.compiled import entry, inlined, kernel, woven
 from tideover.engine.events import DebitStatus, DeferInterest, EventKind, PrepayMode, RowPolicy
 from tideover.engine.kernel_claims import (
     COMPOUND,
@@ -247,52 +247,37 @@ def _advance(w, loan, conv, to):
     if st.note_at != NO:
         _note_rows(w, min(st.note_at, to))
         st.note_at = NO
-    if conv.outstanding:
-        _advance_outstanding(w, loan, conv, to)
-    elif conv.has_penalty and conv.compound_joins == JOINS:
-        _step(w, loan, conv, to)
+    if conv.stepped:
+        _step(w, loan, conv, to, False)
     else:
         on = _next_due(w, st.today)
         while on <= to:
-            if conv.cap >= 0:
-                hold_to_cap(w, conv, st.today, on)
             _fall_due(w, loan, conv, on)
             st.today = on
             on = _next_due(w, on)
-        if conv.cap >= 0:
-            hold_to_cap(w, conv, st.today, to)
     _fix_ended(w, to)
     st.today = to
 
 
 @kernel
-def _step(w, loan, conv, to):
-    """As the reference does: from change to change, every row lived at each."""
-    st = w.state[0]
-    while st.today < to:
-        on = min(to, _next_change(w, conv, st.today))
-        falls = _next_due(w, st.today) == on
-        if conv.cap >= 0:
-            hold_to_cap(w, conv, st.today, on)
-        st.today = on
-        for i in range(st.rows):
-            live_row(w, conv, w.rows[i], on)
-        if falls:
-            _fall_due(w, loan, conv, on)
-
-
-@kernel
-def _advance_outstanding(w, loan, conv, to):
-    """`_advance` where interest follows what is out: from one change of the base, the rate or the running row to the next."""
+def _step(w, loan, conv, to, answers):
+    """`_advance` where days between matter: compound that joins its base lives from change to change as the reference does,
+    interest on what is out from one change of the base, the rate or the running row to the next; a cap is looked at before each
+    row that falls due. answers: the standing of `to` is asked next."""
     st, full = w.state[0], True
     joins = conv.has_penalty and conv.compound_joins == JOINS
     while st.today < to and st.status == OK:
-        on = min(to, _next_change(w, conv, st.today) if joins else next_turn(w, st.today))
-        follow(w, conv, st.today, full or on == to)
-        _note_later(w, conv, st.today)
-        if not conv.has_penalty:
-            tail(w, conv, st.today, on)
-        elif conv.cap >= 0:
+        if joins:
+            on = _next_change(w, conv, st.today)
+        else:
+            on = next_turn(w, st.today) if conv.outstanding else _next_due(w, st.today)
+        on = min(to, on)
+        if conv.outstanding:
+            follow(w, conv, st.today, full or on == to)
+            _note_later(w, conv, st.today)
+            if not conv.has_penalty:
+                tail(w, conv, st.today, on)
+        if conv.cap >= 0:
             hold_to_cap(w, conv, st.today, on)
         falls, full = _next_due(w, st.today) == on, False
         st.today = on
@@ -305,6 +290,8 @@ def _advance_outstanding(w, loan, conv, to):
         if falls:
             _fall_due(w, loan, conv, on)
         _fix_ended(w, on)
+    if answers and conv.outstanding:
+        follow(w, conv, st.today, True)
 
 
 @kernel
@@ -1522,14 +1509,14 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     if as_of > st.today:
         _advance(w, loan, conv, as_of)
     if conv.outstanding:
-        follow(w, conv, st.today, True)
+        _step(w, loan, conv, st.today, True)
         if st.status != OK:
             return
     live_rows(w, conv, as_of)
     _answer(w, conv, out, as_of)
 
 
-@kernel
+@entry
 def replay_range(works, loans, conventions, custom, offsets, events, details, first, last, as_of, known_at, out, moves):
     """Standings of loans first..last-1 into out[first:last]. works: one record of WORK. as_of: one day a loan. moves: what moved
     by cause, into moves[first:last] where it has room for them."""
@@ -1545,7 +1532,7 @@ def replay_range(works, loans, conventions, custom, offsets, events, details, fi
             _moves(w, loan, moves[i])
 
 
-@kernel
+@entry
 def rows_out(works, conv, out):
     """Rows of the loan last replayed, in their own order; how many."""
     w = works[0]

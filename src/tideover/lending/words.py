@@ -44,6 +44,7 @@ NAMES = {
     "third_party_fee": "third-party fee",
     "recovery_cost": "recovery cost",
     "held": "held for the next payment",
+    "guarantor_claim": "guarantor's claim",
     "payment": "payment",
     "payoff": "pay-off",
     "reversal": "reversal",

@@ -61,11 +61,12 @@ def run_demo(args: argparse.Namespace) -> int:
     from tideover.accounting.posting import books_post, first_payout
     from tideover.core.business_time import business_date
     from tideover.core.models import ActionLog
-    from tideover.daily.close import close_day, close_through
+    from tideover.daily.close import close_day
     from tideover.lending.clock import cut_off_take
     from tideover.lending.models import Contract
     from tideover.simulate.book import build
     from tideover.simulate.desk import desk_lay
+    from tideover.simulate.ledger import late_news, periods_close
 
     call_command("migrate", verbosity=0)
     if not ActionLog.objects.filter(action="demo.build").exists():
@@ -79,8 +80,10 @@ def run_demo(args: argparse.Namespace) -> int:
         books_post(month_ends[0] - timedelta(days=1), cut_off=cut_off_take(), first=first_payout())
         for month_end in month_ends:
             close_day(month_end, today=today)
-        for _ in close_through(today - timedelta(days=1), today, today=today):
-            pass
+        close_day(today - timedelta(days=1), today=today)
+        periods_close(today)
+        late_news(today)
+        close_day(today, today=today)
         desk_lay(today)
         print(f"built {Contract.objects.count()} loans in {time.perf_counter() - started:.0f} s")
     _sign_ins(args.host, args.port)

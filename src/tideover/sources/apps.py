@@ -10,4 +10,4 @@ class SourcesConfig(AppConfig):
         from tideover.core.panels import Panel, register
         from tideover.sources.panels import person_consents
 
-        register("person.side", Panel("consents", "sources/panel.html", person_consents, "consent-panel", 20))
+        register("person.side", Panel("consents", "sources/panel.html", person_consents, "person", 20))

@@ -79,6 +79,7 @@ class Window:
     closes_included: bool
     lifted_by_agreement: bool
     days: Days = Days.EVERY
+    calendar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +210,17 @@ def policy_read(pack: Pack, on: date) -> Policy:
 
 
 def _calendar(pack: Pack, windows: tuple[Window, ...]) -> Calendar:
-    """The newest calendar named like the pack; needed only where a window tells days apart."""
-    if all(w.days == Days.EVERY for w in windows):
+    """The newest version of the calendar that the windows name (the pack's own name where they name none)."""
+    telling = [w for w in windows if w.days != Days.EVERY]
+    names = {w.calendar or pack.name for w in telling}
+    if not names:
         return NO_HOLIDAYS
+    if len(names) > 1:
+        raise PackError([f"{telling[0].id}: windows of one pack share one calendar, not {', '.join(sorted(names))}"])
     try:
-        return calendar(pack, pack.name)
+        return calendar(pack, names.pop())
     except NoRule as error:
-        raise PackError([f"{w.id}: {error}" for w in windows if w.days != Days.EVERY]) from error
+        raise PackError([f"{w.id}: {error}" for w in telling]) from error
 
 
 def _plain(value: Any) -> Any:
@@ -315,8 +320,9 @@ def _window(rule: Rule, v: _Values) -> Window:
         raise ValueError(f"opens must lie before closes, not {opens} and {closes} minutes")
     days = v.word("days", {d.name.lower(): d for d in Days}) if "days" in v.given else Days.EVERY
     included, lifted = v.truth("closes_included"), v.truth("lifted_by_agreement")
-    v.asked.add("days")
-    out = Window(rule.id, v.scope(COLLECTS), opens, closes, included, lifted, days)
+    named = v.text("calendar") if "calendar" in v.given else ""
+    v.asked |= {"days", "calendar"}
+    out = Window(rule.id, v.scope(COLLECTS), opens, closes, included, lifted, days, named)
     v.done()
     return out
 
