@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The long runs: many random loans, kernel against reference; kills during a close; long fuzzing of the REST; every fault of every gateway. Report: docs/soak/.
+# The long runs: many random loans, kernel against reference; kills during a close; long fuzzing of the REST;
+# every fault of every gateway. Report: docs/soak/.
 # Sizes: TIDEOVER_RANDOM_LOANS, TIDEOVER_KILLS, TIDEOVER_FUZZ_REQUESTS. With file names only those tests run.
 set -euo pipefail
 cd "$(dirname "$0")/.."

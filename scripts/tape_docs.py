@@ -30,9 +30,8 @@ files (`tideover close`, the manifest); anything else in the folder is what a ki
   cut-off is kept, so the tape comes back with the digest that was committed. If names, branches, managers, limits or parties have
   changed since, the digest differs; the command and the action log (`tape.restore`) say so.
 - Every day's tapes are kept for `TIDEOVER_TAPE_MONTHS` months (25; 0 keeps everything), the last closed day of each month for
-  good. Each close ends with that; `tideover tape prune --dry-run` says what would go. A pruned day stays closed, with its figures and
-  digest: REST answers 410 `tape_pruned`, `tape show --as-of` and a query that names it say
-  when it was pruned.
+  good. Each close ends with that; `tideover tape prune --dry-run` says what would go. A pruned day stays closed, with its
+  figures and digest: REST answers 410 `tape_pruned`, `tape show --as-of` and a query that names it say when it was pruned.
 
 {digest}
 """
