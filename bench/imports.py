@@ -4,7 +4,9 @@ Run: tideover bench imports [--loans N]. A fresh lender on each database takes a
 then 12 events a loan straight into the journal (hash chain included), then a payment file with one payment a loan and one with
 twelve. Against, in the same run on the same database: a bare COPY (PostgreSQL) or executemany (SQLite) of the same journal rows
 into a table of the same columns and indexes, in transactions of the same size. CPU seconds stand beside wall seconds, because the
-wall clock of a shared machine says little: `cpu` is this process, `server_cpu` the PostgreSQL backend that served it.
+wall clock of a shared machine says little: `cpu` is this process, `server_cpu` the PostgreSQL backend of the main connection (the
+two that store chunks side by side are others). `longest_transaction`: seconds that one transaction of the main connection held
+the book, from its begin to its commit.
 """
 
 from __future__ import annotations
@@ -95,18 +97,29 @@ def files(folder: Path, loans: int) -> None:
 class Clock:
     """Wall and CPU seconds of named parts."""
 
-    def __init__(self, server_cpu: Callable[[], float]) -> None:
-        self.server_cpu, self.parts = server_cpu, {}  # type: ignore[var-annotated]
+    def __init__(self, connection: Any) -> None:
+        self.server_cpu, self.longest = _server_cpu(connection), 0.0
+        self.parts: dict[str, dict[str, float]] = {}
+        autocommit, begun = connection.set_autocommit, [0.0]
+
+        def timed(on: bool, **options: Any) -> None:
+            begun[0] = begun[0] if on else time.perf_counter()
+            autocommit(on, **options)
+            self.longest = max(self.longest, time.perf_counter() - begun[0]) if on else self.longest
+
+        connection.set_autocommit = timed
 
     @contextmanager
     def part(self, name: str, count: int) -> Iterator[None]:
         """Time one part that handles `count` rows."""
+        self.longest = 0.0
         wall, cpu, server = time.perf_counter(), time.process_time(), self.server_cpu()
         yield
         wall = time.perf_counter() - wall
         self.parts[name] = {
             "rate": round(count / wall, 1), "rows": count, "seconds": round(wall, 3),
             "cpu": round(time.process_time() - cpu, 3), "server_cpu": round(self.server_cpu() - server, 3),
+            "longest_transaction": round(self.longest, 3),
         }  # fmt: skip
 
 
@@ -124,7 +137,7 @@ def worker(folder: Path) -> dict[str, Any]:
 
     call_command("migrate", verbosity=0)
     lender_init(LENDER, folder, actor="bench")
-    clock = Clock(_server_cpu(connection))
+    clock = Clock(connection)
     loans = sum(1 for _ in (folder / "product.csv").open()) - 1
 
     def load(what: str, name: str, mapping: str, **options: Any) -> Any:
@@ -133,7 +146,8 @@ def worker(folder: Path) -> dict[str, Any]:
             raise RuntimeError(f"{name}: {done.rejects[0]}")
         return done
 
-    load("people", "people", PEOPLE)
+    with clock.part("store people", sum(1 for _ in (folder / "people.csv").open()) - 1):
+        load("people", "people", PEOPLE)
     load("tape", "product", PRODUCT, dry_run=True)  # first use loads the kernel
     load("tape", "balances", BALANCES, dry_run=True)
     for name, mapping in (("product", PRODUCT), ("balances", BALANCES)):
@@ -148,8 +162,10 @@ def worker(folder: Path) -> dict[str, Any]:
         raise RuntimeError("events are missing")
     _bare(clock, connection, len(ids) * EVENTS_A_LOAN)
     for name, each in (("one", 1), ("twelve", EVENTS_A_LOAN)):
-        with clock.part(f"payments by file, {each} a loan", loans * each):
-            load("payments", name, PAYMENTS.format(name))
+        part = f"payments by file, {each} a loan"
+        with clock.part(part, loans * each):
+            done = load("payments", name, PAYMENTS.format(name))
+        clock.parts[part] |= {f"seconds_{phase}": round(took, 3) for phase, took in done.seconds.items()}
     return {"parts": clock.parts, "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
 

@@ -25,6 +25,13 @@ files (`tideover close`, the manifest); anything else in the folder is what a ki
   managers, limits and parties carry none: they are as they stood when the day was closed.
 - Ask with SQL over all days: `tideover tape query "SELECT bucket, count(*) FROM loans WHERE data_cut_off_date = '2026-05-31'
   GROUP BY 1"`. Files of other days than the query names are not opened. One loan: `tideover tape show LOAN`.
+- A file that is missing or damaged (each page of it carries a checksum) is never answered from in part: pages, REST (503
+  `tape_lost`) and commands name the day, and so does `tideover doctor`. Close that day again (`tideover close --as-of DAY`): its
+  cut-off is kept, so the tape comes back with the digest that was committed. If names, branches, managers, limits or parties have
+  changed since, the digest differs; the command and the action log (`tape.restore`) say so.
+- Every day's tapes are kept for `TIDEOVER_TAPE_MONTHS` months (25; 0 keeps everything), the last closed day of each month for
+  good. Each close ends with that; `tideover tape prune --dry-run` says what would go. A pruned day stays closed, with its
+  figures and digest: REST answers 410 `tape_pruned`, `tape show --as-of` and a query that names it say when it was pruned.
 
 {digest}
 """

@@ -81,6 +81,7 @@ def random_loan(rng: random.Random) -> tuple[Terms, list[Event], int]:
 def wide_terms(rng: random.Random) -> Terms:
     """Terms over every convention that the kernel compiles."""
     terms = random_terms(rng)
+    method = terms.method
     calendar = T.Calendar("t", frozenset({5, 6}), frozenset(START + rng.randrange(900) for _ in range(40)))
     penalty = rng.choice(
         [
@@ -99,11 +100,13 @@ def wide_terms(rng: random.Random) -> Terms:
                 compound_rate_before_maturity=rng.choice(list(T.CompoundRate)),
                 compound_rate_after_maturity=rng.choice(list(T.CompoundRate)),
                 compound_day_count=rng.choice(list(T.DayCount)[:8]),
+                cap_minor=rng.choice([-1, -1, rng.randrange(3000), rng.randrange(terms.principal_minor // 20)]),
             ),
         ]
     )
     changes: dict[str, object] = {
         "penalty": penalty,
+        "interest_basis": T.InterestBasis(method != Method.FLAT and rng.random() < 0.35),
         "day_count": rng.choice(list(T.DayCount)[:8]),
         "part_period": rng.choice(list(T.PartPeriod)),
         "first_period": rng.choice(list(T.FirstPeriod)[:2]),
@@ -131,6 +134,12 @@ def wide_terms(rng: random.Random) -> Terms:
             restart_on_grace_end=rng.random() < 0.3,
         ),
     }
+    if rng.random() < 0.2:
+        start, most = terms.disbursed_on + rng.randrange(-20, 100), rng.choice([10**4, 10**13])
+        points, den, cap = rng.choice([10_000, 200_000]), rng.choice([2, 3]), rng.choice([500, 10**6, 10**13])
+        changes |= {"subsidy": T.SubsidyTerms(points, 1, den, cap, start, start + 200, most)}
+    if method in (Method.ANNUITY, Method.EQUAL_PRINCIPAL) and rng.random() < 0.3:
+        changes |= {"balloon_minor": rng.randrange(terms.principal_minor)}
     if rng.random() < 0.15:
         changes |= {"unit": T.Unit.WEEK, "every": 2}
     elif rng.random() < 0.1:
@@ -141,7 +150,7 @@ def wide_terms(rng: random.Random) -> Terms:
         parts[-1] += terms.principal_minor - sum(parts)
         rows = tuple(T.CustomRow(d, p, rng.choice([-1, 500])) for d, p in zip(days, parts, strict=True))
         changes |= {"method": Method.CUSTOM, "custom_rows": rows, "instalments": 0, "first_due_on": T.NO_DAY}
-        changes |= {"interest_free_rows": 0, "grace_interest_rows": 0, "grace_principal_rows": 0}
+        changes |= {"interest_free_rows": 0, "grace_interest_rows": 0, "grace_principal_rows": 0, "balloon_minor": 0}
     elif terms.method == Method.INTEREST_ONLY and rng.random() < 0.5:
         changes |= {"settlement_day": 20, "debit_day": 21, "settlement_day_counted": rng.random() < 0.5}
     return terms.with_(**changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,6 +42,15 @@ def sink(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, s
         server.cleanup()
 
 
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A book with three messages that wait, made once and copied."""
+    home = tmp_path_factory.mktemp("three")
+    (home / "static").mkdir()
+    done(crew({**os.environ, "TIDEOVER_HOME": str(home), "TIDEOVER_DATABASE": ""}, "build", 3))
+    return home / "tideover.sqlite3"
+
+
 def crew(env: dict[str, str], *words: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.contact.crew", *map(str, words)]
     return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -71,8 +81,8 @@ def checked(env: dict[str, str], messages: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("sink", ["calm"], indirect=True)
 @pytest.mark.parametrize("point", POINTS)
-def test_a_worker_killed_at_a_step_sends_nothing_twice(sink: dict[str, str], point: str) -> None:
-    done(crew(sink, "build", 3))
+def test_a_worker_killed_at_a_step_sends_nothing_twice(sink: dict[str, str], three: Path, point: str) -> None:
+    shutil.copy(three, sink["TIDEOVER_HOME"])
     killed = crew(sink, "work-at", point)
     killed.communicate(timeout=120)
     assert killed.returncode == -signal.SIGKILL

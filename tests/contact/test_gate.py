@@ -25,7 +25,7 @@ from tideover.contact.rules.model import (
 )
 from tideover.contact.rules.policy import policy_read
 from tideover.contact.zones import UnknownZone, zone
-from tideover.core.packs.load import pack_names
+from tideover.core.packs.load import pack, pack_names
 from tideover.core.packs.rules.pack import PackError, pack_read
 
 CN, US = policy("cn"), policy("us")
@@ -57,7 +57,7 @@ def call(when: str, outcome: Outcome = Outcome.CONVERSATION, **more: Any) -> Pas
     ],
 )
 def test_lawful_hours_in_china_to_the_second(local: str, allowed: bool, next_local: str) -> None:
-    verdict = may_contact(CN, KNOWN, [], Proposal(at(local), Channel.CALL))
+    verdict = may_contact(CN, KNOWN, [], Proposal(at(local), Channel.SMS))
     assert (verdict.allowed, verdict.next_at) == (allowed, at(next_local))
 
 
@@ -74,6 +74,55 @@ def test_hours_where_the_clocks_change_overnight(local: str, allowed: bool, next
     place = "America/New_York"
     verdict = may_contact(US, Facts(NEW_YORK), [], Proposal(at(local, place), Channel.CALL))
     assert (verdict.allowed, verdict.next_at) == (allowed, at(next_local, place))
+
+
+@pytest.mark.parametrize(
+    ("channel", "local", "next_local"),
+    [
+        (Channel.CALL, "2026-02-17 09:59:59", "2026-02-17 10:00:00"),
+        (Channel.CALL, "2026-02-17 10:00:00", "2026-02-17 10:00:00"),
+        (Channel.CALL, "2026-02-17 20:00:00", "2026-02-18 10:00:00"),
+        (Channel.SMS, "2026-02-17 08:00:00", "2026-02-17 08:00:00"),
+        (Channel.CALL, "2026-02-14 08:00:00", "2026-02-14 08:00:00"),
+        (Channel.CALL, "2026-02-13 22:00:00", "2026-02-14 08:00:00"),
+        (Channel.CALL, "2026-02-14 22:00:00", "2026-02-15 10:00:00"),
+        (Channel.CALL, "2026-02-23 21:00:00", "2026-02-24 08:00:00"),
+        (Channel.VISIT, "2026-02-23 20:30:00", "2026-02-24 09:00:00"),
+        (Channel.CALL, "2026-12-31 22:00:00", "2027-01-01 10:00:00"),
+    ],
+)
+def test_public_holidays_have_hours_of_their_own(channel: Channel, local: str, next_local: str) -> None:
+    """Spring festival 2026: off from 15 to 23 February; Saturday the 14th is a make-up workday, Tuesday the 24th a workday."""
+    assert may_contact(CN, KNOWN, [], Proposal(at(local), channel)).next_at == at(next_local)
+    agreed = replace(KNOWN, agreed_hours=True)
+    assert channel == Channel.VISIT or may_contact(CN, agreed, [], Proposal(at(local), channel)).allowed
+
+
+def test_a_window_can_speak_of_all_days_off_and_needs_a_calendar() -> None:
+    text = """pack: {name}
+rules:
+  - id: contact.window.weekend
+    valid_from: 2020-01-01
+    status: law
+    citation: {{instrument: a law, article: "1"}}
+    note: a note
+    values: {{opens: "10:00", closes: "18:00", days: days_off, calendar: {calendar}}}
+"""
+    with pytest.raises(PackError, match="there is no calendar"):
+        policy_read(pack_read("xx", [("xx/a.yaml", text.format(name="xx", calendar="xx"))]), date(2026, 1, 1))
+    days = [r for r in pack("us") if r.id.startswith("calendar.")]
+    made = pack_read("us", [("us/a.yaml", text.format(name="us", calendar="us-federal"))])
+    off = policy_read(replace(made, rules={**made.rules, days[0].id: tuple(days)}), date(2026, 1, 1))
+    here = Facts(NEW_YORK)
+    for local, then in (
+        ("2026-03-06 19:00:00", "2026-03-06 19:00:00"),
+        ("2026-03-07 09:59:59", "2026-03-07 10:00:00"),
+        ("2026-03-07 18:00:00", "2026-03-08 10:00:00"),
+        ("2026-03-08 18:00:00", "2026-03-09 00:00:00"),
+        ("2026-07-03 09:00:00", "2026-07-03 10:00:00"),
+    ):
+        found = may_contact(off, here, [], Proposal(at(local, "America/New_York"), Channel.CALL))
+        assert found.next_at == at(then, "America/New_York"), local
 
 
 def test_hours_follow_the_recipient_not_the_lender() -> None:

@@ -25,8 +25,8 @@ from tideover.contact.rules.model import Channel, Purpose
 from tideover.contact.selectors_messages import demands_delivered
 from tideover.core.business_time import business_date, now
 from tideover.core.problems import Refused
-from tideover.lending import services_rows
 from tideover.lending.models import ContactRecord, Party
+from tideover.lending.services_holds import hold_place
 
 __all__ = ["ready"]
 DEMAND = {"overdue": 382090, "principal": 1143770, "as_of": NOON.date(), "pay_by": NOON.date() + timedelta(days=20)}
@@ -100,7 +100,7 @@ def test_a_notice_that_is_no_demand_restarts_nothing(ready: House, letter: Messa
 
 
 def test_a_hold_that_came_since_keeps_the_letter_out_of_the_batch(ready: House, letter: Message) -> None:
-    services_rows.help_request_open(ready.borrower, ready.loan, reason="", actor="borrower")
+    hold_place(ready.borrower, None, kind="hardship_request", starts_at=yesterday_noon() - timedelta(hours=1), actor="borrower")
     with pytest.raises(Refused, match="no letter"):
         letter_batch_make([letter], branch=None, at=yesterday_noon(), actor="legal")
     assert LetterBatch.objects.count() == 0

@@ -20,8 +20,9 @@ from tideover.contact.outbox.work import Gateways
 from tideover.contact.rules.message import State
 from tideover.contact.rules.model import Channel, Purpose
 from tideover.core.problems import IdempotencyConflict, Refused
-from tideover.lending import services_rows
 from tideover.lending.models import ContactRecord
+from tideover.lending.services_holds import hold_place
+from tideover.sources.services import consent_give
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOON = datetime(2026, 5, 12, 12, 0, tzinfo=SHANGHAI)
@@ -64,8 +65,8 @@ OK = SendResult(SendState.ACCEPTED, provider_id="G1")
 def ready(house: House) -> House:
     """The house with its templates, and a consent to be contacted."""
     templates_seed(NOON.date(), actor="test")
-    consent = {"purpose": "collection", "channel": "", "given_at": NOON - timedelta(days=90), "expires_at": None, "actor": "t"}
-    services_rows.consent_give(house.borrower, None, **consent)
+    given = {"purpose": "contact", "given_how": "contract_clause", "given_at": NOON - timedelta(days=90), "actor": "t"}
+    consent_give(house.borrower, None, **given)
     return house
 
 
@@ -75,6 +76,11 @@ def queue(house: House, key: str = "k1", at: datetime = NOON, **more: Any) -> Me
         "template": "late.one_payment", "values": LATE, "at": at, "key": key, "actor": "test", "with_inbox": False,
     }  # fmt: skip
     return message_queue(**{**given, **more})
+
+
+def help_asked(house: House) -> None:
+    """The hold of somebody who asked for help before the noon of these tests."""
+    hold_place(house.borrower, None, kind="hardship_request", starts_at=NOON - timedelta(minutes=1), actor="borrower")
 
 
 def test_a_message_waits_is_sent_and_delivered(ready: House) -> None:
@@ -128,7 +134,7 @@ def test_the_gate_is_asked_again_at_the_moment_of_sending(ready: House) -> None:
 
 def test_help_asked_for_between_decision_and_sending_stops_it(ready: House) -> None:
     m = queue(ready)
-    services_rows.help_request_open(ready.borrower, ready.loan, reason="", actor="borrower")
+    help_asked(ready)
     gateway, gateways = answering(OK)
     outbox_work(10, NOON, gateways=gateways)
     m.refresh_from_db()

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import DatabaseError, transaction
 
+from tests.contact.worlds import day_at, policy
 from tests.factories import House, loan
 from tideover.contact.chain import breaks
 from tideover.contact.facts import policy_on, seconds
@@ -19,6 +20,7 @@ from tideover.contact.rules.model import Channel, Outcome, Purpose, Recipient
 from tideover.contact.zones import zone
 from tideover.core.business_time import business_date, now
 from tideover.core.problems import Refused
+from tideover.engine.terms import day
 from tideover.lending.models import Hold
 from tideover.lending.services_holds import hold_place
 from tideover.lending.services_rows import help_request_open, row_close
@@ -27,16 +29,17 @@ from tideover.sources.services import consent_give, consent_withdraw
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-def tomorrow(hour: int, minute: int = 0, days: int = 1) -> datetime:
-    """A local time of a day to come: what is known now is what counts then."""
-    on = business_date() + timedelta(days=days)
-    return datetime(on.year, on.month, on.day, hour, minute, tzinfo=SHANGHAI)
+def next_morning() -> datetime:
+    """Eight o'clock of the day after: ten where that is a public holiday."""
+    on = business_date(day_at(12)) + timedelta(days=1)
+    opens = 10 if day(on) in policy("cn", on).calendar.holidays else 8
+    return datetime(on.year, on.month, on.day, opens, tzinfo=SHANGHAI)
 
 
 def ask(house: House, **more: Any) -> VerdictRow:
     values: dict[str, Any] = {
         "party": house.borrower, "contracts": [house.loan], "channel": Channel.CALL, "purpose": Purpose.COLLECTION,
-        "at": tomorrow(10), "actor": "collector",
+        "at": day_at(10), "actor": "collector",
     }  # fmt: skip
     return verdict_ask(**{**values, **more})
 
@@ -57,9 +60,9 @@ def test_without_consent_nothing_that_rings(house: House) -> None:
 
 
 def test_a_verdict_is_kept_with_rules_sources_facts_and_can_be_given_again(agreed: House) -> None:
-    yes, no = ask(agreed), ask(agreed, at=tomorrow(22))
+    yes, no = ask(agreed), ask(agreed, at=day_at(22))
     assert yes.allowed and yes.next_at == yes.at and yes.fired == []
-    assert not no.allowed and no.rules == ("contact.window.collection",) and no.next_at == tomorrow(8, days=2)
+    assert not no.allowed and no.rules == ("contact.window.collection",) and no.next_at == next_morning()
     assert no.fired[0]["instrument"].startswith("GB/T 45251") and no.fired[0]["article"] == "5.3"
     assert (yes.seq, no.seq, list(breaks())) == (1, 2, [])
     for row in VerdictRow.objects.all():
@@ -86,21 +89,21 @@ def test_four_loans_of_one_person_are_under_one_cap(agreed: House) -> None:
         loan("T-9", agreed.borrower, agreed.branch),
     ]
     for hour, one in enumerate(loans[:3], start=8):
-        verdict = ask(agreed, contracts=[one], at=tomorrow(hour, 5))
+        verdict = ask(agreed, contracts=[one], at=day_at(hour, 5))
         assert verdict.allowed
         contact_record(
             party=agreed.borrower, contracts=[one], channel=Channel.CALL, purpose=Purpose.COLLECTION,
-            outcome=Outcome.CONVERSATION, at=tomorrow(hour, 5), verdict=verdict, actor="collector", seconds=60,
+            outcome=Outcome.CONVERSATION, at=day_at(hour, 5), verdict=verdict, actor="collector", seconds=60,
         )  # fmt: skip
-    fourth = ask(agreed, contracts=[loans[3]], at=tomorrow(12))
-    assert fourth.rules == ("contact.cap.conversations",) and fourth.next_at == tomorrow(8, days=2)
+    fourth = ask(agreed, contracts=[loans[3]], at=day_at(12))
+    assert fourth.rules == ("contact.cap.conversations",) and fourth.next_at == next_morning()
     assert len(fourth.facts["history"]) == 3 and fourth.facts["loans"] == ["T-1", "T-2", "T-8", "T-9"]
 
 
 def test_an_outcome_that_is_known_later_counts_from_then(agreed: House) -> None:
     told = [
         contact_record(
-            party=agreed.borrower, channel=Channel.SMS, purpose=Purpose.COLLECTION, outcome=Outcome.DELIVERED, at=tomorrow(9, m),
+            party=agreed.borrower, channel=Channel.SMS, purpose=Purpose.COLLECTION, outcome=Outcome.DELIVERED, at=day_at(9, m),
             actor="outbox",
         )
         for m in (0, 1)
@@ -123,15 +126,15 @@ def test_a_withdrawn_consent_and_the_persons_own_wishes_bind(agreed: House) -> N
     ContactPreference.objects.create(
         party=agreed.borrower, refused=["sms"], inconvenient=[[540, 720]], changed_at=now(), actor="borrower"
     )
-    assert ask(agreed).rules == ("preference.time",) and ask(agreed).next_at == tomorrow(12)
-    assert ask(agreed, channel=Channel.SMS, at=tomorrow(15)).rules == ("preference.channel",)
+    assert ask(agreed).rules == ("preference.time",) and ask(agreed).next_at == day_at(12)
+    assert ask(agreed, channel=Channel.SMS, at=day_at(15)).rules == ("preference.channel",)
     consent_withdraw(agreed.borrower.consents.get(), how="app", actor="borrower")
-    assert ask(agreed, at=tomorrow(15)).rules == ("contact.consent.private",)
+    assert ask(agreed, at=day_at(15)).rules == ("contact.consent.private",)
 
 
 def test_where_a_person_lives_decides_whose_clock_counts(agreed: House) -> None:
     ContactPreference.objects.create(party=agreed.borrower, zone="America/New_York", changed_at=now(), actor="borrower")
-    row = ask(agreed, at=tomorrow(12))
+    row = ask(agreed, at=day_at(12))
     assert row.rules == ("contact.window.collection",) and row.facts["zone"] == "America/New_York"
 
 
@@ -143,7 +146,7 @@ def test_a_third_person_who_refused_is_never_asked_again(agreed: House) -> None:
 
     asked = {"recipient": Recipient.UNRELATED, "number": "199 0000 0009", "purpose": Purpose.SERVICE, "discloses": False}
     assert "contact.third_person" in ask(agreed, **asked).rules
-    call(Outcome.FAILED, tomorrow(8))
+    call(Outcome.FAILED, day_at(8))
     assert ask(agreed, **asked).allowed
     call(Outcome.CONVERSATION, now() - timedelta(days=90), recipient=Recipient.UNRELATED, number="19900000009", refused=True)
     assert ask(agreed, **asked).rules == ("contact.third_person",)
@@ -154,7 +157,7 @@ def test_a_contact_that_the_gate_forbade_is_not_written_as_allowed(agreed: House
     with pytest.raises(Refused) as refused:
         contact_record(
             party=agreed.borrower, channel=Channel.CALL, purpose=Purpose.COLLECTION, outcome=Outcome.CONVERSATION,
-            at=tomorrow(23), verdict=ask(agreed, at=tomorrow(23)), actor="collector",
+            at=day_at(23), verdict=ask(agreed, at=day_at(23)), actor="collector",
         )  # fmt: skip
     assert refused.value.problems[0].code == "not_allowed"
 

@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.contact.test_outbox import NIGHT, NOON, SHANGHAI, ready
+from tests.contact.test_outbox import NIGHT, NOON, SHANGHAI, help_asked, ready
 from tests.factories import House
 from tideover.contact.call_records import BadFile, calls_import, rejects_write
 from tideover.contact.loan_values import LOAN_NEEDS
 from tideover.contact.models import CallList, CallListLine, CallRecord
 from tideover.contact.rules.hours import open_until
-from tideover.contact.rules.model import Channel, Purpose
+from tideover.contact.rules.model import Channel, Facts, Proposal, Purpose
 from tideover.contact.rules.policy import policy_read
 from tideover.contact.voice import call_begin, call_end, call_list_make
 from tideover.contact.zones import zone
 from tideover.core.packs.load import pack
 from tideover.core.problems import Refused
-from tideover.lending import services_rows
 from tideover.lending.models import ContactRecord, Contract, ImportBatch
 
 __all__ = ["ready"]
@@ -39,15 +38,21 @@ def line_of(made: CallList, number: str = "T-1") -> CallListLine:
 
 
 @pytest.mark.parametrize(
-    ("clock", "ends"),
-    [("08:00:00", "22:00:00"), ("21:59:59", "22:00:00"), ("22:00:00", None), ("07:59:59", None), ("00:00:00", None)],
-)
-def test_until_when_calls_are_allowed_to_the_second(clock: str, ends: str | None) -> None:
-    at = datetime.fromisoformat(f"2026-05-12T{clock}+08:00")
-    found = open_until(
-        policy_read(pack("cn"), at.date()), zone("Asia/Shanghai"), int(at.timestamp()), Channel.CALL, Purpose.COLLECTION
-    )
-    assert found == (None if ends is None else int(datetime.fromisoformat(f"2026-05-12T{ends}+08:00").timestamp()))
+    ("day", "clock", "ends"),
+    [
+        ("2026-05-12", "08:00:00", "22:00:00"), ("2026-05-12", "21:59:59", "22:00:00"), ("2026-05-12", "22:00:00", None),
+        ("2026-05-12", "07:59:59", None), ("2026-05-12", "00:00:00", None), ("2026-10-01", "10:00:00", "20:00:00"),
+        ("2026-10-01", "09:59:59", None), ("2026-10-01", "20:00:00", None),
+    ],
+)  # fmt: skip
+def test_until_when_calls_are_allowed_to_the_second(day: str, clock: str, ends: str | None) -> None:
+    at = datetime.fromisoformat(f"{day}T{clock}+08:00")
+    facts, asked = Facts(zone("Asia/Shanghai")), Proposal(int(at.timestamp()), Channel.CALL, Purpose.COLLECTION)
+    found = open_until(policy_read(pack("cn"), at.date()), facts, asked)
+    assert found == (None if ends is None else int(datetime.fromisoformat(f"{day}T{ends}+08:00").timestamp()))
+    wish = Facts(facts.zone, inconvenient=((21 * 60, 24 * 60),))
+    if ends == "22:00:00" and clock < "21":
+        assert open_until(policy_read(pack("cn"), at.date()), wish, asked) == found - 3600
 
 
 def test_a_list_says_whom_why_with_which_words_and_until_when(ready: House) -> None:
@@ -77,7 +82,7 @@ def test_a_call_is_asked_for_written_down_and_ended(ready: House) -> None:
 
 def test_a_hold_placed_after_the_list_was_made_stops_the_call(ready: House) -> None:
     line = line_of(make())
-    services_rows.help_request_open(ready.borrower, ready.loan, reason="", actor="borrower")
+    help_asked(ready)
     assert call_begin(line, at=NOON, actor="collector").blocked == "contact.hold.hardship_request"
     assert ContactRecord.objects.filter(channel="call").count() == 0
 

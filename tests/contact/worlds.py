@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from tideover.contact.rules.model import Channel, Facts, HoldFact, Outcome, PastContact, Proposal, Purpose, Recipient
 from tideover.contact.rules.policy import Policy, policy_read
 from tideover.contact.zones import zone
+from tideover.core.business_time import business_date
 from tideover.core.packs.load import pack
+from tideover.engine.terms import day
 
 ZONES = ("Asia/Shanghai", "America/New_York", "Europe/London", "Australia/Lord_Howe")
 HOLD_KINDS = ("dispute", "cease_contact", "live_promise", "something_new")
@@ -50,3 +52,11 @@ proposals = st.builds(
     Proposal, instants, channels, purposes, recipients, st.integers(1, 3), debts, st.booleans(), st.booleans(), st.booleans(),
     st.booleans(),
 )  # fmt: skip
+
+
+def day_at(hour: int, minute: int = 0, days: int = 1) -> datetime:
+    """A local time in Shanghai on a day to come that is no public holiday: what is known now is what counts then."""
+    on = business_date() + timedelta(days=days)
+    while day(on) in policy("cn", on).calendar.holidays:
+        on += timedelta(days=1)
+    return datetime(on.year, on.month, on.day, hour, minute, tzinfo=ZoneInfo("Asia/Shanghai"))

@@ -19,7 +19,7 @@ from tideover.engine.events import Event, EventKind, EventRejected
 from tideover.engine.presets import consumer_annuity
 from tideover.engine.replay import columns_of, replay
 from tideover.engine.standing import Depth
-from tideover.engine.terms import BusinessDay, Calendar, CustomRow, Method, PenaltyTerms, Terms, day
+from tideover.engine.terms import BusinessDay, Calendar, CustomRow, Method, PenaltyTerms, PrepaymentInterest, Terms, day
 
 FIRST, COUNT = int(os.environ.get("TIDEOVER_RANDOM_FIRST", "0")), int(os.environ.get("TIDEOVER_RANDOM_LOANS", "1200"))
 PARTS = 8
@@ -64,7 +64,7 @@ def test_kernel_equals_reference(part: int) -> None:
 
 def test_a_batch_equals_its_loans_one_by_one_with_gaps_answered_by_the_reference() -> None:
     loans = [random_loan(random.Random(s)) for s in range(200)]
-    loans.append((loans[0][0].with_(penalty=PenaltyTerms(cap_minor=5)), loans[0][1], loans[0][2]))
+    loans.append((loans[0][0].with_(prepayment_interest=PrepaymentInterest.SETTLE_PART), loans[0][1], loans[0][2]))
     terms, events = terms_columns([t for t, _, _ in loans]), event_columns([e for _, e, _ in loans])
     days = np.array([a for _, _, a in loans])
     for threads in (1, 2):
@@ -127,11 +127,18 @@ def demands(count: int) -> tuple[Terms, list[Event], int]:
 
 def test_depth_says_what_is_kept_whoever_answers() -> None:
     terms, events, as_of = random_loan(random.Random(5))
-    for t in (terms, terms.with_(penalty=PenaltyTerms(cap_minor=5))):
+    for t in (terms, terms.with_(prepayment_interest=PrepaymentInterest.SETTLE_PART)):
         kept = [replay(t, events, as_of, depth=depth) for depth in Depth]
         assert [(bool(s.rows), bool(s.trace)) for s in kept] == [(False, False), (True, False), (True, True)]
         kept[2].trace, kept[2].moves = [], []
         assert kept[1] == kept[2] and len(kept[1].rows) == kept[0].row_count
+
+
+def test_a_settlement_within_the_grace_leaves_nothing_owed() -> None:
+    terms = consumer_annuity(1_200_000, 60_000, day("2026-01-20"), 3).with_(penalty=PenaltyTerms(grace_days=20))
+    events = [Event(1, day("2026-03-01"), EventKind.SETTLEMENT, amount_minor=100)]
+    assert reference.replay(terms, events, day("2026-03-05")).payoff_minor == 0
+    assert difference(terms, events, day("2026-03-05"), None) == ""
 
 
 def test_a_loan_of_many_demands_equals_the_reference() -> None:

@@ -47,8 +47,13 @@ def pay(seq: int, on: str, amount: int, kind: EventKind = EventKind.PAYMENT) -> 
     return Event(seq, day(on), kind, amount_minor=amount)
 
 
-def test_it_is_left_to_the_reference() -> None:
-    assert kernel_gap(THREE) == "interest_basis is not compiled"
+def test_the_kernel_takes_it() -> None:
+    assert kernel_gap(THREE) is None
+
+
+def test_interest_of_a_row_in_interest_grace_falls_due_with_the_next() -> None:
+    s = replay(THREE.with_(grace_interest_rows=1), [], day("2026-03-20"))
+    assert [r.interest_minor for r in s.rows] == [0, 6_200 + 5_600, 6_200]
 
 
 def test_paid_on_its_days_it_equals_the_scheduled_loan() -> None:

@@ -22,7 +22,7 @@ LONGER = {
 FRAMEWORK = {
     "ready", "Meta", "from_db_value", "to_python", "get_prep_value", "authenticate", "handle", "deconstruct", "clean", "save",
     "get_openapi_schema", "application", "get_default", "value_to_string", "handler403", "handler404", "handler500", "handler400",
-    "form_valid", "form_invalid",
+    "form_valid", "form_invalid", "process_exception",
 }  # fmt: skip
 """Names that a framework calls."""
 BANNED = re.compile(

@@ -108,7 +108,7 @@ def test_the_command_says_one_object(house: House, capsys: pytest.CaptureFixture
     assert answer["ok"] and {"name", "ok", "detail"} == set(answer["checks"][0])
     assert {c["name"] for c in answer["checks"]} == {
         "installed", "packs", "action log chain", "triggers", "reference rates", "journal chains", "standing = replay", "tape",
-        "tape = replay",
+        "tape = replay", "approvals", "documents", "outbox", "texts of messages",
     }  # fmt: skip
     StandingRow.objects.all().delete()
     assert main(["doctor"]) == 1 and "FAIL standing = replay" in capsys.readouterr().out

@@ -103,8 +103,10 @@ def test_taking_back_needs_a_second_person(house: House) -> None:
     approval = Approval.objects.get()
     document.refresh_from_db()
     assert document.state == "valid", "asked for, not yet decided"
+    kind = approvals.kind_of("document.cancel")
+    assert kind.address is not None and kind.address(approval) == f"/documents/{document.number}"
     with override("zh-hans"):
-        (shown,) = approvals.kind_of("document.cancel").show(approval)
+        (shown,) = kind.show(approval)
     assert (shown.what, shown.now, shown.then) == (f"余额证明 {document.number}", "有效", "已撤回")
     compliance = User.objects.get(username=Role.COMPLIANCE)
     approvals.approval_decide(approval, grant=True, reason="seen", actor=compliance)

@@ -25,6 +25,7 @@ from tideover.lending.models import (
     Complaint,
     ContactRecord,
     Contract,
+    Hold,
     ImportBatch,
     LoanEvent,
     Party,
@@ -310,6 +311,7 @@ def test_contacts_promises_and_complaints(house: House, tmp_path: Path) -> None:
     complaints = "who,from,on,about\nP-0002,hotline,2026-02-03,fees\n"
     mapping = "kind: complaints\ncolumns: {borrower_id: who, source: from, opened_on: on, subject: about}"
     assert put(tmp_path, complaints, mapping, "history").stored == 1 and Complaint.objects.get().closed_on is None
+    assert [h.kind for h in Hold.objects.all()] == ["complaint"], "the promise is past, the complaint is open"
 
 
 def test_xlsx_and_parquet_give_the_same_as_csv(house: House, tmp_path: Path) -> None:

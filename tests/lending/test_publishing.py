@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,13 +13,17 @@ from tests.factories import House
 from tests.strategies import random_terms
 from tests.web.test_api import client, post
 from tests.web.test_pages import client_for
+from tideover.contact.message_templates import templates_seed
+from tideover.contact.models import Message
+from tideover.contact.rate_notices import notices_send
 from tideover.core.approvals import approval_decide, kind_of
 from tideover.core.business_time import business_date
 from tideover.core.models import Approval
+from tideover.core.packs.rules import fixings
 from tideover.core.packs.rules.fixings import MissingFixing
 from tideover.core.problems import Refused
 from tideover.engine.events import Event, EventKind
-from tideover.lending import publishing, rates
+from tideover.lending import doctor, publishing, rates
 from tideover.lending.models import Contract, Product, PublishedRate, ResetNotice
 from tideover.lending.products import CATALOGUE, product_load
 from tideover.lending.resets import resets_record
@@ -27,6 +31,7 @@ from tideover.lending.rules.reset_effect import rate_before, reset_effect
 from tideover.lending.selectors import loan_standing
 from tideover.lending.services import contract_open
 from tideover.lending.words import money
+from tideover.web.house_rows import missing_fixings
 
 TEXT = (CATALOGUE / "consumer_equal_principal.yaml").read_text(encoding="utf-8")
 
@@ -118,6 +123,16 @@ def test_notices_are_made_once_and_the_borrower_reads_them(floating: Floating, m
     assert money(notice.old_instalment_minor) in words and money(notice.new_instalment_minor) in words
 
 
+def test_the_outbox_gets_each_notice_once(floating: Floating, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = datetime(2025, 7, 1, 12, tzinfo=UTC)
+    assert notices_send(at, actor="close") == (1, 0), "no template is in force yet: the notice waits"
+    templates_seed(date(2025, 1, 1), actor="t")
+    assert notices_send(at, actor="close") == (0, 1) and notices_send(at, actor="close") == (0, 0)
+    message, notice = Message.objects.get(), ResetNotice.objects.get()
+    assert message.key == notice.message == "reset:F-1:2025-07-21"
+    assert money(notice.new_instalment_minor) in message.body and message.template.code == "rate.reset"
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_a_reset_to_the_rate_that_holds_changes_no_rate_and_a_lower_one_costs_less(seed: int) -> None:
     terms = random_terms(random.Random(seed))
@@ -151,5 +166,22 @@ def test_a_rate_is_published_by_two_people_and_then_holds(house: House) -> None:
     a = publishing.rate_ask(**base)
     approval_decide(a, grant=True, reason="checked against the website", actor=house.staff["finance"])
     assert rates.fixing("lpr_1y", date(2026, 6, 25)) == 34_500 and PublishedRate.objects.get().approval == a
+    assert rates.fixing("lpr_1y", date(2026, 5, 25)) == 30_000, "the pack's own still hold"
     with pytest.raises(Refused):
         publishing.rate_ask(**base)
+
+
+def test_publishing_mends_the_alarm(house: House) -> None:
+    """Once published, a fixing is in what the doctor, the homes and the price caps read; the pack's own is never replaced."""
+    on, later = date(2026, 6, 22), date(2026, 6, 25)
+    lacks = {c.name: c.detail for c in doctor.checks()}["reference rates"]
+    assert "2026-06" in lacks and missing_fixings(later)["lpr_1y"] == on
+    with pytest.raises(MissingFixing):
+        fixings.fixing(rates.pack_here("cn"), "lpr_1y", later)
+    for index in rates.indices():
+        a = publishing.rate_ask(index=index, on=on, rate_ppm=34_500, reason="chinamoney.com.cn", actor=house.staff["risk"])
+        approval_decide(a, grant=True, reason="checked", actor=house.staff["finance"])
+    assert "2026-06" not in {c.name: c.detail for c in doctor.checks()}["reference rates"]
+    assert missing_fixings(later) == {} and fixings.fixing(rates.pack_here("cn"), "lpr_1y", later) == 34_500
+    both = fixings.with_fixings(rates.pack("cn"), [("lpr_1y", date(2026, 5, 20), 1)])
+    assert fixings.fixing(both, "lpr_1y", date(2026, 5, 25)) == 30_000

@@ -10,7 +10,8 @@ from django.test import Client
 
 from tests.factories import House
 from tideover.core.business_time import now
-from tideover.core.models import ApiToken
+from tideover.core.models import ActionLog, ApiToken
+from tideover.lending.models import Contract, LoanEvent
 
 PAY = {"kind": "payment", "effective_on": "2026-02-20", "amount": "4060.00"}
 
@@ -103,3 +104,30 @@ def test_what_if_writes_nothing(house: House) -> None:
 
 def test_openapi_is_served(house: House) -> None:
     assert "/api/v1/loans/{number}" in client(house).get("/api/v1/openapi.json").json()["paths"]
+
+
+def test_a_batch_that_is_booked_whole_or_not_at_all(house: House) -> None:
+    """One bad payment keeps every other out, each problem names its place; mended, the same keys are booked once."""
+    c = client(house)
+    good = [
+        {"loan": loan, "amount": "10.00", "effective_on": "2026-02-20", "idempotency_key": f"whole-{n}"}
+        for n, loan in enumerate(("T-1", "T-2", "T-1"))
+    ]
+    bad = [
+        {**good[0], "loan": "T-9", "idempotency_key": "b0"},
+        {**good[0], "effective_on": "2026-01-01", "idempotency_key": "b1"},
+        {**good[0], "idempotency_key": "whole-1"},
+    ]
+    answer = post(c, "/payments/batch", {"payments": [good[0], bad[0], good[1], bad[1], bad[2]], "all_or_nothing": True})
+    assert answer.status_code == 422
+    errors = answer.json()["errors"]
+    assert [e["field"] for e in errors] == ["payments.1.loan", "payments.3.effective_on", "payments.4.idempotency_key"], errors
+    assert all(e["message"].startswith(f"payment {e['field'].split('.')[1]}: ") for e in errors)
+    assert not LoanEvent.objects.exists() and not ActionLog.objects.filter(action="event.payment").exists()
+    assert Contract.objects.get(number="T-1").event_count == 0
+    answer = post(c, "/payments/batch", {"payments": good, "all_or_nothing": True})
+    assert (answer.status_code, answer.json()["accepted"], LoanEvent.objects.count()) == (200, 3, 3)
+    again = post(c, "/payments/batch", {"payments": good, "all_or_nothing": True})
+    assert again.json() == answer.json() and LoanEvent.objects.count() == 3
+    over = {**good[0], "loan": "T-3", "effective_on": "2099-01-01", "idempotency_key": "late"}
+    assert post(c, "/payments/batch", {"payments": [over], "all_or_nothing": True}).status_code == 422

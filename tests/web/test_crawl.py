@@ -15,7 +15,9 @@ from django.test import Client
 from tests.contact.correspondence import correspondence
 from tests.factories import House
 from tests.web.test_pages import client_for
+from tideover.contact.gate import verdict_ask
 from tideover.contact.message_templates import template_draft
+from tideover.contact.rules.model import Channel, Purpose
 from tideover.core.business_time import business_date, now
 from tideover.core.models import Role
 from tideover.daily.close import close_day
@@ -52,6 +54,9 @@ def lived(house: House, settings: Any, tmp_path: Path) -> House:
     Promise.objects.create(**base, amount_minor=100, promised_on=today, due_on=today - timedelta(days=2))
     Dispute.objects.create(**base, opened_on=today, subject="D-1")
     Complaint.objects.create(**base, opened_on=today, subject="C-1", source="12378")
+    verdict_ask(
+        party=house.borrower, contracts=[house.loan], channel=Channel.CALL, purpose=Purpose.COLLECTION, at=now(), actor="t"
+    )
     correspondence(house)
     template_draft("late.several", given={"name_en": "Several are late"}, note="", may_flag=False, actor="team_lead")
     for on in (date(2026, 3, 31), today - timedelta(days=1), today):
@@ -103,8 +108,9 @@ WHOLE = ("auditor", "customer_manager", "engineer", "borrower")
 
 REACHED = (
     "/book", "/book/loans?", "/book/trend", "/loans?show=", "/loans/T-1", "/loans/T-1/payments/1", "/people/P-0002", "/day",
+    "/my/contact", "/contact-log/decisions/", "/people/P-0001/call", "/holds",
     "/action-log?", "/outbox/M-1", "/outbox?state=", "/answers", "/templates/late.several?version=1",
-    "/templates/late.several/edit", "/letters", "/calls", "/my/messages/M-2", "/my/help", "/my/schedule/T-1", "/my/receipts",
+    "/letters", "/calls", "/my/messages/M-2", "/my/help", "/my/schedule/T-1", "/my/receipts",
 )  # fmt: skip
 """Kinds of page that somebody must have come to by links alone."""
 

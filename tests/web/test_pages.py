@@ -15,7 +15,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests.contact.correspondence import correspondence
 from tests.factories import House
+from tideover.contact.gate import verdict_ask
+from tideover.contact.rules.model import Channel, Purpose
 from tideover.core.access import PERMISSIONS, PUBLIC
+from tideover.core.business_time import now
 from tideover.core.models import ActionLog, Role
 from tideover.engine.events import EventKind
 from tideover.lending.services import event_record
@@ -46,6 +49,13 @@ ADDRESSES = {
     "books-periods": "/books/periods",
     "day": "/day",
     "loan-payment": "/loans/T-1/payments/1",
+    "contact-log": "/contact-log",
+    "contact-export": "/contact-log/export",
+    "contact-call": "/people/P-0001/call",
+    "contact-clock": "/loans/T-1/clock",
+    "holds": "/holds",
+    "my-contact": "/my/contact",
+    "verdict": "/contact-log/decisions/1",
     "work": "/queue",
     "approvals": "/approvals",
     "authority": "/authority",
@@ -115,6 +125,7 @@ def test_each_page_for_each_role(house: House, role: str) -> None:
     event_record(
         house.loan, kind=EventKind.PAYMENT, effective_on=date(2026, 2, 20), amount_minor=100, idempotency_key="p", actor="a"
     )
+    verdict_ask(party=house.borrower, channel=Channel.CALL, purpose=Purpose.COLLECTION, at=now(), actor="t")
     correspondence(house)
     for route, address in ADDRESSES.items():
         expected = 200 if Role(role) in PERMISSIONS[route] else 403
@@ -134,7 +145,10 @@ def test_others_loans_are_not_found(house: House) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_pages_carry_no_inline_script_or_style_and_stay_light(house: House, language: str) -> None:
-    for role, addresses in (("risk", ["/", "/book", "/loans", "/loans/T-1"]), ("borrower", ["/", "/my/schedule/T-1"])):
+    for role, addresses in (
+        ("risk", ["/", "/book", "/loans", "/loans/T-1"]),
+        ("borrower", ["/", "/my/schedule/T-1", "/my/contact"]),
+    ):
         client = client_for(house, role, language)
         for address in addresses:
             response = client.get(address)
@@ -146,7 +160,7 @@ def test_pages_carry_no_inline_script_or_style_and_stay_light(house: House, lang
 
 def test_borrower_pages_use_kind_words(house: House) -> None:
     correspondence(house)
-    pages = ("/", "/my/schedule/T-1", "/my/receipts", "/my/messages", "/my/messages/M-2")
+    pages = ("/", "/my/schedule/T-1", "/my/receipts", "/my/contact", "/my/messages", "/my/messages/M-2")
     for language, banned in (("zh-hans", BANNED_ZH), ("en", BANNED_EN)):
         client = client_for(house, "borrower", language)
         for address in pages:
@@ -206,6 +220,6 @@ def test_production_refuses_development_secrets() -> None:
 
 def test_list_and_book_cost_few_queries(house: House, django_assert_max_num_queries) -> None:
     client = client_for(house, "risk")
-    for address, most in (("/", 14), ("/book", 8), ("/loans", 7), ("/loans/T-1", 18)):
+    for address, most in (("/", 14), ("/book", 8), ("/loans", 7), ("/loans/T-1", 23)):
         with django_assert_max_num_queries(most):
             client.get(address)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -38,6 +38,7 @@ def test_resets_are_previewed_and_their_notices_made(floating: Floating, monkeyp
     risk = client_for(floating.house, "risk")
     for module in ("tideover.web.products", "tideover.lending.publishing"):
         monkeypatch.setattr(f"{module}.business_date", lambda: date(2025, 7, 1))
+    monkeypatch.setattr("tideover.web.products.now", lambda: datetime(2025, 7, 1, 12, tzinfo=UTC))
     page = risk.get("/rates").content.decode()
     effect = rates.coming_resets([floating.contract], date(2025, 7, 1))[0].effect
     assert effect is not None and "F-1" in page and f"{effect.new_instalment_minor / 100:,.2f}" in page

@@ -17,24 +17,39 @@ from tests.web.test_api import client
 from tests.web.test_api_book import operations
 from tests.web.test_pages import ADDRESSES, client_for, routes
 from tideover.contact.channels.base import Inbound
+from tideover.contact.gate import contact_record, verdict_ask
 from tideover.contact.outbox import inbound_apply
-from tideover.contact.rules.model import Channel
+from tideover.contact.rules.model import Channel, Outcome, Purpose
 from tideover.core.access import PERMISSIONS
 from tideover.core.business_time import business_date, now
-from tideover.core.models import Approval, Experiment, Role, WorkItem
+from tideover.core.models import Approval, Document, Experiment, Role, WorkItem
 from tideover.core.work import work_open
 from tideover.daily.close import close_day
 from tideover.engine.events import EventKind
 from tideover.lending import services_agreements, services_rows
 from tideover.lending.approvals import event_ask
+from tideover.lending.documents import loan_document_issue
 from tideover.lending.models import Debit, Receipt
 from tideover.lending.services import event_record, facility_open, receipt_record
 from tideover.lending.services_holds import hold_place
 from tideover.sources.services import consent_give
 
-ONE = {"my-push", "approval", "work-item", "work-start", "experiment", "books-entry", "books-export"}
+ONE = {
+    "my-document",
+    "document",
+    "document-cancel",
+    "document-sign",
+    "loan-document-issue",
+    "my-push",
+    "approval",
+    "work-item",
+    "work-start",
+    "experiment",
+    "books-entry",
+    "books-export",
+}
 """Pages of one thing that the house of the tests does not have, and acts; tests of their own open them."""
-PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1"}
+PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1", "verdict_id": "1"}
 
 
 def more(house: House, n: int) -> None:
@@ -74,6 +89,10 @@ def more(house: House, n: int) -> None:
         write(house, f"q{n}-{on.pk}", Channel.APP, party=whose, contracts=[on])
         inbound_apply(Inbound(Channel.SMS, whose.phone, "下周还", now(), f"in-{n}-{on.pk}"))
         consent_give(whose, on, purpose="contact", given_how="app", given_at=now(), actor="t")
+        kinds = {"channel": Channel.CALL, "purpose": Purpose.COLLECTION, "at": now(), "actor": "t"}
+        verdict_ask(party=whose, contracts=[on], **kinds)
+        contact_record(party=whose, contracts=[on], outcome=Outcome.UNANSWERED, **kinds)
+        loan_document_issue(on, "repayment_record", language="en", as_of=date(2026, 2, 1) + timedelta(n), actor="t")
         Debit.objects.create(contract=on, reference=f"D-{n}-{on.pk}", amount_minor=5, state="unknown", sent_at=now())
 
     approval = Approval.objects.latest("pk")
@@ -113,6 +132,8 @@ def lists(house: House) -> dict[str, Any]:
                 path = "/api/v1/experiments/x/1"
             if "/action-log/" in path:
                 path = "/api/v1/action-log/1"
+            if "/documents/" in path:
+                path = path.replace("T-1", Document.objects.earliest("pk").number)
             path = path.replace("/messages/P-0001", "/messages/M-1")
             if "/message-templates/" in path:
                 path = "/api/v1/message-templates/late.one_payment"

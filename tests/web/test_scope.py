@@ -12,8 +12,9 @@ from tests.contact.correspondence import write
 from tests.factories import House, loan
 from tests.web.test_api import client, post
 from tests.web.test_api_book import ROWS, operations, terms
+from tideover.contact.gate import contact_record, verdict_ask
 from tideover.contact.message_templates import templates_seed
-from tideover.contact.rules.model import Channel
+from tideover.contact.rules.model import Channel, Outcome, Purpose
 from tideover.core.access import EVENT_ROLES, PERMISSIONS
 from tideover.core.business_time import now
 from tideover.core.models import Approval, Role, User
@@ -21,6 +22,7 @@ from tideover.core.work import work_open
 from tideover.engine.events import EventKind
 from tideover.lending import services_rows
 from tideover.lending.approvals import event_ask
+from tideover.lending.documents import loan_document_issue
 from tideover.lending.models import Staff
 from tideover.lending.services import facility_open, receipt_record
 from tideover.lending.services_holds import hold_place
@@ -28,6 +30,8 @@ from tideover.sources.services import consent_give
 
 DAY = "2026-05-01"
 BODIES: dict[str, Any] = {
+    "api:loan-documents-issue": {"kind": "contract"},
+    "api:document-cancel": {"reason": "x"},
     "api:loan-event-create": {"kind": "payment", "effective_on": "2026-02-20", "amount": "1.00"},
     "api:loan-what-if": {"on": "2026-02-20", "kind": "payoff"},
     "api:loan-parties-add": {"party": "P-0001", "role": "guarantor_joint", "valid_from": "2026-01-20"},
@@ -40,6 +44,7 @@ BODIES: dict[str, Any] = {
     "api:work-snooze": {"until": "2026-12-01T00:00:00Z", "reason": "x"},
     "api:work-give": {"to": "collector"},
     "api:holds-review": {"act": "keep", "reason": "x"},
+    "api:contact-outcome": {"outcome": "failed"},
     **{f"api:{unit}-end": {"valid_to": DAY} for unit in ("entities", "branches", "teams", "staff")},
 }
 OPEN = {
@@ -74,6 +79,9 @@ def two(house: House) -> tuple[House, dict[str, str]]:
         ),
         "consents": consent_give(theirs, None, purpose="contact", given_how="app", given_at=now(), actor="t"),
     }
+    call = {"party": theirs, "contracts": [house.other_loan], "channel": Channel.CALL, "purpose": Purpose.COLLECTION}
+    made["verdicts"] = verdict_ask(**call, at=now(), actor="t")
+    made["contacts"] = contact_record(**call, outcome=Outcome.UNANSWERED, at=now(), actor="t")
     templates_seed(date(2026, 1, 1), actor="t")
     message = write(house, "m", Channel.APP, party=theirs, contracts=[house.other_loan])
     row["/messages/"] = message.reference
@@ -85,6 +93,7 @@ def two(house: House) -> tuple[House, dict[str, str]]:
     )
     assert isinstance(approval, Approval)
     row["/approvals/"] = approval.reference
+    row["/documents/"] = loan_document_issue(house.other_loan, "contract", language="en", actor="t").number
     item = work_open(
         "hold.review", subject=("loan", "T-3"), why="w", owner_role=Role.COLLECTOR, due_at=None, branch="NB", key="k", actor="t"
     )

@@ -16,8 +16,8 @@ from tideover.core import work_sources
 from tideover.core.business_time import business_date, now
 from tideover.core.models import Role, User, WorkItem
 from tideover.core.work import work_claim, work_give, work_open, work_queue, work_snooze
-from tideover.lending import services_rows
-from tideover.lending.models import Staff
+from tideover.lending import services_holds, services_rows
+from tideover.lending.models import Hold, Staff
 
 WRITE_OFF = {"kind": "write_off", "effective_on": "2026-05-20", "reason": "no means"}
 
@@ -78,13 +78,14 @@ def test_asleep_until_it_wakes_and_given_to_one_person(house: House) -> None:
 
 def test_sources_open_what_needs_somebody_and_settle_what_no_longer_does(house: House) -> None:
     today = business_date()
-    hold = services_rows.hold_place(house.borrower, house.loan, kind="dispute", starts_at=now(), review_on=today, actor="t")
+    hold = services_holds.hold_place(house.borrower, house.loan, kind="dispute", starts_at=now(), actor="t")
+    Hold.objects.filter(pk=hold.pk).update(review_on=today, owner="legal")
     services_rows.complaint_open(house.borrower, None, source="phone", opened_on=today, subject="x", actor="t")
     assert work_sources.work_sync(today) == work_sources.Synced(2, 0)
     assert work_sources.work_sync(today) == work_sources.Synced(0, 0)
     found = {i.kind: (i.subject_id, i.owner_role, i.branch) for i in WorkItem.objects.all()}
-    assert found == {"hold.review": ("T-1", "team_lead", "HZ"), "complaint.answer": ("P-0001", "complaints", "HZ")}
-    services_rows.row_close(hold, on=today, actor="t")
+    assert found == {"hold.review": ("T-1", "legal", "HZ"), "complaint.answer": ("P-0001", "complaints", "HZ")}
+    services_holds.hold_review(Hold.objects.get(pk=hold.pk), act="lift", reason="settled", actor="t")
     assert work_sources.work_sync(today) == work_sources.Synced(0, 1)
     assert WorkItem.objects.get(kind="hold.review").outcome == "settled"
 

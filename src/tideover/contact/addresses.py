@@ -109,10 +109,12 @@ def address_fault(m: Message, reason: str, at: datetime) -> None:
 
 
 GONE = (
-    "absent", "bad_address", "bounce", "illegal", "invalid", "no_such", "not_exist", "returned", "unallocated",
-    "unknown_subscriber", "unreachable_number", "user unknown", "5.1.1", "5.1.2", "5.1.10", "rinvdstadr", "gone",
+    "number_invalid", "address_invalid", "no_such_number", "openid_invalid", "user_not_found", "invaliduser",
+    "bad_address", "bounce", "unallocated", "unknown_subscriber", "unreachable_number", "user unknown",
+    "5.1.1", "5.1.2", "5.1.10", "smpp:0x0b", "rinvdstadr", "mobile_number_illegal", "incorrectphonenumber",
 )  # fmt: skip
-"""Words of gateways' reasons that mean: there is no such address."""
+"""Parts of gateways' reasons that mean: there is no such address. Whole codes, because "illegal" and "invalid" are said of
+templates too. From a push endpoint that is gone nothing follows: the person may register another."""
 
 
 def is_gone(reason: str) -> bool:

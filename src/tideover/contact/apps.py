@@ -9,19 +9,25 @@ class ContactConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from tideover.contact import clock_saving, panels_messages
+        from tideover.contact import clock_saving, panels_gate, panels_messages
         from tideover.contact.approvals import KIND
         from tideover.contact.letters import LETTER
-        from tideover.core import approvals, documents, panels
+        from tideover.core import approvals, documents
+        from tideover.core.panels import Panel, register
 
         approvals.register(KIND)
         approvals.register(clock_saving.kind)
         documents.register(LETTER)
         for name, row in panels_messages.HOME_ROWS.items():
-            panels.register("home.rows", panels.Panel(name, "", row.context, row.seen_by))
-        piece = panels.Panel("messages", "contact/panels/messages.html", panels_messages.loan_messages, "message-list", 60)
-        panels.register("loan.side", piece)
-        piece = panels.Panel("messages", "contact/panels/messages.html", panels_messages.person_messages, "message-list", 60)
-        panels.register("person.side", piece)
-        piece = panels.Panel("inbox", "contact/panels/inbox.html", panels_messages.inbox_link, "my-messages", 10)
-        panels.register("borrower.home", piece)
+            register("home.rows", Panel(name, "", row.context, row.seen_by))
+        piece = Panel("messages", "contact/panels/messages.html", panels_messages.loan_messages, "message-list", 60)
+        register("loan.side", piece)
+        piece = Panel("messages", "contact/panels/messages.html", panels_messages.person_messages, "message-list", 60)
+        register("person.side", piece)
+        piece = Panel("inbox", "contact/panels/inbox.html", panels_messages.inbox_link, "my-messages", 10)
+        register("borrower.home", piece)
+        now_panel = "contact/panel.html"
+        register("person.side", Panel("contact-now", now_panel, panels_gate.person_now, "person", 10))
+        register("loan.side", Panel("contact-now", now_panel, panels_gate.loan_now, "loan", 10))
+        register("borrower.home", Panel("my-contact", "contact/my_panel.html", panels_gate.mine, "my-contact", 90))
+        register("home.rows", Panel("blocked", "", panels_gate.blocked_today, "contact-export"))

@@ -21,7 +21,7 @@ from tideover.contact.zones import UnknownZone, zone
 from tideover.core.business_time import EPOCH
 from tideover.core.packs.load import pack
 from tideover.core.sql import among, rows_read
-from tideover.lending.models import Branch, ContactRecord, Contract, Hold, Party
+from tideover.lending.models import ContactRecord, Contract, Hold, Party
 from tideover.lending.models.plain import ids_about
 from tideover.sources.rules.consents import ConsentFact, allows
 from tideover.sources.selectors import consents_by_party
@@ -42,6 +42,8 @@ OUTCOME_WORDS = {o.name.lower(): o for o in Outcome} | {
     "met": Outcome.CONVERSATION, "no_answer": Outcome.UNANSWERED, "busy": Outcome.UNANSWERED, "voicemail": Outcome.MESSAGE_LEFT,
     "sent": Outcome.DELIVERED, "invalid_number": Outcome.FAILED, "bounced": Outcome.FAILED,
 }  # fmt: skip
+SKEW = timedelta(hours=1)
+"""Who waited for the person's lock asks about an instant before the contact that was made meanwhile: that one counts too."""
 CALLS = frozenset({Channel.CALL, Channel.AI_CALL})
 
 
@@ -77,10 +79,9 @@ class Rows:
     preferences: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     contacts: dict[int, list[tuple[Any, ...]]] = field(default_factory=dict)
     loans: dict[int, str] = field(default_factory=dict)
-    packs: dict[int, str] = field(default_factory=dict)
 
 
-PARTY = ("id", "region", "phone_hash", "branch_id")
+PARTY = ("id", "region", "phone_hash")
 HOLD = ("party_id", "kind", "contract_id", "starts_at", "ends_at")
 PREFERENCE = ("party_id", "refused", "inconvenient", "zone")
 CONTACT = (
@@ -102,10 +103,9 @@ def rows_of(parties: Sequence[int], at: datetime, days: int) -> Rows:
     rows.preferences = {r[0]: r for r in rows_read(ContactPreference, PREFERENCE, where, params)}
     since = ContactRecord._meta.get_field("at").get_db_prep_value(at - timedelta(days=days), connection)
     for row in rows_read(ContactRecord, CONTACT, f"{where} AND at >= %s", [*params, since], "ORDER BY at, id"):
-        if row[1] <= at:
+        if row[1] <= at + SKEW:
             rows.contacts.setdefault(row[0], []).append(row)
     rows.loans = _numbers(rows)
-    rows.packs = dict(Branch.objects.values_list("pk", "entity__jurisdiction"))
     return rows
 
 
@@ -131,14 +131,14 @@ def days_back(policy: Policy) -> int:
 
 def known_of(rows: Rows, party: int, policy: Policy, contracts: Mapping[int, str], number_hash: bytes = b"") -> Known:
     """What is known of one person. contracts: id → number of the loans that are asked about; number_hash: of a third person."""
-    _id, region, phone_hash, _branch = rows.parties[party]
+    _id, region, phone_hash = rows.parties[party]
     held, past = rows.holds.get(party, []), rows.contacts.get(party, [])
     named = {h[2] for h in held if h[2] is not None} | {i for c in past for i in _about(c)}
     bits = _bits({**{i: rows.loans[i] for i in named}, **contracts})
     _party, refused, inconvenient, own_zone = rows.preferences.get(party, (party, [], [], ""))
     name, place = _place(own_zone, policy.places.zone_of(region))
     given = rows.consents.get(party, [])
-    history = tuple(_past(c, bits) for c in past)
+    history = tuple(_past(c, bits, rows.at) for c in past)
     facts = Facts(
         place,
         holds=tuple(
@@ -188,13 +188,13 @@ def _place(own: str, usual: str) -> tuple[str, Any]:
     return "UTC", zone("UTC")
 
 
-def _past(c: tuple[Any, ...], bits: Mapping[int, tuple[int, str]]) -> PastContact:
+def _past(c: tuple[Any, ...], bits: Mapping[int, tuple[int, str]], at: datetime) -> PastContact:
     """A stored contact as the rules read it. A word that nobody knows counts as what counts most: a conversation by phone."""
     about, mask = _about(c), 0
     for i in about:
         mask |= bits[i][0]
     return PastContact(
-        seconds(c[1]),
+        seconds(min(c[1], at)),
         CHANNEL_WORDS.get(c[3], Channel.CALL),
         OUTCOME_WORDS.get(c[9], Outcome.CONVERSATION),
         c[2] == "out",

@@ -43,7 +43,6 @@ from tideover.lending.services_holds import jurisdiction_of
 LOCK_SPACE = 7003 << 44
 BY_PHONE = frozenset({Channel.SMS, Channel.CALL, Channel.AI_CALL})
 THIRD = frozenset({Recipient.RELATED, Recipient.UNRELATED})
-SETTLE_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)

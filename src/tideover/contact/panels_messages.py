@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.urls import reverse
 
+from tideover.contact.facts import policy_on
 from tideover.contact.models import Message, MessageEvent
 from tideover.contact.rules.message import State
 from tideover.contact.rules.model import Channel
@@ -20,12 +21,14 @@ from tideover.contact.selectors_messages import (
     templates_in_review,
     unread_count,
 )
+from tideover.contact.words import rule_words
 from tideover.core.access import can
-from tideover.core.business_time import now, start_of_day
+from tideover.core.business_time import business_date, now, start_of_day
 from tideover.core.models import Role, User
 from tideover.core.packs.load import NoRule, rule
 from tideover.core.panels import ExceptionRow
 from tideover.lending.models import Contract, Party
+from tideover.lending.words import word
 
 SHOWN = 6
 RECENT_DAYS = 14
@@ -44,6 +47,7 @@ class LifeLine:
     details: tuple[tuple[str, str], ...]
 
 
+GATE_RULES = ("contact.", "preference.", "hold.")
 TOLD = (
     "answer",
     "said",
@@ -70,11 +74,24 @@ def life_lines(m: Message) -> list[LifeLine]:
 
 def _line(e: MessageEvent, pack: str, on: date) -> LifeLine:
     details = tuple((k, _text(e.detail[k])) for k in TOLD if e.detail.get(k))
-    return LifeLine(e.at, e.what, e.state, e.reason, citation_of(e.reason, pack, on), e.actor, details)
+    return LifeLine(e.at, e.what, e.state, why(e.reason, pack, on), citation_of(e.reason, pack, on), e.actor, details)
 
 
 def _text(value: Any) -> str:
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def why(reason: str, pack: str, on: date) -> str:
+    """A reason in words: what the rule says for a rule of the gate, the word of a code, or the gateway's own text."""
+    return rule_words(policy_on(pack, on), reason) if reason.startswith(GATE_RULES) else word(reason)
+
+
+def with_why(rows: Iterable[Message]) -> list[Message]:
+    """Messages of a list, each with its reason in words."""
+    found = list(rows)
+    for m in found:
+        m.why = why(m.reason, m.branch.entity.jurisdiction, business_date(m.created_at))  # type: ignore[attr-defined]
+    return found
 
 
 def citation_of(reason: str, pack: str, on: date) -> str:
@@ -89,7 +106,8 @@ def citation_of(reason: str, pack: str, on: date) -> str:
 
 def reason_shown(m: Message) -> tuple[str, str]:
     """A message's reason, and where the rule behind it is written."""
-    return str(m.reason), citation_of(m.reason, m.branch.entity.jurisdiction, m.created_at.date())
+    on, pack = business_date(m.created_at), m.branch.entity.jurisdiction
+    return why(str(m.reason), pack, on), citation_of(m.reason, pack, on)
 
 
 # Rows of the role homes

@@ -43,7 +43,7 @@ def messages_visible(user: User, on: date) -> QuerySet[Message]:
 
 def message_get(user: User, reference: str, on: date) -> Message:
     """One visible message. Raises NotFound for others, so that references cannot be probed."""
-    rows = messages_visible(user, on).select_related("party", "template", "branch", "batch")
+    rows = messages_visible(user, on).select_related("party", "template", "branch__entity", "batch")
     found = rows.filter(reference=reference).first()
     if found is None:
         raise NotFound(Problem("no_such_message", f"there is no message {reference} in your scope", "reference"))
@@ -115,7 +115,7 @@ def lists_visible(user: User, on: date) -> QuerySet[CallList]:
 def letters_waiting(user: User, at: datetime) -> QuerySet[Message]:
     """Letters that can be printed now."""
     rows = messages_visible(user, business_date(at)).filter(channel=Channel.LETTER, state=State.DRAFTED, next_at__lte=at)
-    return rows.select_related("party", "template").order_by("next_at", "pk")
+    return rows.select_related("party", "template", "branch__entity").order_by("next_at", "pk")
 
 
 def oldest_and_count(rows: QuerySet[Any], since: str) -> tuple[int, date | None]:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from tideover.contact.call_records import BYTES_MAX, BadFile, calls_import
 from tideover.contact.models import CallList, CallListLine, CallRecord, MessageTemplate
 from tideover.contact.models.messages import TemplateState
+from tideover.contact.panels_messages import why
 from tideover.contact.rules.model import Recipient
 from tideover.contact.rules.wording import ZH
 from tideover.contact.selectors_messages import lists_visible
@@ -113,7 +114,11 @@ def call_list(request: HttpRequest, number: str) -> HttpResponse:
             error = refusal(refused)
         if not error and not calling:
             return HttpResponseRedirect(reverse("call-list", args=[number]))
-    lines = list(found.lines.select_related("party", "contract__standing", "template").order_by("done_at", "pk"))
+    lines = list(
+        found.lines.select_related("party", "contract__standing", "contract__entity", "template").order_by("done_at", "pk")
+    )
+    for line in lines:
+        line.shut = why(line.blocked, line.contract.entity.jurisdiction, business_date())
     log(user.username, "calls.read", "call_list", found.number)
     context = {"c": found, "lines": lines, "calling": calling, "outcomes": list(OUTCOMES), "error": error, "at": now()}
     return render(request, "contact/call_list.html", context, status=422 if error else 200)

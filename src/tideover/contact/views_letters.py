@@ -20,6 +20,7 @@ from tideover.contact.letters import (
     letter_returned,
 )
 from tideover.contact.models import LetterBatch, Message
+from tideover.contact.panels_messages import with_why
 from tideover.contact.selectors_messages import batches_visible, letters_waiting
 from tideover.contact.views_outbox import day_of, number_of, user_of
 from tideover.contact.words_messages import refusal
@@ -47,7 +48,7 @@ def batch_list(request: HttpRequest) -> HttpResponse:
         except Refused as refused:
             error = refusal(refused)
     context = {
-        "waiting": list(waiting[:PAGE]),
+        "waiting": with_why(waiting[:PAGE]),
         "waiting_count": waiting.count(),
         "batches": list(batches_visible(user, business_date())[:PAGE]),
         "may": can(user, "letter-batch"),

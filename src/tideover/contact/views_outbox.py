@@ -14,7 +14,7 @@ from django.urls import reverse
 from tideover.contact.models import InboundMessage, Message, MessageTemplate
 from tideover.contact.outbox import message_cancel, message_resend
 from tideover.contact.outbox.inbound import inbound_answered
-from tideover.contact.panels_messages import life_lines, reason_shown
+from tideover.contact.panels_messages import life_lines, reason_shown, with_why
 from tideover.contact.rules.message import State
 from tideover.contact.rules.model import Channel
 from tideover.contact.selectors_messages import (
@@ -64,12 +64,13 @@ def message_list(request: HttpRequest) -> HttpResponse:
     rows = messages_filtered(messages_visible(user, business_date()), day=day, **wanted)
     if before := number_of(get.get("before", "")):
         rows = rows.filter(pk__lt=before)
-    found = list(rows.select_related("party", "template").order_by("-pk")[: PAGE + 1])
+    found = with_why(rows.select_related("party", "template", "branch__entity").order_by("-pk")[: PAGE + 1])
     context = {
         "rows": found[:PAGE],
         "more": found[PAGE - 1].pk if len(found) > PAGE else None,
         "wanted": wanted,
         "day": day,
+        "sees_answers": can(user, "answer-list"),
         "filtered": bool(day or any(wanted.values())),
         "states": STATES,
         "channels": [c.name.lower() for c in Channel],

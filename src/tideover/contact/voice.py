@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 
 from tideover.contact import addresses
-from tideover.contact.gate import VerdictRow, contact_outcome, contact_record, verdict_ask
+from tideover.contact.facts import instant_of
+from tideover.contact.gate import VerdictRow, contact_outcome, contact_record, question, verdict_ask
 from tideover.contact.loan_values import loan_values
 from tideover.contact.message_templates import message_make, template_in_force
 from tideover.contact.models import CallList, CallListLine, MessageTemplate
 from tideover.contact.outbox.queue import gate_reason
 from tideover.contact.rules.hours import open_until
-from tideover.contact.rules.model import Channel, Outcome, Purpose
-from tideover.contact.rules.policy import policy_read
-from tideover.contact.zones import zone
+from tideover.contact.rules.model import Channel, Outcome, Purpose, Recipient
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date
 from tideover.core.ids import handle_new
-from tideover.core.packs.load import pack
 from tideover.core.problems import refuse
-from tideover.lending.models import Branch, Contract, LegalEntity, Staff
+from tideover.lending.models import Branch, Contract, Staff
 
 LINES_MAX = 200
 OUTCOMES = {
@@ -88,10 +85,12 @@ def _ask(loan: Contract, purpose: Purpose, at: datetime, actor: str, stage: str)
 
 
 def _ends(loan: Contract, purpose: Purpose, at: datetime) -> datetime | None:
-    entity: LegalEntity = loan.entity
-    policy = policy_read(pack(entity.jurisdiction), business_date(at))
-    ends = open_until(policy, zone(settings.BUSINESS_TIME_ZONE), int(at.timestamp()), Channel.CALL, purpose)
-    return None if ends is None else datetime.fromtimestamp(ends, UTC)
+    """When the hours of calling this person end today."""
+    asked = question(
+        party=loan.borrower, contracts=[loan], channel=Channel.CALL, purpose=purpose, recipient=Recipient.DEBTOR,
+        number=loan.borrower.phone, discloses=True, saves_clock=False, approved=False, at=at,
+    )  # fmt: skip
+    return instant_of(open_until(asked.policy, asked.known.facts, asked.proposal))
 
 
 def call_begin(line: CallListLine, *, at: datetime, actor: str) -> CallListLine:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
-from tideover.contact.rules.model import Outcome
 from tideover.contact.rules.policy import COUNTS, Cap, Days, Per, Policy, Wait, Window
 from tideover.lending.words import word
 
@@ -20,28 +16,40 @@ def _window(w: Window) -> str:
     values = {"opens": _clock(w.opens), "closes": _clock(w.closes)}
     if w.days == Days.HOLIDAYS:
         return _("On public holidays only from %(opens)s to %(closes)s, by the person's clock") % values
-    if w.days == Days.OFF:
+    if w.days == Days.DAYS_OFF:
         return _("On days off only from %(opens)s to %(closes)s, by the person's clock") % values
     return _("Only from %(opens)s to %(closes)s, by the person's clock") % values
 
 
 def _counted(cap: Cap) -> str:
-    kinds: Mapping[frozenset[Outcome], str] = {
-        COUNTS["conversation"]: _("conversations"),
-        COUNTS["unanswered"]: _("calls that nobody answered"),
-        COUNTS["connected"]: _("calls that reached the number"),
-        COUNTS["delivered"]: _("messages"),
-    }
-    return kinds.get(cap.counts, _("contacts"))
+    """How many of what, as part of a sentence."""
+    n = {"n": cap.most}
+    if cap.counts == COUNTS["conversation"]:
+        return _("%(n)s conversations") % n
+    if cap.counts == COUNTS["unanswered"]:
+        return _("%(n)s calls that nobody answered") % n
+    if cap.counts == COUNTS["connected"]:
+        return _("%(n)s calls that reached the number") % n
+    if cap.counts == COUNTS["delivered"]:
+        return _("%(n)s messages") % n
+    return _("%(n)s contacts") % n
 
 
 def _cap(cap: Cap) -> str:
-    whose = {Per.PERSON: _("with one person"), Per.NUMBER: _("to one number"), Per.DEBT: _("about one loan")}[cap.per]
-    values = {"most": cap.most, "what": _counted(cap), "whose": whose, "days": cap.days}
-    return (
-        ngettext("At most %(most)s %(what)s a day %(whose)s", "At most %(most)s %(what)s in %(days)s days %(whose)s", cap.days)
-        % values
-    )
+    values = {"what": _counted(cap), "days": cap.days}
+    if cap.days == 1:
+        says = {
+            Per.PERSON: _("At most %(what)s a day with one person"),
+            Per.NUMBER: _("At most %(what)s a day to one number"),
+            Per.DEBT: _("At most %(what)s a day about one loan"),
+        }
+    else:
+        says = {
+            Per.PERSON: _("At most %(what)s in %(days)s days with one person"),
+            Per.NUMBER: _("At most %(what)s in %(days)s days to one number"),
+            Per.DEBT: _("At most %(what)s in %(days)s days about one loan"),
+        }
+    return says[cap.per] % values
 
 
 def _wait(wait: Wait) -> str:

@@ -30,6 +30,7 @@ SEES_MESSAGES = MEETS_PEOPLE | {Role.LEGAL, Role.BUREAU, Role.COMPLIANCE, Role.A
 WORDS = frozenset({Role.COMPLIANCE, Role.LEGAL, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.COMPLAINTS})
 POSTS_LETTERS = frozenset({Role.LEGAL, Role.BUREAU, Role.TEAM_LEAD, Role.BRANCH_HEAD})
 CALLS = frozenset({Role.COLLECTOR, Role.TEAM_LEAD, Role.COUNSELLOR, Role.CUSTOMER_MANAGER, Role.BRANCH_HEAD})
+READS_CONTACTS = frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD})
 READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD})
 
 READS_LOG = frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER})
@@ -61,8 +62,6 @@ PUBLIC = frozenset({
 })  # fmt: skip
 """Routes that need no sign-in; those of gateways and browsers check a token or a signature of their own."""
 _ROWS = ("promises", "disputes", "complaints", "help-requests", "notices", "consents")
-PUBLIC = frozenset({"sign-in", "sign-out", "set-language", "set-look", "api-docs"})
-"""Routes that need no sign-in."""
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "home": EVERYONE,
@@ -131,6 +130,15 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
         f"api:{act}": STAFF for act in ("approvals-list", "approval-get", "approval-decide", "approval-withdraw", "authority-get")
     },
     "api:authority-ask": frozenset({Role.RISK}),
+    "my-contact": frozenset({Role.BORROWER}),
+    **dict.fromkeys(("contact-log", "api:contacts-list", "api:verdicts-list"), READS_CONTACTS),
+    **dict.fromkeys(("contact-export", "api:verdicts-export"), frozenset({Role.COMPLIANCE, Role.AUDITOR})),
+    **dict.fromkeys(("verdict", "api:verdict-get"), READS_CONTACTS | MEETS_PEOPLE),
+    **dict.fromkeys(("holds", "api:contact-now", "api:contact-preferences-get"), READS_LOANS),
+    **dict.fromkeys(("contact-call", "api:verdicts-ask", "api:contacts-add"), MEETS_PEOPLE | {Role.LEGAL}),
+    "api:contact-outcome": MEETS_PEOPLE | {Role.LEGAL},
+    "api:contact-preferences-set": MEETS_PEOPLE,
+    "contact-clock": frozenset({Role.LEGAL}),
     "api:loans-list": READS_LOANS,
     "api:loan-get": READS_LOANS,
     "api:loan-schedule": READS_LOANS,

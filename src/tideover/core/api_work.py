@@ -72,7 +72,7 @@ class DoneIn(Strict):
 def why_words(item: WorkItem) -> str:
     """Why somebody is needed, in the page's language."""
     said = _(item.why)
-    return said % item.why_values if item.why_values else said
+    return said % {k: _(str(v)) if v else "" for k, v in item.why_values.items()} if item.why_values else said
 
 
 def item_out(i: WorkItem) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from django.db import connection
 
-from tideover.core import action_log, approvals
+from tideover.core import action_log, approvals, keys
 from tideover.core.documents.keep import document_faults
 from tideover.core.documents.render import font_problem
 from tideover.core.models import Approval
@@ -29,7 +29,7 @@ class Check:
 
 def checks() -> list[Check]:
     """The checks that need no loan."""
-    return [_installed(), _packs(), _actions(), _approvals(), _documents()]
+    return [_installed(), _packs(), _actions(), _keys(), _approvals(), _documents()]
 
 
 def _installed() -> Check:
@@ -60,6 +60,15 @@ def _packs() -> Check:
 def _actions() -> Check:
     broken = action_log.first_break()
     return Check("action log chain", broken is None, "whole" if broken is None else f"broken at entry {broken}")
+
+
+def _keys() -> Check:
+    """Whether every sealed value is under a secret of this installation; how many wait for `keys rotate`."""
+    old, unknown = keys.old_and_unknown(keys.status())
+    waits = f"; {old} values are under an older key: tideover keys rotate" if old else ""
+    if unknown:
+        return Check("field keys", False, f"{unknown} values are under a key that is not set here{waits}")
+    return Check("field keys", True, f"all readable{waits}")
 
 
 def _approvals() -> Check:

@@ -20,7 +20,7 @@ from ninja import Schema
 from ninja.responses import NinjaJSONEncoder
 
 from tideover.core.business_time import now
-from tideover.core.crypto import derived_key
+from tideover.core.crypto import derived_key, secrets
 from tideover.core.models import StoredAnswer, User
 from tideover.core.problems import IdempotencyConflict, Problem, refuse
 
@@ -38,7 +38,7 @@ def once(request: HttpRequest, operation: str, key: str, answer: Any, act: Calla
         raise refuse("bad_idempotency_key", "an idempotency key has 1 to 80 printable characters", "Idempotency-Key")
     user = request.user
     assert isinstance(user, User)
-    asked = _request_hash(operation, request)
+    asked = _request_hashes(operation, request)
     try:
         with transaction.atomic():
             _sweep()
@@ -47,7 +47,7 @@ def once(request: HttpRequest, operation: str, key: str, answer: Any, act: Calla
                 return _again(before, asked, key)
             try:
                 with transaction.atomic():
-                    row = StoredAnswer.objects.create(user=user, key=key, request_hash=asked, created_at=now())
+                    row = StoredAnswer.objects.create(user=user, key=key, request_hash=asked[0], created_at=now())
             except IntegrityError as error:
                 raise _Raced from error
             result = act()
@@ -68,21 +68,24 @@ class _Raced(Exception):
     """Another request with the key was faster."""
 
 
-def _again(before: StoredAnswer, asked: bytes, key: str) -> HttpResponse:
-    if bytes(before.request_hash) != asked:
+def _again(before: StoredAnswer, asked: list[bytes], key: str) -> HttpResponse:
+    if bytes(before.request_hash) not in asked:
         message = f"key {key} was used for another request; use a new key"
         raise IdempotencyConflict(Problem("idempotency_conflict", message, "Idempotency-Key"))
     return _response(str(before.answer))
 
 
-def _request_hash(operation: str, request: HttpRequest) -> bytes:
-    """Keyed, because a body can hold a name or a number that could be guessed. Spaces and the order of fields do not matter."""
+def _request_hashes(operation: str, request: HttpRequest) -> list[bytes]:
+    """Keyed, because a body can hold a name or a number that could be guessed. Spaces and the order of fields do not matter.
+
+    By each master secret, the one that writes first: an answer may be older than a change of the key.
+    """
     try:
         body = json.dumps(json.loads(request.body), sort_keys=True).encode()
     except (ValueError, RecursionError):  # an operation without a body does not care what came
         body = request.body
     said = b"\0".join((operation.encode(), request.get_full_path().encode(), body))
-    return hmac.new(derived_key("once"), said, hashlib.sha256).digest()
+    return [hmac.digest(derived_key("once", secret), said, hashlib.sha256) for secret in secrets().values()]
 
 
 def _text(answer: type[Schema], result: Any) -> str:

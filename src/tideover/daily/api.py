@@ -11,8 +11,8 @@ from ninja import Router, Schema
 from tideover.core.business_time import business_date
 from tideover.core.problems import NotFound, Problem
 from tideover.core.rest import Cursor, Day, Limit, page_of, route
-from tideover.daily.close import tape_folder
 from tideover.daily.models import CloseRun, run_closed, runs_closed
+from tideover.daily.reading import TapePruned, readable, tape_folder
 from tideover.lending.scope import branches_visible, entities_visible, is_house_wide
 from tideover.tape import store
 from tideover.tape.schema import SCHEMA_VERSION, TABLES
@@ -27,6 +27,7 @@ class DayOut(Schema):
     events: int
     digest: str
     rejected: int
+    pruned_at: str | None
 
 
 class DayPage(Schema):
@@ -58,7 +59,7 @@ class RowsPage(Schema):
 @route(router.get, "/tape/days", "tape-days", DayPage)
 def tape_days(request: HttpRequest, cursor: Cursor, limit: Limit) -> dict[str, Any]:
     """Closed days, in the order in which they were closed. `loans`, `events` and `rejected` (loans that could not be replayed)
-    count the whole book."""
+    count the whole book; `pruned_at`: when the day's tapes were deleted by the retention rule (asked for, they answer 410)."""
     return page_of(runs_closed(), cursor, limit, _day_out)
 
 
@@ -70,6 +71,7 @@ def _day_out(r: CloseRun) -> dict[str, Any]:
         "events": r.events,
         "digest": r.digest,
         "rejected": r.rejected_count,
+        "pruned_at": r.pruned_at.isoformat() if r.pruned_at else None,
     }
 
 
@@ -121,10 +123,13 @@ def _page(request: HttpRequest, as_of: date, name: str, cursor: int, limit: int)
     run = run_closed(as_of)
     if run is None:
         raise NotFound(Problem("day_not_closed", f"{as_of} is not closed", "as_of"))
+    if run.pruned_at is not None:
+        raise TapePruned(run)
     files = (run.manifest or {}).get(name, [])
     if not files:
         raise NotFound(Problem("no_such_tape", f"{as_of} was closed before there was a tape of {name}", "as_of"))
-    rows, more = store.page(tape_folder(as_of) / files[0], name, cursor, limit, _scope(request, name))
+    with readable(as_of):
+        rows, more = store.page(tape_folder(as_of) / files[0], name, cursor, limit, _scope(request, name))
     return {"as_of": as_of, "items": rows.to_pylist(), "next_cursor": more}
 
 

@@ -28,7 +28,7 @@ from tideover.core.action_log import log
 from tideover.core.business_time import now
 from tideover.core.models import User
 from tideover.core.problems import refuse
-from tideover.daily.models import runs_closed
+from tideover.daily.models import runs_kept
 from tideover.lending.models import Contract, LoanEvent, Party
 
 FORMAT = 1
@@ -36,7 +36,7 @@ MANIFEST = "manifest.json"
 PART = re.compile(r"database\.sqlite3|tables/[a-z_0-9]+\.csv|tape/\d{4}-\d\d-\d\d/[\w.-]+\.parquet")
 LEFT_OUT = frozenset({"django_migrations", "django_session"})
 """Tables of PostgreSQL that are not copied: the restored database has its own migrations, and people sign in again."""
-MADE_BY_MIGRATE = ("auth_permission", "django_content_type")
+MADE_BY_MIGRATE = ("auth_permission", "django_content_type", "core_lastingkey")
 
 
 def backup(path: Path, *, actor: str) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _migrations() -> list[list[str]]:
 def _tapes() -> dict[str, Path]:
     """The files that the manifests of closed days name."""
     home, out = Path(settings.TAPE_DIR), {}
-    for run in runs_closed():
+    for run in runs_kept():
         for file in (f for files in (run.manifest or {}).values() for f in files):
             out[f"tape/{run.as_of.isoformat()}/{file}"] = home / run.as_of.isoformat() / file
     lost = [name for name, p in out.items() if not p.exists()]

@@ -14,27 +14,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as ds
-from django.conf import settings
 from tqdm import tqdm
 
 from tideover.accounting import breaks
 from tideover.accounting.posting import books_post
+from tideover.core.action_log import log
 from tideover.core.business_time import micros, now
 from tideover.core.problems import refuse
-from tideover.daily import screens, steps
+from tideover.daily import retention, screens, steps
 from tideover.daily.lease import claim, owner_new, release, renew
 from tideover.daily.loans import Moment, Replayed, replayed
 from tideover.daily.lookups import Lookups, lookups_read
 from tideover.daily.models import CloseRun, run_closed, runs_closed
 from tideover.daily.people import people_and_facilities
+from tideover.daily.reading import TapeLost, TapePruned, loan_days, read_tape, tape_folder, tapes
 from tideover.daily.steps import Step, columns
 from tideover.daily.transitions import BEFORE, Corrections, transitions
+from tideover.lending.causes import plans_look, promises_look
 from tideover.lending.columns import Conventions, numbers
 from tideover.lending.resets import resets_run
 from tideover.lending.sources import Book, Partition, Source
@@ -48,7 +48,8 @@ REJECTED_NAMED = 100
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """What a close says of itself (DESIGN §7). rejected: how many loans could not be replayed. steps: seconds by step."""
+    """What a close says of itself (DESIGN §7). rejected: how many loans could not be replayed. committed: the digest from
+    before, where a lost tape was made again. steps: seconds by step."""
 
     as_of: date
     loans: int
@@ -57,6 +58,7 @@ class Closed:
     tape: str
     digest: str
     rejected: int = 0
+    committed: str = ""
     steps: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -83,11 +85,6 @@ class Day:
     def before(self) -> CloseRun | None:
         """The run of the day before; None when that day is not closed."""
         return run_closed(self.as_of - timedelta(days=1))
-
-
-def tape_folder(as_of: date) -> Path:
-    """Where the tapes of a day lie."""
-    return Path(settings.TAPE_DIR) / as_of.isoformat()
 
 
 # --- the steps ---------------------------------------------------------------------------------------------------------
@@ -122,8 +119,17 @@ def _replay(day: Day) -> None:
 
 def _transitions(day: Day) -> None:
     before = day.before()
-    then = None if before is None else read_tape(before, "loans", BEFORE)
+    then = None if before is None else _loans_before(before)
     day.tables["transitions"] = transitions(day.tables["loans"], then, day.corrections, day.as_of)
+
+
+def _loans_before(run: CloseRun) -> pa.Table:
+    """BEFORE columns of a closed day; by replay as known at its cut-off where its tape is lost or pruned."""
+    try:
+        return read_tape(run, "loans", BEFORE)
+    except (TapeLost, TapePruned):
+        moment = Moment(run.as_of, micros(run.cut_off), None)
+        return replay_book(Book(run.as_of, run.cut_off), lookups_read(run.as_of, run.cut_off), moment).loans.select(list(BEFORE))
 
 
 def _people(day: Day) -> None:
@@ -135,6 +141,7 @@ def _people(day: Day) -> None:
 def _manifest(day: Day) -> None:
     """Write the tapes and commit them: the row that names the files, and only while this close holds the lease."""
     run = day.claimed
+    committed_before = run.digest
     tag = f"{run.pk}-{micros(run.cut_off)}-{day.owner.rsplit(':', 1)[1]}"
     names = {name: f"{name}-{tag}.parquet" for name in day.tables}
     tapes = {name: _stamped(name, table) for name, table in day.tables.items()}
@@ -148,6 +155,9 @@ def _manifest(day: Day) -> None:
     committed = {f: getattr(run, f) for f in ("loans", "events", "digest", "manifest", "rejected_count", "rejected")}
     if not CloseRun.objects.filter(pk=run.pk, owner=run.owner).update(**committed):
         raise refuse("lease_lost", f"another close of {run.as_of} has taken over; this one stops")
+    if committed_before:
+        detail = {"as_of": run.as_of.isoformat(), "digest": run.digest, "committed": committed_before}
+        log("system", "tape.restore", "close", str(run.pk), detail)
     day.tables.clear()
 
 
@@ -158,6 +168,16 @@ def _stamped(name: str, table: pa.Table) -> pa.Table:
 def _screens(day: Day) -> None:
     run = day.claimed
     screens.refresh(read_tape(run, "loans", screens.TAPE_COLUMNS), lambda: renew(run))
+
+
+def _holds(day: Day) -> None:
+    """What the day did to holds: plans that are not kept any more, promises kept by money that came in bulk."""
+    plans_look(day.as_of)
+    promises_look(day.as_of)
+
+
+def _retention(day: Day) -> None:
+    retention.prune(day.as_of, actor="system")
 
 
 def _books(day: Day) -> None:
@@ -174,6 +194,8 @@ HOUSE = (
     Step("people", columns("loans.*"), columns("people.*", "facilities.*"), _people),
     Step("manifest", columns(*(f"{table}.*" for table in TABLES)), frozenset({"manifest"}), _manifest),
     Step("screens", frozenset({"manifest"}), frozenset({"screens"}), _screens),
+    Step("holds", frozenset({"manifest", "screens"}), frozenset(), _holds),
+    Step("retention", frozenset({"manifest"}), frozenset({"retention"}), _retention),
     Step("books", frozenset({"manifest"}), frozenset({"books"}), _books),
 )
 
@@ -233,12 +255,16 @@ def _joined(parts: list[Replayed], keys: list[tuple[np.ndarray, np.ndarray]]) ->
 
 
 def close_day(as_of: date, *, today: date, quiet: bool = True, house: Iterable[Step] = HOUSE) -> Closed:
-    """Close one business day. Raises Refused for a day that has not come, or while another close holds the lease."""
+    """Close one business day; one that is closed is left as it is, unless its tape is lost: then it is made again.
+
+    Raises Refused for a day that has not come, or while another close holds the lease.
+    """
     if as_of > today:
         raise refuse("day_not_come", f"{as_of} has not come yet; today is {today}", "as_of")
     run = CloseRun.objects.filter(as_of=as_of, state="done").first()
-    if run is not None:
+    if run is not None and not _reopened(run):
         return _closed(run, {})
+    committed = "" if run is None else run.digest
     day = Day(as_of, owner_new(), quiet)
     seconds: dict[str, float] = {}
     try:
@@ -255,15 +281,29 @@ def close_day(as_of: date, *, today: date, quiet: bool = True, house: Iterable[S
     finally:
         if day.run is not None:
             release(day.run)
-    return _closed(day.claimed, seconds)
+    return _closed(day.claimed, seconds, committed)
+
+
+def _reopened(run: CloseRun) -> bool:
+    """Whether the tape of a finished day is not what it committed; then the day is open again, at its cut-off and with the steps
+    after the manifest done. A pruned day stays as it is."""
+    try:
+        if (
+            run.pruned_at is not None
+            or digest({name: read_tape(run, name) for name in run.manifest or {}}, THREADS) == run.digest
+        ):
+            return False
+    except TapeLost:
+        pass
+    return bool(CloseRun.objects.filter(pk=run.pk, state="done").update(state="running", manifest=None, lease_until=None))
 
 
 def _is_done(day: Day, step: Step) -> bool:
     """Whether a step need not run: the tapes are committed already and it does not come after them, or it was done then."""
     run = day.run
-    if run is None or run.manifest is None:
+    if run is None:
         return False
-    return "manifest" not in step.reads or step.name in run.steps_done
+    return step.name in run.steps_done if "manifest" in step.reads else run.manifest is not None
 
 
 def _note_done(day: Day, step: Step) -> None:
@@ -295,46 +335,10 @@ def first_open(today: date) -> date:
     return today if last is None else last.as_of + timedelta(days=1)
 
 
-def _closed(run: CloseRun, seconds: dict[str, float]) -> Closed:
+def _closed(run: CloseRun, seconds: dict[str, float], committed: str = "") -> Closed:
     folder = str(tape_folder(run.as_of))
-    return Closed(run.as_of, run.loans, run.events, sum(seconds.values()), folder, run.digest, run.rejected_count, seconds)
-
-
-# --- reading tapes -----------------------------------------------------------------------------------------------------
-
-
-def read_tape(run: CloseRun, name: str, wanted: Iterable[str] | None = None) -> pa.Table:
-    """A committed tape of one day, or some of its columns; empty when that day has none of this name."""
-    files = (run.manifest or {}).get(name, [])
-    return store.read(tape_folder(run.as_of), name, files, None if wanted is None else list(wanted))
-
-
-def tapes(last: date | None = None) -> dict[str, Any]:
-    """Every committed tape up to a day, by name, as datasets that are read only as far as they are asked."""
-    runs = list(runs_closed().filter(as_of__lte=last) if last else runs_closed())
-    return {
-        name: store.dataset(
-            name,
-            [
-                store.TapeFile(run.as_of, tape_folder(run.as_of) / file)
-                for run in runs
-                for file in (run.manifest or {}).get(name, [])
-            ],
-        )
-        for name in TABLES
-    }
-
-
-def loan_days(number: str, as_of: date | None = None) -> dict[str, list[dict[str, Any]]]:
-    """{"days", "transitions"} of one loan: its row of the loan tape on each closed day (or on `as_of` only), oldest first, and
-    what changed for it up to then."""
-    found = tapes(as_of)
-    mine = ds.field("loan_id") == number
-    days = found["loans"].to_table(filter=mine if as_of is None else mine & (ds.field("data_cut_off_date") == as_of))
-    names = ["data_cut_off_date", "kind", "from_bucket", "to_bucket"]
-    moves = found["transitions"].to_table(filter=mine, columns=names)
-    on = [("data_cut_off_date", "ascending")]
-    return {"days": days.sort_by(on).to_pylist(), "transitions": moves.sort_by(on).to_pylist()}
+    total = sum(seconds.values())
+    return Closed(run.as_of, run.loans, run.events, total, folder, run.digest, run.rejected_count, committed, seconds)
 
 
 __all__ = [

@@ -38,7 +38,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     show.add_argument("loan", metavar="LOAN", help="number of the loan")
     show.add_argument("--as-of", type=date.fromisoformat, metavar="DATE", help="every column on this day (default: latest)")
     show.set_defaults(func=run_show)
-    for p in (query, show):
+    prune = ask.add_parser(
+        "prune",
+        help="delete the tapes of days that need not be kept",
+        description="Delete the tapes of days before the last TIDEOVER_TAPE_MONTHS months; the last closed day of each month is "
+        "kept for good. Each close does the same. The days stay closed and say that their tapes were pruned.",
+    )
+    prune.add_argument("--dry-run", action="store_true", help="say which days, and delete nothing")
+    prune.add_argument("--months", type=int, metavar="N", help="instead of TIDEOVER_TAPE_MONTHS; 0 keeps everything")
+    prune.set_defaults(func=run_prune)
+    for p in (query, show, prune):
         p.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     columns = ask.add_parser("columns", help="every column with unit and meaning")
     columns.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -71,6 +80,8 @@ def run_close(args: argparse.Namespace) -> int:
             said.append(_said(c))
             if not args.json:
                 print(f"{c.as_of}: {c.loans} loans, {c.events} events, {c.seconds:.1f} s, {c.digest[:12]}", flush=True)
+            if c.committed:
+                print(f"close: {c.as_of}: {_again(c)}", file=sys.stderr)
             if c.rejected:
                 print(f"close: warning: {c.as_of}: {c.rejected} loans could not be replayed: {_named(c.as_of)}", file=sys.stderr)
         for sentence in missing_fixings(last):
@@ -83,6 +94,16 @@ def run_close(args: argparse.Namespace) -> int:
             print(json.dumps(said[-1] if len(said) == 1 else said[-1] | {"days": said}))
     _warn_of_gap(first)
     return 0
+
+
+def _again(c: Any) -> str:
+    """What is said of a day whose lost tape was made again."""
+    if c.digest == c.committed:
+        return "its tape was lost and is made again, with the same digest"
+    return (
+        f"warning: its tape was lost and is made again, but the digest was {c.committed[:12]}: names, branches, managers, "
+        "limits or parties have changed since that day (they carry no recorded time)"
+    )
 
 
 def _said(c: Any) -> dict[str, Any]:
@@ -113,14 +134,17 @@ def run_query(args: argparse.Namespace) -> int:
     import django
 
     django.setup()
-    from tideover.daily.close import tapes
-    from tideover.tape.store import QueryRefused, query
+    from tideover.core.problems import Refused
+    from tideover.daily.reading import pruned_days, pruned_says, query
+    from tideover.tape.store import QueryRefused
 
     try:
-        found = query(args.sql, tapes())
-    except QueryRefused as error:
+        found = query(args.sql)
+    except (QueryRefused, Refused) as error:
         print(f"tape query: {error}", file=sys.stderr)
         return 2
+    for run in pruned_days(args.sql):
+        print(f"tape query: warning: {pruned_says(run)}", file=sys.stderr)
     if args.json:
         print(json.dumps({"columns": found.column_names, "rows": [list(r.values()) for r in found.to_pylist()]}, default=str))
         return 0
@@ -133,9 +157,14 @@ def run_show(args: argparse.Namespace) -> int:
     import django
 
     django.setup()
-    from tideover.daily.close import loan_days
+    from tideover.core.problems import Refused
+    from tideover.daily.reading import loan_days
 
-    found = loan_days(args.loan, args.as_of)
+    try:
+        found = loan_days(args.loan, args.as_of)
+    except Refused as error:
+        print(f"tape show: {error}", file=sys.stderr)
+        return 2
     if not found["days"]:
         on = f" on {args.as_of}" if args.as_of else ""
         print(f"tape show: no closed day has a loan {args.loan}{on}", file=sys.stderr)
@@ -147,6 +176,29 @@ def run_show(args: argparse.Namespace) -> int:
         print(f"{name}\t{'' if value is None else value}")
     print()
     _lines(("day", "kind", "from", "to"), (tuple(m.values()) for m in found["transitions"]))
+    return 0
+
+
+def run_prune(args: argparse.Namespace) -> int:
+    """Handle `tape prune`."""
+    import django
+
+    django.setup()
+    from tideover.core.business_time import business_date
+    from tideover.daily.retention import prunable, prune
+
+    if args.months is not None and args.months < 0:
+        print("tape prune: --months cannot be negative", file=sys.stderr)
+        return 2
+    today = business_date()
+    found = [r.as_of for r in prunable(today, args.months)]
+    if not args.dry_run:
+        found = prune(today, actor="command", months=args.months)
+    days = [d.isoformat() for d in found]
+    if args.json:
+        print(json.dumps({"dry_run": args.dry_run, "days": days}))
+        return 0
+    print("\n".join([*days, f"{len(days)} days {'would be' if args.dry_run else ''} pruned".replace("  ", " ")]))
     return 0
 
 

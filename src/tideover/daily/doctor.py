@@ -9,10 +9,11 @@ from tideover.accounting import breaks
 from tideover.accounting.models import BookRun
 from tideover.core.business_time import micros
 from tideover.core.doctor import Check
-from tideover.daily.close import read_tape, replay_book
+from tideover.daily.close import replay_book
 from tideover.daily.loans import Moment
 from tideover.daily.lookups import lookups_read
-from tideover.daily.models import CloseRun, runs_closed
+from tideover.daily.models import CloseRun, runs_closed, runs_kept
+from tideover.daily.reading import TapeLost, lost, read_tape
 from tideover.lending.sources import Book
 from tideover.tape.digest import digest
 from tideover.tape.schema import TABLES
@@ -26,8 +27,19 @@ def checks() -> list[Check]:
     """The checks of the tapes."""
     run = runs_closed().last()
     if run is None:
-        return [Check("tape", True, "no day is closed yet"), Check("tape = replay", True, "no day is closed yet")]
-    return [_committed(run), _replayed(run), _books(run)]
+        return [Check(name, True, "no day is closed yet") for name in ("tapes", "tape", "tape = replay", "sub-ledger = tape")]
+    return [_whole(), _committed(run), _replayed(run), _books(run)]
+
+
+def _whole() -> Check:
+    """Whether every file that is kept is there and ends as a Parquet file does (the last day's are read whole below)."""
+    runs = list(runs_kept())
+    found = [(run.as_of, why) for run in runs if (why := lost(run))]
+    if not found:
+        pruned = runs_closed().count() - len(runs)
+        return Check("tapes", True, f"{len(runs)} days" + (f", {pruned} more pruned" if pruned else ""))
+    named = "; ".join(f"{on}: {why}" for on, why in found[:NAMED_MAX]) + (" …" if len(found) > NAMED_MAX else "")
+    return Check("tapes", False, f"{named}. Close each again: tideover close --as-of {found[0][0]}")
 
 
 def _books(run: CloseRun) -> Check:
@@ -39,7 +51,7 @@ def _books(run: CloseRun) -> Check:
         return Check(name, True, f"the books stand on {posted.last_day}, the tape on {run.as_of} or its knowledge: not compared")
     try:
         found = breaks.compare(read_tape(run, "loans", breaks.TAPE_COLUMNS))
-    except (OSError, pa.ArrowException) as error:
+    except TapeLost as error:
         return Check(name, False, f"{run.as_of}: {error}")
     return Check(name, not found.breaks, f"{run.as_of}: {breaks.totals_line(found)}")
 
@@ -48,8 +60,8 @@ def _committed(run: CloseRun) -> Check:
     try:
         tables = {name: read_tape(run, name) for name in (run.manifest or {}) if name in TABLES}
         found = digest(tables)
-    except (OSError, pa.ArrowException) as error:
-        return Check("tape", False, f"{run.as_of}: {error}")
+    except TapeLost as error:
+        return Check("tape", False, str(error))
     same = found == run.digest
     return Check("tape", same, f"{run.as_of}: {'the digest of its manifest' if same else f'digest {found}, not {run.digest}'}")
 
@@ -57,8 +69,8 @@ def _committed(run: CloseRun) -> Check:
 def _replayed(run: CloseRun) -> Check:
     try:
         stored = read_tape(run, "loans")
-    except (OSError, pa.ArrowException) as error:
-        return Check("tape = replay", False, f"{run.as_of}: {error}")
+    except TapeLost as error:
+        return Check("tape = replay", False, str(error))
     made = replay_book(
         Book(run.as_of, run.cut_off), lookups_read(run.as_of, run.cut_off), Moment(run.as_of, micros(run.cut_off), None)
     ).loans

@@ -11,7 +11,8 @@ class CloseRun(models.Model):
     """One close of one business day. `cut_off` is fixed once; a restart reuses it. The tapes exist when `manifest` is set.
 
     manifest: file names by tape. steps_done: steps after the manifest that need not be run again. rejected: how many loans could
-    not be replayed, and the numbers of the first of them.
+    not be replayed, and the numbers of the first of them. pruned_at: when its tapes were deleted by the retention rule; the row
+    stays and says so.
     """
 
     as_of = models.DateField(unique=True)
@@ -28,11 +29,17 @@ class CloseRun(models.Model):
     steps_done = models.JSONField(default=list)
     rejected_count = models.BigIntegerField(default=0)
     rejected = models.JSONField(default=list)
+    pruned_at = models.DateTimeField(null=True)
 
 
 def runs_closed() -> models.QuerySet[CloseRun]:
-    """Days whose tapes are committed, oldest first."""
+    """Days whose tapes are committed, pruned ones too, oldest first."""
     return CloseRun.objects.filter(manifest__isnull=False).order_by("as_of")
+
+
+def runs_kept() -> models.QuerySet[CloseRun]:
+    """Closed days whose tapes have not been pruned, oldest first."""
+    return runs_closed().filter(pruned_at__isnull=True)
 
 
 def run_closed(as_of: date) -> CloseRun | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from tideover.tape.schema import TABLES
 
-MARKS = frozenset({"journal", "cut_off", "manifest", "screens", "books"})
+MARKS = frozenset({"journal", "cut_off", "manifest", "retention", "screens", "books"})
 
 
 @dataclass(frozen=True, slots=True)

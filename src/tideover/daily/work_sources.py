@@ -9,6 +9,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext_noop
 
+from tideover.contact.rate_notices import notices_send
 from tideover.core import work, work_sources
 from tideover.core.approvals import approvals_expire
 from tideover.core.business_time import business_date, now
@@ -28,7 +29,7 @@ def closes_stuck(on: date) -> Iterator[Opening]:
 
 
 def day_to_come(day: Any) -> None:
-    """After the close of a day: the queue for the next, and approvals whose time is over.
+    """After the close of a day: the queue for the next, approvals whose time is over, notices of the rate resets to come.
 
     Closing an old day again says nothing about today's work.
     """
@@ -36,6 +37,7 @@ def day_to_come(day: Any) -> None:
     if day.as_of >= today - timedelta(days=1):
         work_sync(today)
         approvals_expire(now())
+        notices_send(now(), actor="close")
 
 
 def kinds_register() -> None:

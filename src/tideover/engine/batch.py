@@ -186,7 +186,7 @@ def _rows_of(records: np.ndarray) -> list[Row]:
     columns = (
         np.arange(1, len(r) + 1), r["due_on"], r["late_from"], r["principal"], r["interest"], left,
         r["paid_principal"] + r["paid_interest"], r["paid_principal"], r["paid_interest"], r["outstanding"], r["penalty"],
-        r["compound"], np.zeros(len(r), np.int64), r["paid_on"],
+        r["compound"], r["subsidy"], r["paid_on"],
     )  # fmt: skip
     return list(map(Row, *(c.tolist() for c in columns)))
 

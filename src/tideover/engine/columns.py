@@ -20,12 +20,16 @@ from tideover.engine.moves import CAUSE_COUNT, MOVE_COLUMNS
 from tideover.engine.terms import (
     COMPONENT_COUNT,
     NO_DAY,
+    PRINCIPAL_MINOR_MAX,
+    RATE_PPM_MAX,
     BusinessDay,
     Calendar,
     Component,
     CustomRow,
     DayCount,
     FirstPeriod,
+    InterestBasis,
+    JoinsBase,
     Method,
     OddFirst,
     PenaltyTerms,
@@ -60,7 +64,9 @@ CONVENTION = np.dtype(
             "penalty_base", "penalty_day_count", "grace_days", "grace_from", "restart_on_grace_end", "compound_on_interest",
             "compound_joins", "compound_rate_before", "compound_rate_after", "compound_day_count", "over_dpd",
             "surplus", "prepayment_interest", "dpd_principal", "dpd_interest", "dpd_abs", "dpd_rel", "dpd_per", "dpd_grace",
-            "dpd_restart", "gap", "over", "penalty_over", "compound_over",
+            "dpd_restart", "gap", "over", "penalty_over", "compound_over", "outstanding",
+            "cap", "has_subsidy", "subsidy_points", "subsidy_num", "subsidy_den", "subsidy_from", "subsidy_to",
+            "subsidy_eligible", "subsidy_year", "stepped",
         ),
         ("late_over", "i8", (2,)),
         ("order", "i8", (2, C)),
@@ -70,6 +76,7 @@ CONVENTION = np.dtype(
 )  # fmt: skip
 """`months`/`step_days`: length of a period, one of them 0. `gap` 1: the kernel leaves these terms to the reference. `over`,
 `penalty_over`, `compound_over`: DAYS_OVER of the three day counts; `late_over`: denominators of exact penalty and compound.
+`stepped`: days between events matter (`kernel._step`).
 `order`, `by`: allocation as a rule, and above `over_dpd`; `row_order`: what of `order` stands on rows."""
 EVENT = np.dtype(
     [("recorded_at", "i8"), ("amount", "i8"), ("on", "i4"), ("seq", "i4"), ("kind", "i2"), ("component", "i2"), ("detail", "i4")]
@@ -105,7 +112,7 @@ STANDING = np.dtype(
 ROW_OUT = np.dtype(
     _ints(
         "due_on", "late_from", "principal", "interest", "balance", "paid_principal", "paid_interest", "outstanding",
-        "penalty", "compound", "paid_on",
+        "penalty", "compound", "paid_on", "subsidy",
     )
 )  # fmt: skip
 LINE = np.dtype([*_ints("seq", "on", "held", "cause"), ("amounts", "i8", (C,))])
@@ -229,14 +236,15 @@ READ = frozenset(
         "rounding", "rounding_unit_minor", "round_where", "accruals", "instalment_multiple_minor",
         "fixed_instalment_minor", "balloon_minor", "grace_principal_rows", "grace_interest_rows", "interest_free_rows",
         "residue", "penalty", "allocation_order", "allocation_by", "allocation_over_dpd", "allocation_over_order",
-        "allocation_over_by", "surplus", "prepayment_interest", "dpd",
+        "allocation_over_by", "surplus", "prepayment_interest", "dpd", "interest_basis",
+        "subsidy",
     }
 )  # fmt: skip
 PENALTY_READ = frozenset(
     {
         "ratio_num", "ratio_den", "rate_ppm", "base", "day_count", "grace_days", "grace_from", "restart_on_grace_end",
         "compound_on_interest", "compound_joins_base", "compound_rate_before_maturity", "compound_rate_after_maturity",
-        "compound_day_count",
+        "compound_day_count", "cap_minor",
     }
 )  # fmt: skip
 PLAIN = Terms(1, 0, Method.BULLET)
@@ -261,6 +269,9 @@ def kernel_gap(terms: Terms) -> str | None:
             return "the penalty rate is out of the kernel's range"
         if p.day_count not in DAYS_OVER or p.compound_day_count not in DAYS_OVER:
             return "the penalty's day count is not compiled"
+    s = terms.subsidy
+    if s is not None and (s.max_share_den > RATIO_DEN_MAX or s.points_ppm > RATE_PPM_MAX):
+        return "the subsidy's share is out of the kernel's range"
     if terms.round_where == RoundWhere.PER_PIECE:
         return "rounding each stretch of a row is not compiled"
     if terms.prepayment_interest == PrepaymentInterest.SETTLE_PART:
@@ -273,8 +284,6 @@ def kernel_gap(terms: Terms) -> str | None:
         return f"business_day {terms.business_day.name.lower()} is not compiled"
     if terms.day_count not in DAYS_OVER:
         return f"day count {terms.day_count.name.lower()} is not compiled"
-    if terms.method == Method.ANNUITY and terms.balloon_minor:
-        return "an annuity with a balloon is not compiled"
     if max(terms.rounding_unit_minor, terms.instalment_multiple_minor) > UNIT_MAX:
         return "the rounding unit is out of the kernel's range"
     if terms.every > 120 or (terms.unit in (Unit.DAY, Unit.WEEK) and terms.every > 366):
@@ -365,7 +374,7 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
         "grace_principal_rows", "grace_interest_rows", "interest_free_rows", "residue", "surplus", "prepayment_interest",
     ):  # fmt: skip
         row[name] = int(getattr(t, name))
-    row["calendar"] = calendar
+    row["calendar"], row["outstanding"] = calendar, t.interest_basis == InterestBasis.OUTSTANDING
     row["unit"], row["multiple"] = t.rounding_unit_minor, t.instalment_multiple_minor
     row["fixed_instalment"], row["balloon"] = t.fixed_instalment_minor, t.balloon_minor
     row["over_dpd"], row["by"] = t.allocation_over_dpd, (int(t.allocation_by), int(t.allocation_over_by))
@@ -377,10 +386,18 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
     row["dpd_grace"], row["dpd_restart"] = d.grace_days, d.restart_on_grace_end
     row["gap"] = kernel_gap(t) is not None
     row["over"], row["late_over"] = DAYS_OVER.get(t.day_count, 1), 1
+    s = t.subsidy
+    row["has_subsidy"] = s is not None
+    if s is not None:
+        row["subsidy_points"], row["subsidy_num"], row["subsidy_den"] = s.points_ppm, s.max_share_num, s.max_share_den
+        row["subsidy_from"], row["subsidy_to"] = s.from_day, s.to_day
+        row["subsidy_eligible"] = min(s.eligible_principal_minor, 10 * PRINCIPAL_MINOR_MAX)
+        row["subsidy_year"] = min(s.cap_per_year_minor, 2**62)
     p = t.penalty
-    row["has_penalty"] = p is not None
+    row["has_penalty"], row["cap"], row["stepped"] = p is not None, -1, row["outstanding"]
     if p is None:
         return
+    row["stepped"] |= p.compound_joins_base != JoinsBase.NEVER or p.cap_minor >= 0
     row["penalty_rate"] = p.rate_ppm
     row["ratio_num"], row["ratio_den"] = (p.ratio_num, p.ratio_den) if p.rate_ppm < 0 else (1, 1)
     row["penalty_base"], row["penalty_day_count"] = int(p.base), int(p.day_count)
@@ -388,7 +405,7 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
     row["compound_on_interest"], row["compound_joins"] = p.compound_on_interest, int(p.compound_joins_base)
     row["compound_rate_before"] = int(p.compound_rate_before_maturity)
     row["compound_rate_after"] = int(p.compound_rate_after_maturity)
-    row["compound_day_count"] = int(p.compound_day_count)
+    row["compound_day_count"], row["cap"] = int(p.compound_day_count), min(p.cap_minor, 2**62)
     row["penalty_over"], row["compound_over"] = DAYS_OVER.get(p.day_count, 1), DAYS_OVER.get(p.compound_day_count, 1)
     row["late_over"] = PPM * row["ratio_den"] * row["penalty_over"], PPM * row["ratio_den"] * row["compound_over"]
 

@@ -15,8 +15,8 @@ from typing import Any
 import numba
 
 FILES = (
-    "compiled.py", "columns.py", "terms.py", "events.py", "kernel.py", "kernel_dates.py", "kernel_numbers.py", "kernel_plan.py",
-    "kernel_rows.py", "moves.py",
+    "compiled.py", "columns.py", "terms.py", "events.py", "kernel.py", "kernel_claims.py", "kernel_dates.py",
+    "kernel_numbers.py", "kernel_outstanding.py", "kernel_plan.py", "kernel_rows.py", "kernel_subsidy.py", "moves.py",
 )  # fmt: skip
 
 
@@ -37,6 +37,9 @@ and compiling, which a newcomer waits for, a third dearer."""
 compiler: Any = numba.njit
 options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
 """Kernels allocate nothing, so references to arrays need no counting (`_nrt`): counting took most of the time."""
+entry: Callable[..., Any] = compiler(**options)
+"""A kernel that Python calls. Those below are called by kernels alone, so no code that unpacks Python's objects is compiled."""
+options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 kernel: Callable[..., Any] = compiler(**options)
 inlined: Callable[..., Any] = compiler(forceinline=True, **options)
 """A kernel laid into its callers: for the small ones that run for every row, where the call would cost more than the work."""

@@ -11,10 +11,33 @@ import numpy as np
 
 from tideover.engine import columns as K
 from tideover.engine.columns import COMPILED_KINDS, NO, PPM, RATIO_DEN_MAX, C
-from tideover.engine.compiled import inlined, kernel, woven
-from tideover.engine.events import DebitStatus, DeferInterest, EventKind, PauseWhat, PrepayMode, RowPolicy
-from tideover.engine.kernel_dates import civil, days_counted, months_later
+from tideover.engine.compiled import entry, inlined, kernel, woven
+from tideover.engine.events import DebitStatus, DeferInterest, EventKind, PrepayMode, RowPolicy
+from tideover.engine.kernel_claims import (
+    COMPOUND,
+    INTEREST,
+    P_DPD,
+    P_INTEREST,
+    PENALTY,
+    PRINCIPAL,
+    THIRTY,
+    THIRTY_E,
+    claim,
+    cut_segments,
+    grace_last,
+    hold_to_cap,
+    live_row,
+    live_rows,
+    note_paid,
+    open_part,
+    pass_done,
+    rate_at,
+    set_rate,
+    unpaid_principal,
+)
+from tideover.engine.kernel_dates import ISDA, civil, days_counted, months_later
 from tideover.engine.kernel_numbers import add_product, rounded, share_rounded
+from tideover.engine.kernel_outstanding import follow, next_turn, tail
 from tideover.engine.kernel_plan import (
     ANNUITY,
     BULLET,
@@ -27,7 +50,6 @@ from tideover.engine.kernel_plan import (
     PERIODS,
     REJECTED,
     ROWS_MAX,
-    SHIFTED,
     WORK,
     add_piece,
     add_stop,
@@ -42,6 +64,7 @@ from tideover.engine.kernel_plan import (
     set_last_piece,
     set_piece,
 )
+from tideover.engine.kernel_subsidy import subsidies_out
 from tideover.engine.moves import CAUSES, HELD, Cause
 from tideover.engine.terms import (
     PRINCIPAL_MINOR_MAX,
@@ -50,27 +73,22 @@ from tideover.engine.terms import (
     Accruals,
     AllocateBy,
     Component,
-    CompoundRate,
-    DayCount,
     JoinsBase,
     MaterialityPer,
-    PenaltyBase,
     PrepaymentInterest,
     Shift,
     Surplus,
 )
 
-PRINCIPAL, INTEREST, PENALTY, COMPOUND = (int(c) for c in list(Component)[:4])
 FEE, THIRD_PARTY_FEE, RECOVERY_COST = (int(c) for c in list(Component)[4:])
 SEGMENT, BY_COMPONENT, PER_INSTALMENT = int(Accruals.SEGMENT), int(AllocateBy.COMPONENT), int(MaterialityPer.INSTALMENT)
-ON_BOTH, AT_PENALTY_RATE, JOINS = int(PenaltyBase.PRINCIPAL_INTEREST), int(CompoundRate.PENALTY), int(JoinsBase.EACH_ROW_DUE_DATE)
-THIRTY, THIRTY_E, NOMINAL = int(DayCount.THIRTY_360), int(DayCount.THIRTY_E_360), int(Shift.NOMINAL)
+JOINS = int(JoinsBase.EACH_ROW_DUE_DATE)
+NOMINAL = int(Shift.NOMINAL)
 TO_NEXT, TO_SHORTEN, TO_KEEP_TERM = int(Surplus.NEXT), int(Surplus.SHORTEN), int(Surplus.KEEP_TERM)
 SETTLE_ALL, KEEP_TERM, SHORTEN = int(PrepaymentInterest.SETTLE_ALL), int(PrepayMode.KEEP_TERM), int(PrepayMode.SHORTEN)
 KEEP_PRINCIPAL = int(RowPolicy.KEEP_PRINCIPAL)
 FIRST_ROW, SPREAD = int(DeferInterest.FIRST_ROW), int(DeferInterest.SPREAD)
 DEBIT_SUCCESS, DEBIT_FAILED = int(DebitStatus.SUCCESS), int(DebitStatus.FAILED)
-P_INTEREST, P_PENALTY, P_DPD = int(PauseWhat.INTEREST), int(PauseWhat.PENALTY), int(PauseWhat.DPD)
 E_PAYMENT, E_PREPAYMENT, E_REPAY_PART = int(EventKind.PAYMENT), int(EventKind.PREPAYMENT), int(EventKind.REPAY_PART)
 E_PAYOFF, E_REVERSAL, E_RATE = int(EventKind.PAYOFF), int(EventKind.REVERSAL), int(EventKind.RATE_CHANGE)
 E_CHARGE, E_WAIVER, E_DEFER = int(EventKind.CHARGE), int(EventKind.WAIVER), int(EventKind.DEFER)
@@ -86,219 +104,10 @@ C_GUARANTEED, C_BACK, C_REFUNDED = int(Cause.GUARANTEED), int(Cause.BACK), int(C
 CAUSE_OF = tuple(int(CAUSES.get(EventKind(k), Cause.NONE)) if k in set(EventKind) else int(Cause.NONE) for k in range(64))
 FAR = 1 << 40
 NO_LINE = -1
-LATE_MAX = 6 * 10**15
-"""Largest overdue base (minor units) that add_product takes with any compiled penalty rate; above it the reference answers."""
 DAY_MAX = 10**6
 """Days beyond +-2,700 years never occur; below it a span times 366 and every date formula stays far inside 63 bits."""
 GUARANTOR_ORDER = (INTEREST, PRINCIPAL, COMPOUND, PENALTY, FEE, THIRD_PARTY_FEE, RECOVERY_COST)
 assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(k for k in EventKind if k <= EventKind.ADJUSTMENT)
-
-
-# --- claims ------------------------------------------------------------------------------------------------------------
-
-
-@inlined
-def open_part(row, c):
-    """Unpaid principal or interest of a row, due or not."""
-    return (row.principal if c == PRINCIPAL else row.interest) - row.paid[c] - row.gone[c]
-
-
-@inlined
-def claim(conv, row, c):
-    """What a row owes of a component now; the row must have lived to today."""
-    if c <= INTEREST:
-        return open_part(row, c) if row.due else 0
-    if c > COMPOUND or not row.late_shown:
-        return 0
-    return _late_claim(conv, row, c)
-
-
-@kernel
-def _late_claim(conv, row, c):
-    k = c - PENALTY
-    run = rounded(row.run_q[k], row.run_r[k], conv.late_over[k], conv.rounding, conv.unit)
-    return row.fixed[k] + run - row.paid[c] - row.gone[c]
-
-
-@inlined
-def rate_at(w, on):
-    """The contract rate (ppm) of a day."""
-    rate = w.rates[0].rate
-    for k in range(1, w.state[0].rates):
-        if w.rates[k].on <= on:
-            rate = w.rates[k].rate
-    return rate
-
-
-@kernel
-def set_rate(w, on, rate):
-    """The contract rate from a day on, in order of days."""
-    st = w.state[0]
-    at = st.rates
-    for k in range(st.rates):
-        if w.rates[k].on == on:
-            w.rates[k].rate = rate
-            return
-    if at + 1 >= w.rates.shape[0]:
-        st.status = GAP
-        return
-    while at > 0 and w.rates[at - 1].on > on:
-        w.rates[at].on, w.rates[at].rate = w.rates[at - 1].on, w.rates[at - 1].rate
-        at -= 1
-    w.rates[at].on, w.rates[at].rate = on, rate
-    st.rates += 1
-
-
-@inlined
-def _grace_last(conv, row):
-    start = row.due_on if conv.grace_from == SHIFTED else row.late_from
-    return max(start + conv.grace_days, row.due_on)
-
-
-@inlined
-def _lateness_days(day_count, start, end):
-    """Days counted from start to end as the reference adds them up, day by day: then 30/360 counts as 30E/360 does (a day
-    before the 31st is a 30th, so every 31st counts as a 30th), and so its days add up."""
-    return days_counted(THIRTY_E if day_count == THIRTY else day_count, start, end)
-
-
-@inlined
-def live_row(w, conv, row, today):
-    """Let a row's lateness run up to (not including) today, and settle at the end of grace whether it is owed at all."""
-    if conv.has_penalty and today > row.late_from and today > row.lived_to:
-        _live_late(w, conv, row, today)
-    row.lived_to = max(row.lived_to, today)
-
-
-@kernel
-def _live_late(w, conv, row, today):
-    start, st = max(row.lived_to, row.late_from), w.state[0]
-    owed_p, owed_i = open_part(row, PRINCIPAL), open_part(row, INTEREST)
-    if conv.restart_on_grace_end:
-        start = max(start, row.late_from + conv.grace_days)
-    if owed_p or owed_i or row.joined:
-        at = start
-        while at < today:
-            stop, paused = _next_turn(w, row, at, today)
-            if not paused and not (st.stopped != NO and at >= st.stopped):
-                _run(w, conv, row, at, stop, owed_p, owed_i if row.due or row.end <= at else 0)
-            at = stop
-    if not row.late_shown and today > _grace_last(conv, row):
-        if owed_p + owed_i > 0:
-            row.late_shown = 1
-        else:
-            for k in range(2):
-                row.run_q[k] = 0
-                row.run_r[k] = 0
-
-
-@inlined
-def _next_turn(w, row, at, today):
-    """(the first day after `at`, today at the latest, on which rate, base or rules of lateness may change, whether paused)."""
-    stop, st, paused = today, w.state[0], False
-    if at < row.end < stop:
-        stop = row.end
-    if at < st.maturity < stop:
-        stop = st.maturity
-    if at < st.stopped < stop:
-        stop = st.stopped
-    for k in range(1, st.rates):
-        if at < w.rates[k].on < stop:
-            stop = w.rates[k].on
-    for k in range(st.pauses):
-        p = w.pauses[k]
-        if p.what & P_PENALTY:
-            if at < p.start < stop:
-                stop = p.start
-            if at < p.end < stop:
-                stop = p.end
-            paused = paused or p.start <= at < p.end
-    return stop, paused
-
-
-@kernel
-def _run(w, conv, row, at, stop, owed_p, owed_i):
-    contract = rate_at(w, at)
-    rate = conv.penalty_rate if conv.penalty_rate >= 0 else contract * conv.ratio_num
-    base = owed_p + (owed_i if conv.penalty_base == ON_BOTH else 0)
-    if owed_p + owed_i + row.joined > LATE_MAX:
-        w.state[0].status = GAP
-        return
-    if base:
-        _run_one(conv, row, 0, base, rate, _lateness_days(conv.penalty_day_count, at, stop))
-    if conv.compound_on_interest:
-        base = owed_i
-        if row.joined:
-            base += min(row.joined, claim(conv, row, COMPOUND))
-        if base:
-            which = conv.compound_rate_after if at >= w.state[0].maturity else conv.compound_rate_before
-            rate = rate if which == AT_PENALTY_RATE else contract * conv.ratio_den
-            _run_one(conv, row, 1, base, rate, _lateness_days(conv.compound_day_count, at, stop))
-
-
-@kernel
-def _run_one(conv, row, k, base, rate, n):
-    """Penalty (0) or compound (1) on a base for n days."""
-    over = conv.penalty_over if k == 0 else conv.compound_over
-    q, r = add_product(row.run_q[k], row.run_r[k], base, rate, n, PPM * conv.ratio_den, over)
-    row.run_q[k] = q
-    row.run_r[k] = r
-
-
-@kernel
-def live_rows(w, conv, today):
-    """Let every row live up to today, and pass by the rows that nothing can touch any more."""
-    st = w.state[0]
-    for i in range(st.live, st.rows):
-        row = w.rows[i]
-        if row.due or today > row.late_from:
-            live_row(w, conv, row, today)
-        elif st.sorted and today <= row.due_on:
-            break
-    _pass_done(w, conv)
-
-
-@inlined
-def _pass_done(w, conv):
-    st = w.state[0]
-    while st.live < st.rows and _is_done(conv, w.rows[st.live]):
-        st.live += 1
-
-
-@inlined
-def _is_done(conv, row):
-    if not row.due or row.paid_on == NO or open_part(row, PRINCIPAL) or open_part(row, INTEREST):
-        return False
-    if row.late_shown:
-        return row.joined == 0 and claim(conv, row, PENALTY) == 0 and claim(conv, row, COMPOUND) == 0
-    return row.run_q[0] == 0 and row.run_r[0] == 0 and row.run_q[1] == 0 and row.run_r[1] == 0
-
-
-@kernel
-def _cut_segments(w, conv, today):
-    """Under segment accruals every payment ends a segment: what lateness has run is rounded and begins anew."""
-    for i in range(w.state[0].live, w.state[0].due_stop):
-        row = w.rows[i]
-        live_row(w, conv, row, today)
-        if row.late_shown:
-            for k in range(2):
-                row.fixed[k] += rounded(row.run_q[k], row.run_r[k], conv.late_over[k], conv.rounding, conv.unit)
-                row.run_q[k] = 0
-                row.run_r[k] = 0
-
-
-@inlined
-def _note_paid(row, today):
-    if row.due and row.paid_on == NO and open_part(row, PRINCIPAL) + open_part(row, INTEREST) <= 0:
-        row.paid_on = today
-
-
-@kernel
-def _unpaid_principal(w):
-    total = 0
-    for i in range(w.state[0].live, w.state[0].rows):
-        total += open_part(w.rows[i], PRINCIPAL)
-    return total
 
 
 # --- days --------------------------------------------------------------------------------------------------------------
@@ -369,7 +178,7 @@ def _fall_due(w, loan, conv, on):
         if not row.due and row.due_on == on:
             live_row(w, conv, row, on)
             row.due = 1
-            _note_paid(row, on)
+            note_paid(row, on)
             if st.sorted:
                 st.due_stop = i + 1
         elif st.sorted:
@@ -378,6 +187,11 @@ def _fall_due(w, loan, conv, on):
         held = st.surplus
         st.surplus = 0
         st.surplus = _pay_due(w, loan, conv, held, on, NO_LINE)
+
+
+@inlined
+def _counts_by_calendar(conv):
+    return conv.day_count == THIRTY or conv.day_count == THIRTY_E or conv.day_count == ISDA
 
 
 @kernel
@@ -390,6 +204,10 @@ def _next_change(w, conv, today):
         or conv.compound_day_count == THIRTY
         or conv.compound_day_count == THIRTY_E
     ):
+        return today + 1
+    if conv.has_penalty and conv.cap >= 0 and not st.capped:
+        return today + 1
+    if conv.outstanding and not conv.has_penalty and _counts_by_calendar(conv):
         return today + 1
     if st.maturity > today:
         best = min(best, st.maturity)
@@ -412,7 +230,7 @@ def _next_change(w, conv, today):
         if row.late_from > today:
             best = min(best, row.late_from)
         if conv.has_penalty and row.due_on <= today + conv.grace_days + 1:
-            last, end = _grace_last(conv, row), row.late_from + conv.grace_days
+            last, end = grace_last(conv, row), row.late_from + conv.grace_days
             if last > today:
                 best = min(best, last)
             if last + 1 > today:
@@ -429,8 +247,8 @@ def _advance(w, loan, conv, to):
     if st.note_at != NO:
         _note_rows(w, min(st.note_at, to))
         st.note_at = NO
-    if conv.has_penalty and conv.compound_joins == JOINS:
-        _step(w, loan, conv, to)
+    if conv.stepped:
+        _step(w, loan, conv, to, False)
     else:
         on = _next_due(w, st.today)
         while on <= to:
@@ -442,17 +260,38 @@ def _advance(w, loan, conv, to):
 
 
 @kernel
-def _step(w, loan, conv, to):
-    """As the reference does: from change to change, every row lived at each."""
-    st = w.state[0]
-    while st.today < to:
-        on = min(to, _next_change(w, conv, st.today))
-        falls = _next_due(w, st.today) == on
+def _step(w, loan, conv, to, answers):
+    """`_advance` where days between matter: compound that joins its base lives from change to change as the reference does,
+    interest on what is out from one change of the base, the rate or the running row to the next; a cap is looked at before each
+    row that falls due. answers: the standing of `to` is asked next."""
+    st, full = w.state[0], True
+    joins = conv.has_penalty and conv.compound_joins == JOINS
+    while st.today < to and st.status == OK:
+        if joins:
+            on = _next_change(w, conv, st.today)
+        else:
+            on = next_turn(w, st.today) if conv.outstanding else _next_due(w, st.today)
+        on = min(to, on)
+        if conv.outstanding:
+            follow(w, conv, st.today, full or on == to)
+            _note_later(w, conv, st.today)
+            if not conv.has_penalty:
+                tail(w, conv, st.today, on)
+        if conv.cap >= 0:
+            hold_to_cap(w, conv, st.today, on)
+        falls, full = _next_due(w, st.today) == on, False
         st.today = on
-        for i in range(st.rows):
-            live_row(w, conv, w.rows[i], on)
+        if st.note_at != NO:
+            _note_rows(w, min(st.note_at, on))
+            st.note_at = NO
+        if joins:
+            for i in range(st.rows):
+                live_row(w, conv, w.rows[i], on)
         if falls:
             _fall_due(w, loan, conv, on)
+        _fix_ended(w, on)
+    if answers and conv.outstanding:
+        follow(w, conv, st.today, True)
 
 
 @kernel
@@ -529,14 +368,14 @@ def _pay_due(w, loan, conv, amount, today, line):
     if conv.over_dpd >= 0 and _days_past_due(w, conv, today)[0] > conv.over_dpd:
         which = 1
     if conv.accruals == SEGMENT:
-        _cut_segments(w, conv, today)
+        cut_segments(w, conv, today)
     if conv.by[which] == BY_COMPONENT:
         amount = _pay_by_component(w, conv, which, amount, today, line)
     else:
         amount = _pay_by_instalment(w, conv, which, amount, today, line)
     if st.note_at != NO:
         _note_rows(w, today)
-    _pass_done(w, conv)
+    pass_done(w, conv)
     return amount
 
 
@@ -554,7 +393,7 @@ def _pay_by_instalment(w, conv, which, amount, today, line):
             live_row(w, conv, row, today)
             for k in range(4):
                 amount = _pay_row(w, conv, row, conv.row_order[which, k], amount, line)
-            _note_paid(row, today)
+            note_paid(row, today)
     return _pay_charges(w, conv, which, False, amount, today, line) if st.charges else amount
 
 
@@ -585,14 +424,14 @@ def _pay_by_component(w, conv, which, amount, today, line):
                 if row.due:
                     live_row(w, conv, row, today)
                     amount = _pay_row(w, conv, row, c, amount, line)
-                    _note_paid(row, today)
+                    note_paid(row, today)
     return amount
 
 
 @kernel
 def _note_rows(w, today):
     for i in range(w.state[0].live, w.state[0].rows):
-        _note_paid(w.rows[i], today)
+        note_paid(w.rows[i], today)
 
 
 @kernel
@@ -650,7 +489,7 @@ def _payment(w, loan, conv, seq, on, kind, amount, today):
         return
     live_rows(w, conv, today)
     if conv.surplus == TO_NEXT:
-        rest = _pay_next(w, rest, line)
+        rest = _pay_next(w, conv, rest, today, line)
     elif conv.surplus == TO_SHORTEN or conv.surplus == TO_KEEP_TERM:
         rest = _prepay(w, loan, conv, rest, SHORTEN if conv.surplus == TO_SHORTEN else KEEP_TERM, today, line)
     st.surplus += rest
@@ -659,11 +498,11 @@ def _payment(w, loan, conv, seq, on, kind, amount, today):
 
 
 @kernel
-def _pay_next(w, amount, line):
+def _pay_next(w, conv, amount, today, line):
     st = w.state[0]
     for i in range(st.live, st.rows):
         row = w.rows[i]
-        if row.due:
+        if row.due or (conv.outstanding and row.end > today):
             continue
         for k in range(2):
             c = INTEREST if k == 0 else PRINCIPAL
@@ -672,7 +511,35 @@ def _pay_next(w, amount, line):
             st.paid_total += part
             _book(w, line, c, part)
             amount -= part
-    return amount
+    return _pay_ahead(w, conv, amount, today, line) if conv.outstanding else amount
+
+
+@kernel
+def _pay_ahead(w, conv, amount, today, line):
+    """Money beyond what is due: the interest that ran so far leaves the row, then principal of the next rows leaves them."""
+    st, n = w.state[0], _find_undue(w, today)
+    if n == 0 or amount == 0:
+        return amount
+    first = w.rows[w.undue[0]]
+    accrued = _accrued(w, conv, first, today)
+    settled = min(amount, accrued)
+    if settled < accrued:
+        first.paid[INTEREST] += settled
+    elif today > first.start:
+        first.settled_at = today
+        first.paid[INTEREST] = 0
+    _book(w, line, INTEREST, settled)
+    left = amount - settled
+    for k in range(n):
+        row = w.rows[w.undue[k]]
+        part = min(left, open_part(row, PRINCIPAL))
+        row.principal -= part
+        _book(w, line, PRINCIPAL, part)
+        left -= part
+    st.paid_total += amount - left
+    _refresh(w, conv)
+    _drop_empty(w, n)
+    return left
 
 
 @kernel
@@ -969,7 +836,7 @@ def _on_rate_change(w, loan, conv, ev, d, today):
 def _on_waiver(w, conv, ev, amount, today):
     line = _line(w, ev.seq, ev.on, ev.kind)
     if conv.accruals == SEGMENT:
-        _cut_segments(w, conv, today)
+        cut_segments(w, conv, today)
     left, c, st = amount if amount >= 0 else 10**18, ev.component, w.state[0]
     if c <= COMPOUND:
         for i in range(st.live, st.rows):
@@ -978,7 +845,7 @@ def _on_waiver(w, conv, ev, amount, today):
             row.gone[c] += part
             left -= part
             _book(w, line, c, part)
-            _note_paid(row, today)
+            note_paid(row, today)
     for k in range(st.charges):
         charge = w.charges[k]
         if charge.component == c and charge.due_on <= today and charge.settled < charge.amount:
@@ -1153,7 +1020,7 @@ def _on_guarantor(w, conv, ev, d, today):
         if row.due and open_part(row, PRINCIPAL) + open_part(row, INTEREST) > 0:
             oldest = min(oldest, row.late_from)
     if conv.accruals == SEGMENT:
-        _cut_segments(w, conv, today)
+        cut_segments(w, conv, today)
     moved = 0
     for j in range(d.share_count):
         c, num, den = d.share_component[j], d.share_num[j], d.share_den[j]
@@ -1231,12 +1098,12 @@ def _on_settlement(w, loan, conv, ev, amount, today):
     _payment(w, loan, conv, ev.seq, ev.on, ev.kind, amount, today)
     for i in range(st.rows):
         row = w.rows[i]
+        row.late_shown = 1
         for c in range(4):
             rest = max(0, claim(conv, row, c))
             row.gone[c] += rest
             st.settled[c] += rest
-        row.late_shown = 1
-        _note_paid(row, today)
+        note_paid(row, today)
     for k in range(st.charges):
         charge = w.charges[k]
         st.settled[charge.component] += charge.amount - charge.settled
@@ -1310,6 +1177,14 @@ def _apply(w, loan, conv, ev, amount, d, today):
         st.stopped = today
     else:
         st.status = GAP
+    if (
+        conv.outstanding
+        and conv.surplus == TO_NEXT
+        and st.surplus
+        and (kind == E_RATE or kind == E_DEFER or kind == E_REAMORTISE or kind == E_PAUSE or kind == E_DISBURSEMENT)
+    ):
+        # Interest paid in advance was held again for the new plan: it goes at once to the new rows.
+        st.surplus = _pay_next(w, conv, st.surplus, today, NO_LINE)
     if kind != E_PAYMENT and kind != E_PREPAYMENT and kind != E_CHARGE and kind != E_DEBIT:
         _sort_seen(w)
         _note_later(w, conv, today)
@@ -1439,7 +1314,7 @@ def _days_past_due(w, conv, today):
     st, total, oldest, oldest_one = w.state[0], 0, FAR, FAR
     rel = 0
     if conv.dpd_rel:
-        unpaid = _unpaid_principal(w)
+        unpaid = unpaid_principal(w)
         rel = (unpaid // PPM) * conv.dpd_rel + ((unpaid % PPM) * conv.dpd_rel) // PPM
     for i in range(st.live, st.rows):
         row = w.rows[i]
@@ -1601,6 +1476,7 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     st.surplus = st.paid_total = st.accelerated = st.is_written_off = st.class_code = 0
     st.stopped = st.guaranteed_from = st.note_at = NO
     st.drawn = st.back = st.refunded = 0
+    st.tail_q = st.tail_r = st.tail_shown = st.capped = 0
     st.rates = 1
     w.rates[0].on, w.rates[0].rate = NO, loan.rate
     for c in range(C):
@@ -1632,11 +1508,15 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
         return
     if as_of > st.today:
         _advance(w, loan, conv, as_of)
+    if conv.outstanding:
+        _step(w, loan, conv, st.today, True)
+        if st.status != OK:
+            return
     live_rows(w, conv, as_of)
     _answer(w, conv, out, as_of)
 
 
-@kernel
+@entry
 def replay_range(works, loans, conventions, custom, offsets, events, details, first, last, as_of, known_at, out, moves):
     """Standings of loans first..last-1 into out[first:last]. works: one record of WORK. as_of: one day a loan. moves: what moved
     by cause, into moves[first:last] where it has room for them."""
@@ -1652,7 +1532,7 @@ def replay_range(works, loans, conventions, custom, offsets, events, details, fi
             _moves(w, loan, moves[i])
 
 
-@kernel
+@entry
 def rows_out(works, conv, out):
     """Rows of the loan last replayed, in their own order; how many."""
     w = works[0]
@@ -1662,6 +1542,8 @@ def rows_out(works, conv, out):
         o.paid_principal, o.paid_interest, o.paid_on = row.paid[PRINCIPAL], row.paid[INTEREST], row.paid_on
         o.outstanding = open_part(row, PRINCIPAL) + open_part(row, INTEREST)
         o.penalty, o.compound = claim(conv, row, PENALTY), claim(conv, row, COMPOUND)
+    if conv.has_subsidy:
+        subsidies_out(w, conv, out)
     return w.state[0].rows
 
 

@@ -140,7 +140,14 @@ def level_instalment(balance, num, den, n, mode, unit):
         short = _quotient_short(whole, part, den, below, error, mode, unit)
     if short != AMBIGUOUS:
         return short
-    # Long division of (whole + part/den) by below/2^60, bit by bit, then as many binary places as fit.
+    x, slack, places = _quotient_long(whole, part, den, below, error)
+    return _either(x, slack, places, mode, unit)
+
+
+@kernel
+def _quotient_long(whole, part, den, below, error):
+    """(x, slack, places): (whole + part/den)/(below/2^60) is x/2^places, wrong by `slack` at most; bit by bit, then as many
+    binary places as fit."""
     x, rest = whole // below, whole % below
     places, k = 0, 0
     while k < 60 or (x < (1 << 58) and places < 40):
@@ -154,5 +161,41 @@ def level_instalment(balance, num, den, n, mode, unit):
         if k >= 60:
             places += 1
         k += 1
-    slack = 3 + ((x >> 20) + 1) * (error + 1) // (below >> 20)
-    return _either(x, slack, places, mode, unit)
+    return x, 3 + ((x >> 20) + 1) * (error + 1) // (below >> 20), places
+
+
+@kernel
+def balloon_instalment(balance, balloon, num, den, n, mode, unit):
+    """(P (1+i)^n - B) i / ((1+i)^n - 1) = (P - B) i / (1 - (1+i)^-n) + B i with i = num/den, rounded; AMBIGUOUS as above.
+
+    Bounds: balance and balloon <= 2e13, num <= 4e9, den <= 4e8. A balance below the balloon may give a negative instalment.
+    """
+    rest = balance - balloon
+    if num == 0:
+        return rounded(rest // n, rest % n, n, mode, unit)
+    carried = balance if n == 1 else balloon
+    more = (carried // den) * num + ((carried % den) * num) // den
+    part = ((carried % den) * num) % den
+    if n == 1 or rest == 0:
+        return rounded(more + (rest if n == 1 else 0), part, den, mode, unit)
+    discount, error = _discount(num, den, n)
+    below = ONE - discount
+    if below < (1 << 40):
+        return AMBIGUOUS
+    size = abs(rest)
+    whole = (size // den) * num + ((size % den) * num) // den
+    x, slack, places = _quotient_long(whole, ((size % den) * num) % den, den, below, error)
+    x = x if rest > 0 else -x
+    left = places
+    fraction = 0
+    while left > 0:
+        k = min(30, left)
+        part <<= k
+        fraction = (fraction << k) + part // den
+        part %= den
+        left -= k
+    x += fraction
+    low, high, mask = x - slack - 1, x + slack + 1, (1 << places) - 1
+    a = rounded((low >> places) + more, low & mask, 1 << places, mode, unit)
+    b = rounded((high >> places) + more, high & mask, 1 << places, mode, unit)
+    return a if a == b else AMBIGUOUS

@@ -18,7 +18,7 @@ from tideover.engine.kernel_dates import (
     months_later,
     step,
 )
-from tideover.engine.kernel_numbers import AMBIGUOUS, add_product, level_instalment, rounded
+from tideover.engine.kernel_numbers import AMBIGUOUS, add_product, balloon_instalment, level_instalment, rounded
 from tideover.engine.terms import DayCount, FirstPeriod, Method, OddFirst, PartPeriod, Residue, RoundWhere, Shift
 
 ANNUITY, EQUAL_PRINCIPAL, FLAT = int(Method.ANNUITY), int(Method.EQUAL_PRINCIPAL), int(Method.FLAT)
@@ -57,7 +57,8 @@ STATE = np.dtype(
         *_ints(
             "status", "status_seq", "today", "rows", "live", "due_stop", "fixed_to", "sorted", "level", "surplus", "maturity",
             "accelerated", "paid_total", "stopped", "rates", "charges", "pauses", "debits", "lines", "pieces", "stops",
-            "is_written_off", "guaranteed_from", "class_code", "note_at", "adjusted", "drawn", "back", "refunded",
+            "is_written_off", "guaranteed_from", "class_code", "note_at", "adjusted", "drawn", "back", "refunded", "tail_q",
+            "tail_r", "tail_shown", "capped",
         ),
         ("subrogated", "i8", (C,)),
         ("written_off", "i8", (C,)),
@@ -76,6 +77,8 @@ WORK = np.dtype(
         ("blank", ROW, (1,)),
         ("rows", ROW, (ROWS_MAX,)),
         ("undue", "i8", (ROWS_MAX,)),
+        ("waiting", "i8", (ROWS_MAX,)),
+        ("shown", "i8", (ROWS_MAX, 2)),
         ("custom", "i8", (ROWS_MAX, 3)),
         ("pieces", PIECE, (ROWS_MAX * 4,)),
         ("stops", STOP, (ROWS_MAX * 2,)),
@@ -320,7 +323,10 @@ def _level(w, loan, conv, method, balance, rate, count):
         num, den = rate * conv.months, 12 * PPM
         if conv.months == 0:
             num, den = rate * conv.step_days, 360 * PPM
-        level = level_instalment(balance, num, den, count, conv.rounding, unit)
+        if conv.balloon:
+            level = balloon_instalment(balance, conv.balloon, num, den, count, conv.rounding, unit)
+        else:
+            level = level_instalment(balance, num, den, count, conv.rounding, unit)
         if level == AMBIGUOUS:
             w.state[0].status = GAP
         return level

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tideover.engine.compiled import kernel
+from tideover.engine.compiled import entry
 from tideover.engine.kernel import replay_range, rows_out
 
 
-@kernel
+@entry
 def rows_range(
     works, loans, conventions, custom, offsets, events, details, first, last, as_of, known_at, out, counts, rows, moves
 ):

@@ -829,11 +829,11 @@ class Replay(State):
             row.due = True
         self._payment(event, today, event.amount_minor)
         for row in self.rows:
+            row.late_shown = True
             for c in ROW_COMPONENTS:
                 rest = max(0, self.claim(row, c))
                 row.gone[c] += rest
                 self.moves[Cause.WAIVED][c] += rest
-            row.late_shown = True
             self._note_paid(row, today)
         for charge in self.charges:
             self.moves[Cause.WAIVED][charge.component] += charge.amount - charge.settled

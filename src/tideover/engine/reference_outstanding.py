@@ -39,12 +39,20 @@ def base_on(state: Replay, today: int) -> int:
 
 def follow(state: Replay, today: int) -> None:
     """Let the running row and those after it bear interest on what is out from `today` on."""
-    rows = [r for r in state.rows if not r.plan.closed and r.plan.fixed_interest < 0 and r.plan.end > today]
+    rows = [r for r in state.rows if not r.plan.closed]
     left = base_on(state, today)
     waiting = sorted((r for r in state.rows if not r.due and not r.plan.closed), key=lambda r: r.plan.end)
     carried, at = Fraction(0), 0
     for row in sorted(rows, key=lambda r: r.plan.start):
         p = row.plan
+        if p.end <= today:
+            if p.defer_interest_out:
+                carried += row_interest_exact(p, state.terms, p.end)
+            elif p.start < p.end:
+                carried = Fraction(0)
+            continue
+        if p.fixed_interest >= 0:
+            continue
         if p.start <= today:
             _step(row, today, left, state.rate_at(today))
         else:

@@ -71,6 +71,7 @@ class PaymentIn(Strict):
 
 class BatchIn(Strict):
     payments: list[PaymentIn] = Field(min_length=1, max_length=1000)
+    all_or_nothing: bool = Field(False, description="true: one that is refused keeps every other one out (422)")
 
 
 class StandingOut(Schema):
@@ -468,9 +469,11 @@ def payment_create(request: HttpRequest, body: PaymentIn) -> dict[str, Any]:
 
 @route(router.post, "/payments/batch", "payments-batch", BatchOut, keyed=False)
 def payments_batch(request: HttpRequest, body: BatchIn) -> dict[str, Any]:
-    """Up to 1,000 payments; each stands or falls alone, and says so."""
+    """Up to 1,000 payments; each stands or falls alone, and says so. With `all_or_nothing` they are booked all or not at all: 422
+    then lists every problem, its `field` beginning with the payment's place (`payments.3.loan`, counted from 0)."""
     out: list[dict[str, Any]] = []
-    for index, done in enumerate(payments_record(request.user, [_payment(p) for p in body.payments])):
+    found = payments_record(request.user, [_payment(p) for p in body.payments], all_or_nothing=body.all_or_nothing)
+    for index, done in enumerate(found):
         if isinstance(done, Refused):
             problems = [{"code": e.code, "message": e.message, "field": e.field} for e in done.problems]
             out.append({"index": index, "ok": False, "errors": problems})

@@ -136,17 +136,20 @@ def loans_read(ids: np.ndarray, shared: Conventions | None = None) -> Loans:
     return columns_of(partition_of(ids), shared or Conventions.of_book())
 
 
-def columns_of(partition: Partition, shared: Conventions) -> Loans:
-    """Columns of a partition; the loans in its order, their events grouped by loan."""
+def columns_of(partition: Partition, shared: Conventions, custom: tuple[np.ndarray, np.ndarray] | None = None) -> Loans:
+    """Columns of a partition; the loans in its order, their events grouped by loan.
+
+    custom: rows (int64[k, 3]) and offsets by loan, where they are known without reading them from the overrides.
+    """
     contracts = partition.contracts
     keys, which = _grouped(contracts)
     found = [shared.get(*key) for key in keys]
     conventions = list({id(c): c for c, _ in found}.values())
     place = {id(c): i for i, c in enumerate(conventions)}
-    custom, offsets = _custom([rows for _, rows in found], which)
+    rows, offsets = custom or _custom([rows for _, rows in found], which)
     convention = np.array([place[id(c)] for c, _ in found], np.int64)[which] if found else which
     own = {name: numbers(contracts[name], NO if name.endswith("_on") else 0) for name in OWN}
-    terms = terms_bulk(own, [c.terms for c in conventions], convention, custom, offsets)
+    terms = terms_bulk(own, [c.terms for c in conventions], convention, rows, offsets)
     broken = np.array([bool(c.error) for c in conventions], bool)
     refused = np.full(len(contracts), -1, np.int64)
     refused[unsound(terms) | (broken[convention] if len(broken) else False)] = 0

@@ -70,14 +70,19 @@ def ladder_of(contract: Contract) -> str:
 
 def calendar_pinned(c: Contract) -> list[Problem]:
     """Write the calendar's version into the contract: days announced later must not move what was signed."""
-    named = {**c.product.conventions, **c.overrides}.get("calendar")
-    if not isinstance(named, str) or "@" in named:
-        return []
     try:
-        c.overrides = {**c.overrides, "calendar": calendar_pin(named)}
+        c.overrides = overrides_pinned(c.product.conventions, c.overrides)
     except NoRule as error:
         return [Problem("unknown_calendar", str(error), "calendar")]
     return []
+
+
+def overrides_pinned(conventions: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A contract's overrides with its calendar's version, where one is named without. Raises NoRule."""
+    named = {**conventions, **overrides}.get("calendar")
+    if not isinstance(named, str) or "@" in named:
+        return dict(overrides)
+    return {**overrides, "calendar": calendar_pin(named)}
 
 
 def terms_from(conventions: Mapping[str, Any], columns: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Terms:

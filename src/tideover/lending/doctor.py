@@ -12,13 +12,14 @@ from django.db.models import Count, Max, Min
 
 from tideover.core.business_time import business_date
 from tideover.core.doctor import Check
-from tideover.core.packs.load import fixings_missing
+from tideover.core.packs.rules.fixings import fixings_missing
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending import triggers
 from tideover.lending.columns import IMPOSSIBLE, OK, REJECTED, Conventions, loans_read, standings_of
 from tideover.lending.imports.standings import standing_columns
 from tideover.lending.journal import chain_breaks
 from tideover.lending.models import Contract, StandingRow
+from tideover.lending.rates import pack_here
 from tideover.lending.resets import contracts_following, missing_fixings, reference_of
 
 LOANS_AT_ONCE = 5000
@@ -36,11 +37,11 @@ def _triggers() -> Check:
 
 
 def _rates() -> Check:
-    """Fixings that should be out and are not in the pack. It is a fault once a loan of the book follows the index."""
+    """Fixings that should be out and are neither in the pack nor published here. A fault once a loan follows the index."""
     today = business_date()
     followed = {r.index for r in map(reference_of, contracts_following()) if r is not None}
     said, faults = [], False
-    for index, days in fixings_missing(today).items():
+    for index, days in fixings_missing(pack_here("cn"), today).items():
         if days:
             said.append(f"{index} lacks {', '.join(f'{d:%Y-%m}' for d in days)}")
             faults |= index in followed

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
 from tideover.core.access import can
 from tideover.core.business_time import business_date
-from tideover.core.documents.kinds import kind_of
-from tideover.core.models import Document, User
+from tideover.core.documents.kinds import label_of
+from tideover.core.models import Document, Signature, SignatureState, User
 from tideover.core.problems import Problem, Refused
 from tideover.lending.documents import KINDS
 from tideover.lending.models import Contract
@@ -20,19 +20,32 @@ from tideover.lending.models import Contract
 SHOWN_MAX = 20
 
 
-def line_of(document: Document) -> dict[str, Any]:
-    """A document in a list: its kind in words, itself, and the newest signature that came about."""
-    signature = document.signatures.exclude(state="refused").order_by("-pk").first()
+def lines_of(rows: QuerySet[Document]) -> list[dict[str, Any]]:
+    """The newest documents of some: kind and language in words, the document, its signature that was not refused.
+
+    What they hold sealed is not read.
+    """
+    signatures = Prefetch("signatures", Signature.objects.only("document_id", "state"))
+    found = rows.select_related("superseded_by").prefetch_related(signatures).defer("content", "data", "superseded_by__content")
+    return [_line(d) for d in found.order_by("-issued_at", "-pk")[:SHOWN_MAX]]
+
+
+def _line(document: Document) -> dict[str, Any]:
+    signature = next((s for s in document.signatures.all() if s.state != SignatureState.REFUSED), None)
     written = dict(settings.LANGUAGES)[document.language]
-    return {"kind": _(kind_of(document.kind).label), "document": document, "signature": signature, "written": written}
+    return {"kind": label_of(document.kind), "document": document, "signature": signature, "written": written}
+
+
+def kinds_for(settled: bool) -> list[tuple[str, str]]:
+    """(code, words) of what a borrower may ask for; the payoff letter only for a loan that is paid off."""
+    return [(k.code, _(k.label)) for k in KINDS if settled or k.code != "payoff_letter"]
 
 
 def loan_documents(user: User, contract: Contract) -> Mapping[str, Any]:
     """Values of the panel on a loan's page: what was handed out, the newest first, and what the reader may do."""
     found = Document.objects.filter(subject_type="loan", subject_id=contract.number)
-    rows = found.select_related("superseded_by").order_by("-issued_at", "-pk")[:SHOWN_MAX]
     return {
-        "lines": [line_of(d) for d in rows],
+        "lines": lines_of(found),
         "contract": contract,
         "kinds": [(k.code, _(k.label)) for k in KINDS],
         "languages": settings.LANGUAGES,
@@ -44,12 +57,12 @@ def loan_documents(user: User, contract: Contract) -> Mapping[str, Any]:
     }
 
 
-def refusal_words(error: Refused, day: date | None = None) -> list[str]:
+def refusal_words(error: Refused) -> list[str]:
     """What was wrong and what to do, in the page's language."""
-    return [_words(p, day) for p in error.problems]
+    return [_words(p) for p in error.problems]
 
 
-def _words(problem: Problem, day: date | None) -> str:
+def _words(problem: Problem) -> str:
     known = {
         "not_paid_off": _("This loan is not paid off on that day, so there is no payoff letter yet."),
         "day_ahead": _("That day lies ahead. Choose today or a day before."),

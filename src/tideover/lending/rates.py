@@ -11,8 +11,9 @@ from django.db import transaction
 from tideover.core.action_log import Entry, log_many
 from tideover.core.business_time import now
 from tideover.core.packs.load import NoRule, calendar, pack
-from tideover.core.packs.load import fixing as pack_fixing
-from tideover.core.packs.rules.fixings import PREFIX, MissingFixing, Reference, reset_days
+from tideover.core.packs.rules.fixings import PREFIX, MissingFixing, Reference, reset_days, with_fixings
+from tideover.core.packs.rules.fixings import fixing as fixing_of
+from tideover.core.packs.rules.pack import Pack
 from tideover.engine.events import EventRejected
 from tideover.engine.terms import date_of, day
 from tideover.lending.contract_terms import reference_of, terms_for
@@ -25,18 +26,18 @@ AHEAD = timedelta(days=45)
 CALENDAR_OF = "calendar"
 
 
-def fixing(index: str, on: date) -> int:
-    """Rate (ppm) of an index on a day: the pack's, else the one published here for the same publication day.
+def pack_here(name: str) -> Pack:
+    """The pack of a jurisdiction with the fixings that two people of the lender published: what every rule about a rate reads.
 
-    Raises MissingFixing or NoRule.
+    The pack's own fixing holds where both have one. Raises NoRule.
     """
-    try:
-        return pack_fixing(index, on)
-    except MissingFixing as error:
-        found = PublishedRate.objects.filter(index=index, published_on=error.expected_on).first()
-        if found is None:
-            raise
-        return found.rate_ppm
+    found = PublishedRate.objects.order_by("published_on").values_list("index", "published_on", "rate_ppm")
+    return with_fixings(pack(name), found) if name == "cn" else pack(name)
+
+
+def fixing(index: str, on: date) -> int:
+    """Rate (ppm) of an index on a day. Raises MissingFixing or NoRule."""
+    return fixing_of(pack_here("cn"), index, on)
 
 
 def indices() -> list[str]:

@@ -17,7 +17,7 @@ from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
 from tideover.core.ids import handle_new
 from tideover.core.models import User
-from tideover.core.packs.load import NoRule, pack
+from tideover.core.packs.load import NoRule
 from tideover.core.packs.load import ladder as class_ladder
 from tideover.core.packs.rules.fixings import MissingFixing
 from tideover.core.packs.rules.price import price_findings
@@ -46,7 +46,7 @@ from tideover.lending.models import (
 )
 from tideover.lending.models.party import PartyKind
 from tideover.lending.payments import Booking, NewPayment
-from tideover.lending.rates import fixing
+from tideover.lending.rates import fixing, pack_here
 from tideover.lending.selectors import contracts_visible, facility_available, loan_standing, standing_fields
 
 LOAN_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,30}")
@@ -250,7 +250,7 @@ def _law_problems(c: Contract) -> list[Problem]:
     """What the rules of the lender's jurisdiction do not allow on the day of signing; each names its article."""
     terms = terms_for(c)
     try:
-        rules = pack(c.entity.jurisdiction)
+        rules = pack_here(c.entity.jurisdiction)
     except NoRule as error:
         return [Problem("no_pack", str(error), "jurisdiction")]
     try:
@@ -322,23 +322,36 @@ def event_record(
     return event
 
 
-def payments_record(user: User, payments: Sequence[NewPayment], *, as_of: date | None = None) -> list[LoanEvent | Refused]:
-    """Book many payments in one transaction; each stands or falls alone. Answers in the order given.
+def payments_record(
+    user: User, payments: Sequence[NewPayment], *, as_of: date | None = None, all_or_nothing: bool = False
+) -> list[LoanEvent | Refused]:
+    """Book many payments in one transaction, in the order given; each stands or falls alone, or none stands where one falls.
 
     What is shared is done once: the loans in scope, their journals, the keys already used, the replay, the log (payments.py).
+    With `all_or_nothing` it raises Refused with every problem of every payment, its place in front of the field
+    (`payments.3.loan`), and books nothing.
     """
     today = as_of or business_date()
     try:
-        return _payments_record(user, payments, today)
+        return _payments_record(user, payments, today, all_or_nothing)
     except IntegrityError:
         # A writer on another loan used one of the keys between our look and our insert; now it can be seen.
-        return _payments_record(user, payments, today)
+        return _payments_record(user, payments, today, all_or_nothing)
 
 
-def _payments_record(user: User, payments: Sequence[NewPayment], today: date) -> list[LoanEvent | Refused]:
+def _payments_record(user: User, payments: Sequence[NewPayment], today: date, whole: bool) -> list[LoanEvent | Refused]:
     with transaction.atomic():
         clock.writing()
-        return Booking(user.username, contracts_visible(user, today), payments, today).book()
+        done = Booking(user.username, contracts_visible(user, today), payments, today).book()
+        problems = [
+            Problem(p.code, f"payment {at}: {p.message}", f"payments.{at}.{p.field}".rstrip("."))
+            for at, said in enumerate(done)
+            if whole and isinstance(said, Refused)
+            for p in said.problems
+        ]
+        if problems:
+            raise Refused(*problems)  # takes back what was booked of the others
+        return done
 
 
 def standing_refresh(contract: Contract, *, as_of: date) -> Standing:

@@ -65,6 +65,14 @@ def promise_hold(promise: Promise) -> None:
         _hold(promise, "live_promise", at, ends_at=end)
 
 
+def imported_hold(row: Promise | Complaint) -> None:
+    """The hold of a promise or a complaint that came in a file, in the transaction that stores it: none for one that is over."""
+    if isinstance(row, Promise):
+        promise_hold(row)
+    elif row.closed_on is None:
+        _hold(row, "complaint", now())
+
+
 def dispute_open(party: Party, contract: Contract | None, *, opened_on: date, subject: str, actor: str) -> Dispute:
     """Record that somebody contests a debt or a figure, with the hold that it causes."""
     with transaction.atomic():

@@ -23,7 +23,7 @@ from tideover.core.problems import NotFound, Refused
 from tideover.lending import documents
 from tideover.lending.forms import date_read
 from tideover.lending.models import Contract
-from tideover.lending.panels_documents import SHOWN_MAX, line_of, refusal_words
+from tideover.lending.panels_documents import kinds_for, lines_of, refusal_words
 from tideover.lending.panels_mine import my_loans
 from tideover.lending.selectors import document_get, documents_visible
 from tideover.lending.views import loan_or_404, user_of
@@ -73,7 +73,7 @@ def _issue(request: HttpRequest, contract: Contract) -> tuple[Document | None, l
             [],
         )
     except Refused as error:
-        return None, refusal_words(error, day)
+        return None, refusal_words(error)
 
 
 @require("my-documents")
@@ -89,10 +89,8 @@ def my_documents(request: HttpRequest) -> HttpResponse:
     made_number = request.GET.get("made", "")
     context: dict[str, Any] = {
         "problems": problems,
-        "lines": [line_of(d) for d in rows.order_by("-issued_at", "-pk")[:SHOWN_MAX]],
-        "loans": [
-            (m.contract, [(k.code, _(k.label)) for k in documents.KINDS if k.code != "payoff_letter" or m.settled]) for m in loans
-        ],
+        "lines": lines_of(rows),
+        "loans": [(m.contract, kinds_for(m.settled)) for m in loans],
         "made": rows.filter(number=made_number).first() if made_number else None,
     }
     return render(request, "lending/my_documents.html", context, status=422 if problems else 200)

@@ -15,6 +15,8 @@ from tideover.core.work_sources import Opening
 from tideover.lending.models import Complaint, Hold, ImportBatch
 from tideover.lending.models.plain import OfParty
 from tideover.lending.panels import EXCEPTIONS
+from tideover.lending.services_holds import open_now
+from tideover.lending.words import NAMES
 
 STALLED = timedelta(hours=1)
 """A file that has been coming in for longer than this is looked after."""
@@ -37,13 +39,13 @@ RELATED = ("party__branch__entity", "contract__branch__entity")
 
 
 def holds_to_review(on: date) -> Iterator[Opening]:
-    """Holds whose review day has come."""
-    for h in Hold.objects.filter(lifted_at=None, review_on__lte=on).select_related(*RELATED):
+    """Holds in force whose review day has come."""
+    for h in Hold.objects.filter(open_now(now()), review_on__lte=on).select_related(*RELATED):
         assert h.review_on is not None
         why = gettext_noop("Review the hold “%(hold)s”: lift it, or say until when it stays.")
         yield Opening(
-            f"hold.review:{h.pk}:{h.review_on}", _subject(h), why, EXCEPTIONS["hold"].owner, _end_of(h.review_on),
-            why_values={"hold": h.kind}, **_place(h),
+            f"hold.review:{h.pk}:{h.review_on}", _subject(h), why, Role(h.owner), _end_of(h.review_on),
+            why_values={"hold": NAMES.get(h.kind, h.kind)}, **_place(h),
         )  # fmt: skip
 
 

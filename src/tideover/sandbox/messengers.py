@@ -27,7 +27,7 @@ from tideover.sandbox.peer import arguments, later
 
 @dataclass
 class Messengers:
-    """Tokens, what was taken, and the robot's tasks by key."""
+    """Tokens, what was taken, and the robot's tasks by key. One request at a time, so that a repeat never overtakes the first."""
 
     args: argparse.Namespace
     tokens: dict[str, float] = field(default_factory=dict)
@@ -38,6 +38,10 @@ class Messengers:
 
     def answer(self, r: Request) -> Reply:
         """Answer any of them."""
+        with self.lock:
+            return self._answer(r)
+
+    def _answer(self, r: Request) -> Reply:
         if r.path in ("/cgi-bin/gettoken", "/cgi-bin/stable_token"):
             return self.token(r)
         if r.path in ("/cgi-bin/message/send", "/cgi-bin/message/subscribe/send"):
@@ -63,17 +67,16 @@ class Messengers:
         if drawn & NOT_TAKEN:
             return Reply(drawn=drawn)
         wecom = not r.path.endswith("subscribe/send")
+        print_of = hashlib.sha256(r.body).hexdigest()
+        if body.get("enable_duplicate_check") and self.seen.get(print_of, 0) > time.monotonic():
+            return Reply({"errcode": 0, "errmsg": "ok", "msgid": print_of[:16]}, drawn=drawn)
         if "throttle" in drawn:
             return Reply({"errcode": 45009, "errmsg": "api freq out of limit"})
         if "reject" in drawn:
             return Reply({"errcode": 0, "invaliduser": body["touser"]} if wecom else {"errcode": 43101, "errmsg": "refused"})
         text = body["text"]["content"] if wecom else json.dumps(body["data"], ensure_ascii=False)
-        with self.lock:
-            print_of = hashlib.sha256(r.body).hexdigest()
-            again = bool(body.get("enable_duplicate_check")) and self.seen.get(print_of, 0) > time.monotonic()
-            if not again:
-                self.seen[print_of] = time.monotonic() + body.get("duplicate_check_interval", 1800)
-                self.args.people.write(peer="wecom" if wecom else "miniprogram", to=body["touser"], text=text)
+        self.seen[print_of] = time.monotonic() + body.get("duplicate_check_interval", 1800)
+        self.args.people.write(peer="wecom" if wecom else "miniprogram", to=body["touser"], text=text)
         return Reply({"errcode": 0, "errmsg": "ok", "msgid": print_of[:16]}, drawn=drawn)
 
     # The robot
@@ -85,24 +88,20 @@ class Messengers:
         if r.method == "GET":
             task = self.tasks.get(unquote(r.path.removeprefix("/tasks/")))
             return Reply(task) if task else Reply({"problem": "no such task"}, 404)
-        drawn = self.args.faults.draw()
+        drawn, asked = self.args.faults.draw(), r.json()
         if drawn & NOT_TAKEN:
             return Reply(drawn=drawn)
+        if task := self.tasks.get(asked["key"]):
+            return Reply({"task_id": task["task_id"], "state": task["state"]}, drawn=drawn)
         if "throttle" in drawn:
             return Reply({"problem": "too many"}, 429, {"Retry-After": "7"})
         if "reject" in drawn:
             return Reply({"problem": "no such script"}, 422)
-        asked = r.json()
-        with self.lock:
-            new = asked["key"] not in self.tasks
-            if new:
-                self.tasks[asked["key"]] = {"key": asked["key"], "task_id": f"t{next(self.numbers)}", "state": "queued"}
-        task = self.tasks[asked["key"]]
-        if new:
-            words, good = f"{asked['script']} {asked['text']}", "fail" not in drawn
-            self.args.people.write(peer="robot", to=asked["to"], text=words, key=asked["key"], reached=good)
-            later(0 if "receipt_first" in drawn else self.args.receipt_after, self.end, task, drawn)
-        return Reply({"task_id": task["task_id"], "state": task["state"]}, 201 if new else 200, drawn=drawn)
+        task = self.tasks[asked["key"]] = {"key": asked["key"], "task_id": f"t{next(self.numbers)}", "state": "queued"}
+        words = f"{asked['script']} {asked['text']}"
+        self.args.people.write(peer="robot", to=asked["to"], text=words, key=asked["key"], reached="fail" not in drawn)
+        later(0 if "receipt_first" in drawn else self.args.receipt_after, self.end, task, drawn)
+        return Reply({"task_id": task["task_id"], "state": task["state"]}, 201, drawn=drawn)
 
     def signed(self, r: Request) -> bool:
         """Whether the request carries our client's signature."""

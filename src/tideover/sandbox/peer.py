@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import threading
 import time
@@ -94,6 +95,7 @@ def arguments(about: str, port: int, argv: Sequence[str] | None, more: Any = Non
     p.add_argument("--delay", type=float, default=1.0, metavar="SECONDS")
     p.add_argument("--down", type=float, default=0.5, metavar="SECONDS")
     p.add_argument("--receipt-after", type=float, default=0.05, metavar="SECONDS")
+    p.add_argument("--parent", type=int, default=0, metavar="PID", help="end when this process is gone")
     if more:
         more(p)
     args = p.parse_args(argv)
@@ -104,7 +106,15 @@ def arguments(about: str, port: int, argv: Sequence[str] | None, more: Any = Non
     args.people = Record(args.record)
     if args.control:
         control(args)
+    if args.parent:
+        threading.Thread(target=_end_with, args=[args.parent], daemon=True).start()
     return args
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(0)
 
 
 def control(args: argparse.Namespace) -> None:

@@ -13,20 +13,17 @@ from tideover.core.business_time import micros, start_of_day
 from tideover.engine.events import EventKind
 from tideover.engine.standing import Standing
 from tideover.engine.terms import day
+from tideover.lending.causes import debit_state
 from tideover.lending.imports.bulk import BulkEvent
 from tideover.lending.models import (
     Collateral,
-    Complaint,
-    ContactRecord,
     Contract,
     Debit,
-    Dispute,
-    HelpRequest,
     Hold,
     LoanParty,
-    Promise,
     StandingRow,
 )
+from tideover.lending.services_rows import complaint_open, dispute_open, help_request_open, notice_receive, promise_make
 
 
 def event(
@@ -88,34 +85,37 @@ def securities(contracts: list[Contract]) -> None:
     Collateral.objects.bulk_create(things, batch_size=1000)
 
 
+NOTICES = ("death", "incapacity", "cease_contact", "breathing_space")
+
+
 def rows_left(as_of: date) -> None:
-    """Promises, help requests with their holds, contacts, complaints, disputes and debits on loans in arrears."""
-    late = StandingRow.objects.filter(days_past_due__gt=0).select_related("contract__borrower").order_by("contract_id")
-    at = start_of_day(as_of)
-    for n, row in enumerate(late):
-        base = {"party": row.contract.borrower, "contract": row.contract, "recorded_at": at}
-        if n % 2 == 0:
-            outcome = ("answered", "no_answer", "promise")[n % 3]
-            ContactRecord.objects.create(
-                **base, actor="collector", at=at - timedelta(days=1 + n % 5), direction="out", channel="call", outcome=outcome
-            )
+    """Promises, help requests, complaints, disputes, notices and debits on loans in arrears, each with the hold it causes."""
+    late = StandingRow.objects.filter(days_past_due__gt=0).order_by("contract_id")
+    book = late.select_related("contract__borrower__branch__entity", "contract__entity")
+    for n, row in enumerate(book):
+        contract, who = row.contract, row.contract.borrower
         if n % 5 == 0:
-            Promise.objects.create(
-                **base, actor="collector", amount_minor=max(100, row.overdue_minor // 2),
-                promised_on=as_of - timedelta(days=5), due_on=as_of + timedelta(days=n % 7 - 3),
+            promise_make(
+                who, contract, amount_minor=max(100, row.overdue_minor // 2), promised_on=as_of - timedelta(days=5),
+                due_on=as_of + timedelta(days=n % 7 - 3), actor="collector",
             )  # fmt: skip
         if n % 11 == 0:
-            HelpRequest.objects.create(**base, actor="borrower", number=f"H-{2000 + n}", opened_at=at - timedelta(days=n % 4))
-            Hold.objects.create(
-                **base, actor="borrower", kind="hardship_request", starts_at=at, review_on=as_of + timedelta(days=14)
-            )
+            help_request_open(who, contract, reason="", actor="borrower")
         if n % 23 == 0:
-            Debit.objects.create(
-                contract=row.contract, reference=f"D-{n:05d}", amount_minor=row.overdue_minor, state="unknown", sent_at=at
+            debit = Debit.objects.create(
+                contract=contract, reference=f"D-{n:05d}", amount_minor=max(1, row.overdue_minor), state="drafted"
             )
+            debit_state(debit, "unknown", actor="payments")
         if n % 17 == 3:
-            Complaint.objects.create(
-                **base, actor="borrower", source="phone", opened_on=as_of - timedelta(days=n % 12), subject="tone"
-            )
+            opened_on = as_of - timedelta(days=n % 12)
+            complaint_open(who, contract, source="phone", opened_on=opened_on, subject="tone", actor="borrower")
         if n % 19 == 5:
-            Dispute.objects.create(**base, actor="borrower", opened_on=as_of - timedelta(days=n % 9), subject="amount")
+            dispute_open(who, contract, opened_on=as_of - timedelta(days=n % 9), subject="amount", actor="borrower")
+        if n % 29 == 8:
+            notice_receive(
+                who, None, kind=NOTICES[n // 29 % len(NOTICES)], received_on=as_of, source="family", actor="counsellor",
+                until=as_of + timedelta(days=30) if NOTICES[n // 29 % len(NOTICES)] == "breathing_space" else None,
+            )  # fmt: skip
+    for hold in Hold.objects.order_by("pk")[::7]:  # some have waited for their review
+        hold.review_on = as_of - timedelta(days=hold.pk % 4)
+        hold.save(update_fields=["review_on"])

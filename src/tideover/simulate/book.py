@@ -27,6 +27,7 @@ from tideover.lending.models import Branch, Contract, Facility, LegalEntity, Loa
 from tideover.lending.products import catalogue_load
 from tideover.lending.selectors import loan_standing, standing_fields
 from tideover.simulate.aftermath import acts, event, rows_left, securities
+from tideover.simulate.contacts import contacts_lived
 from tideover.simulate.messages import inbox_written, messages_written
 from tideover.simulate.papers import papers
 from tideover.simulate.rules.people import World, life, person_draw
@@ -67,6 +68,7 @@ def build(loans: int, as_of: date, seed: int, *, quiet: bool = False) -> None:
         _histories(contracts, as_of, rng, quiet=quiet)
         _standings(contracts, as_of, quiet=quiet)
         rows_left(as_of)
+        contacts_lived(as_of)
         messages_written(as_of)
         _demo_borrower(as_of)
         papers(as_of)

@@ -9,6 +9,9 @@ import subprocess
 import sys
 import time
 from datetime import date, timedelta
+from pathlib import Path
+
+from tideover.simulate.gateways import peers_start, ports_choose
 
 MONTHS_CLOSED = 13
 
@@ -31,6 +34,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     serve.set_defaults(func=run_serve)
     for p in (demo, serve):
+        p.add_argument(
+            "--sandbox", action="store_true", help="lead text messages, mail, WeCom and robot to peers on this machine"
+        )
         p.add_argument("--no-worker", action="store_true", help="do not send messages; `tideover outbox work` runs elsewhere")
         p.add_argument("--host", default="127.0.0.1")
         p.add_argument("--port", type=_port, default=8000)
@@ -46,7 +52,9 @@ def run_demo(args: argparse.Namespace) -> int:
         return 2
     import django
 
-    os.makedirs(os.path.join(os.environ.get("TIDEOVER_HOME", "var"), "static"), exist_ok=True)
+    home = Path(os.environ.get("TIDEOVER_HOME", "var")).resolve()
+    (home / "static").mkdir(parents=True, exist_ok=True)
+    ports = ports_choose(home) if args.sandbox else {}
     django.setup()
     from django.core.management import call_command
 
@@ -79,7 +87,7 @@ def run_demo(args: argparse.Namespace) -> int:
         desk_lay(today)
         print(f"built {Contract.objects.count()} loans in {time.perf_counter() - started:.0f} s")
     _sign_ins(args.host, args.port)
-    return 0 if args.no_serve else _serve(args)
+    return 0 if args.no_serve else _serve(args, ports)
 
 
 def _month_ends(today: date) -> list[date]:
@@ -96,11 +104,12 @@ def run_serve(args: argparse.Namespace) -> int:
         return 2
     import django
 
+    ports = ports_choose(Path(os.environ.get("TIDEOVER_HOME", "var")).resolve()) if args.sandbox else {}
     django.setup()
     from tideover.core.models import User
 
     User.objects.exists()  # a database without tables is said here, not by every page
-    return _serve(args)
+    return _serve(args, ports)
 
 
 def _port(text: str) -> int:
@@ -131,21 +140,22 @@ def _sign_ins(host: str, port: int) -> None:
     print(flush=True)
 
 
-def _serve(args: argparse.Namespace) -> int:
-    """Serve until told to stop. The worker is a process of its own that ends with this one, however this one ends."""
+def _serve(args: argparse.Namespace, ports: dict[str, int]) -> int:
+    """Serve until told to stop. Worker and peers are processes of their own that end with this one, however this one ends."""
+    from django.conf import settings
     from granian import Granian
     from granian.constants import Interfaces
 
-    worker = None
+    others = peers_start(ports, settings.DATA_DIR, f"http://{args.host}:{args.port}") if ports else []
     if not args.no_worker:
         command = [sys.executable, "-m", "tideover.cli", "outbox", "work", "--parent", str(os.getpid())]
-        worker = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        others.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
     try:
         workers = max(1, args.workers)
         site = "tideover.web.wsgi:application"
         Granian(site, address=args.host, port=args.port, interface=Interfaces.WSGI, workers=workers).serve()
     finally:
-        if worker is not None:
-            worker.terminate()
-            worker.wait()
+        for process in others:
+            process.terminate()
+            process.wait()
     return 0

@@ -23,8 +23,6 @@ from tideover.engine.events import EventKind
 from tideover.lending.approvals import event_ask
 from tideover.lending.models import Contract, Hold, Party
 from tideover.lending.publishing import product_ask, product_newest
-from tideover.lending.rates import coming_resets, notices_make
-from tideover.lending.resets import contracts_following
 
 SURFACE = "reminder.before_due"
 EXPOSED_MAX = 400
@@ -36,7 +34,6 @@ def desk_lay(as_of: date) -> None:
     _approvals(staff, as_of)
     _experiment(staff, as_of)
     _work(staff, as_of)
-    notices_make(coming_resets(list(contracts_following()), as_of), actor=staff[Role.RISK].username)
 
 
 def _late(days: int) -> Iterator[Contract]:

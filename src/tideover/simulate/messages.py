@@ -23,6 +23,7 @@ from tideover.core.business_time import now, start_of_day
 from tideover.core.models import User
 from tideover.core.problems import Refused
 from tideover.lending.models import Branch, Contract, StandingRow
+from tideover.sources.models import Consent, ConsentAct
 
 LATE_MAX, SOON_MAX, LETTERS_MAX, CALLS_MAX = 120, 40, 12, 12
 NOON = timedelta(hours=11)
@@ -54,6 +55,7 @@ class DemoGateway(Quiet):
 def messages_written(as_of: date) -> None:
     """Templates in force since two years, and messages of the last days in every state."""
     templates_seed(as_of - timedelta(days=730), actor="demo")
+    _clauses()
     late = StandingRow.objects.filter(days_past_due__gt=0).order_by("contract_id").values_list("contract_id", flat=True)
     soon = StandingRow.objects.filter(days_past_due=0, next_due_on__range=(as_of, as_of + timedelta(days=5)))
     _reminders(_loans(late[:LATE_MAX]), as_of)
@@ -76,6 +78,28 @@ def inbox_written(user: User, as_of: date) -> None:
         message_opened(first, at=first.sent_at + timedelta(hours=3))
 
 
+def _clauses() -> None:
+    """Each borrower's consent to be contacted, from the clause of their first contract; none where the book has consents."""
+    if Consent.objects.exists():
+        return
+    first: dict[int, Contract] = {}
+    for loan in Contract.objects.order_by("signed_on", "pk"):
+        first.setdefault(loan.borrower_id, loan)
+    made = Consent.objects.bulk_create(
+        Consent(
+            party_id=party, contract=None, purpose="contact", given_how="contract_clause", evidence=f"{loan.number} §12",
+            given_at=start_of_day(loan.signed_on), actor="demo", recorded_at=loan.created_at,
+        )
+        for party, loan in first.items()
+    )  # fmt: skip
+    ConsentAct.objects.bulk_create(
+        ConsentAct(
+            consent=c, act="given", at=c.given_at, how=c.given_how, evidence=c.evidence, actor="demo", recorded_at=c.recorded_at
+        )
+        for c in made
+    )
+
+
 def _loans(ids: object) -> list[Contract]:
     return list(Contract.objects.filter(pk__in=list(ids)).select_related(*LOAN_NEEDS).order_by("pk"))  # type: ignore[call-overload]
 
@@ -91,7 +115,7 @@ def _queue(loan: Contract, code: str, purpose: Purpose, channel: Channel, as_of:
     values = {**loan_values(loan, as_of - timedelta(days=days)), "pay_by": as_of + timedelta(days=20)}
     return message_queue(
         party=loan.borrower, contracts=[loan], channel=channel, purpose=purpose, template=code, values=values, at=at, key=key,
-        actor="demo",
+        actor="demo", not_before=None if days else start_of_day(as_of + timedelta(days=1)) + NOON,
     )  # fmt: skip
 
 
@@ -109,11 +133,13 @@ def _soon(loans: list[Contract], as_of: date) -> None:
 
 
 def _sent(as_of: date) -> None:
-    """Rounds of the worker on each of the last days, with the demo's own gateways; today's stay waiting."""
-    gateway = DemoGateway()
+    """Rounds of the worker on each of the last days and up to now, with the demo's own gateways; what is for tomorrow waits."""
+    gateway, last = DemoGateway(), now()
     gateways = Gateways(lambda channel: gateway)
-    for days in range(10, 0, -1):
-        at = _at(as_of, days) + timedelta(minutes=5)
+    rounds = [_at(as_of, days) + timedelta(minutes=5) for days in range(10, 0, -1)]
+    while rounds[-1] < last:
+        rounds.append(min(rounds[-1] + timedelta(hours=2), last))
+    for at in rounds:
         gateway.at = at
         for _ in range(20):
             if not outbox_work(500, at, gateways=gateways).claimed:

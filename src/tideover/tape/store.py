@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,11 +21,15 @@ import pyarrow.parquet as pq
 from tideover.tape.schema import TABLES, arrow_schema
 
 ROW_GROUP = 100_000
-PARQUET = ds.ParquetFileFormat()
+PARQUET = ds.ParquetFileFormat(default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True))
 
 
 class QueryRefused(Exception):
     """A query that was refused: DuckDB's own words, or ours."""
+
+
+class TapeDamaged(Exception):
+    """A file that a manifest names is missing or cannot be read: which, and how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ def write(folder: Path, file_name: str, table: pa.Table) -> None:
     with open(folder / file_name, "wb") as out:
         # Without the stored Arrow schema every reader sees codes as plain strings, however they were held here.
         options: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "use_dictionary": coded, "store_schema": False}
+        options["write_page_checksum"] = True
         with pq.ParquetWriter(out, table.schema, **options) as writer:
             writer.write_table(table, row_group_size=ROW_GROUP)
             said = table.schema.metadata or {}
@@ -56,14 +62,38 @@ def write(folder: Path, file_name: str, table: pa.Table) -> None:
         os.fsync(out.fileno())
 
 
+def why_unreadable(path: Path, *, whole: bool = False) -> str:
+    """Why a file cannot be read, in a few words; empty when it can. whole: every page is read, not only the footer."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for group in range(file.num_row_groups if whole else 0):
+                file.read_row_group(group)
+    except FileNotFoundError:
+        return f"{path.name} is missing"
+    except (OSError, pa.ArrowException):
+        return f"{path.name} is damaged"
+    return ""
+
+
+@contextmanager
+def _guarded(path: Path) -> Iterator[None]:
+    """What goes wrong with the bytes of a file inside becomes a TapeDamaged."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise TapeDamaged(why_unreadable(path, whole=True) or f"{path.name}: {error}") from error
+
+
 def read(folder: Path, name: str, files: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
-    """The named tape from its files; columns that an old file lacks read as null = unknown."""
+    """The named tape from its files; columns that an old file lacks read as null = unknown. Raises TapeDamaged."""
     schema = arrow_schema(name)
     wanted = [schema.field(c) for c in columns or schema.names]
     parts = []
     for file in files:
-        stored = set(pq.read_schema(folder / file).names)
-        found = pq.read_table(folder / file, columns=[f.name for f in wanted if f.name in stored])
+        with _guarded(folder / file):
+            stored = set(pq.read_schema(folder / file).names)
+            names = [f.name for f in wanted if f.name in stored]
+            found = pq.read_table(folder / file, columns=names, page_checksum_verification=True)
         arrays = [found[f.name].cast(f.type) if f.name in stored else pa.nulls(len(found), f.type) for f in wanted]
         parts.append(pa.Table.from_arrays(arrays, schema=pa.schema(wanted, schema.metadata)))
     return pa.concat_tables(parts) if parts else pa.schema(wanted, schema.metadata).empty_table()
@@ -74,10 +104,10 @@ def page(
 ) -> tuple[pa.Table, int | None]:
     """Rows of a file from position `start` on, at most `limit`, and the position to go on from (None at the end).
 
-    Only the row groups that hold them are read. scope: column -> codes that a row must have.
+    Only the row groups that hold them are read. scope: column -> codes that a row must have. Raises TapeDamaged.
     """
     parts: list[pa.Table] = []
-    with pq.ParquetFile(path) as file:
+    with _guarded(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
         first = 0
         for group in range(file.metadata.num_row_groups):
             size = file.metadata.row_group(group).num_rows

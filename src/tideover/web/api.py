@@ -10,6 +10,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from tideover.accounting.api import router as books_router
+from tideover.contact.api import router as contact_router
 from tideover.contact.api_messages import router as messages_router
 from tideover.core.api_approvals import router as approvals_router
 from tideover.core.api_experiments import router as experiments_router
@@ -90,6 +91,7 @@ for part in (
     messages_router,
     sources_router,
     log_router,
+    contact_router,
     books_router,
 ):
     api.add_router("", part)

@@ -20,11 +20,13 @@ from tideover.core.access import require
 from tideover.core.business_time import business_date
 from tideover.core.models import User
 from tideover.daily.models import CloseRun
+from tideover.daily.reading import TapeLost
 from tideover.lending.panels import book_figures
 from tideover.lending.selectors import BUCKET_ORDER
 from tideover.lending.words import word
 from tideover.web import tapes
 from tideover.web.charts import Chart, percent_chart
+from tideover.web.views import lost_words
 
 LEVELS = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9)
 """Upper bounds of the six lighter heat steps."""
@@ -134,7 +136,14 @@ def _months_apart(first: CloseRun, last: CloseRun) -> int:
 
 
 def _tape_blocks(user: User, on: date, *, by_count: bool) -> dict[str, Any]:
-    """Changes of the latest day and roll rates; empty blocks while no day is closed."""
+    """Changes of the latest day and roll rates; empty blocks while no day is closed, a sentence where its tape is lost."""
+    try:
+        return _blocks(user, on, by_count=by_count)
+    except TapeLost as error:
+        return {"rolls": None, "moves": None, "closed": None, "lost": lost_words(error.as_of)}
+
+
+def _blocks(user: User, on: date, *, by_count: bool) -> dict[str, Any]:
     first, last = tapes.span()
     if last is None:
         return {"rolls": None, "moves": None, "closed": None}
@@ -169,8 +178,13 @@ def page(request: HttpRequest) -> HttpResponse:
 @require("book-trend")
 def trend(request: HttpRequest) -> HttpResponse:
     """Month ends side by side: a page of its own, and a part of the book that arrives after its figures."""
-    context = {"trend": _trend(tapes.scope_of(_user(request), business_date())), "flow_names": FLOWS}
     part = request.headers.get("HX-Request")
+    try:
+        context = {"trend": _trend(tapes.scope_of(_user(request), business_date())), "flow_names": FLOWS}
+    except TapeLost as error:
+        if not part:
+            raise
+        return render(request, "web/book/lost.html", {"lost": lost_words(error.as_of)})
     return render(request, "web/book/trend.html" if part else "web/book_trend.html", context)
 
 

@@ -19,6 +19,8 @@ RAIL = (
     ("message-templates", "Wordings", "file-text"),
     ("letter-batches", "Letters", "printer"),
     ("call-lists", "Calls", "phone"),
+    ("contact-log", "Contact log", "phone"),
+    ("holds", "Holds", "hand-helping"),
     ("day", "The day", "calendar-days"),
     ("products", "Products", "package"),
     ("experiments", "Experiments", "split"),

@@ -19,6 +19,8 @@ from tideover.lending.selectors import post_of
 from tideover.lending.views_mine import borrower_home
 
 FIRST = 8
+FIRST_ORDER = 10
+"""Rows of features with an order below this stand before those of the role: what waits for this very person."""
 HOMES: dict[Role, tuple[str, ...]] = {
     Role.UNDERWRITER: ("first_late", "fresh", "new", "help"),
     Role.COLLECTOR: ("missed", "promise", "late", "new", "help", "hold"),
@@ -56,7 +58,9 @@ def home_rows(user: User, as_of: date) -> list[ExceptionRow]:
 def _named_rows(user: User, as_of: date) -> list[tuple[str, ExceptionRow]]:
     panels = {p.name: p for p in panels_of("home.rows")}
     named = HOMES.get(Role(user.role), ())
-    wanted = [*named, *(name for name, p in panels.items() if name not in named and p.permission and can(user, p.permission))]
+    others = [name for name, p in panels.items() if name not in named and p.permission and can(user, p.permission)]
+    wanted = [*(n for n in others if panels[n].order < FIRST_ORDER), *named]
+    wanted += [n for n in others if n not in wanted]
     shown = [(name, panels[name].context(user, as_of) or {}) for name in wanted]
     return [(name, row) for name, values in shown for row in values.get("rows", ())]
 

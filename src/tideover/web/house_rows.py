@@ -18,9 +18,10 @@ from tideover.core.business_time import now, start_of_day
 from tideover.core.models import ActionLog, Role, User
 from tideover.core.packs.load import pack, pack_names
 from tideover.core.packs.rules.calendars import calendar_versions, is_provisional
-from tideover.core.packs.rules.fixings import PREFIX, MissingFixing, fixing
+from tideover.core.packs.rules.fixings import MissingFixing
 from tideover.core.panels import ExceptionRow
 from tideover.daily.models import CloseRun
+from tideover.lending import rates
 from tideover.web.tapes import changes, closes_done
 
 CHAIN_ENTRIES = 500
@@ -130,11 +131,11 @@ def _day(user: User) -> str:
 
 
 def missing_fixings(on: date) -> dict[str, date]:
-    """Reference rates of the Chinese pack that lack the fixing of a day, with the day on which it should have come."""
-    cn, out = pack("cn"), {}
-    for index in sorted(id.removeprefix(PREFIX) for id in cn.rules if id.startswith(PREFIX)):
+    """Reference rates that lack the fixing of a day, with the day on which it should have come."""
+    out = {}
+    for index in rates.indices():
         try:
-            fixing(cn, index, on)
+            rates.fixing(index, on)
         except MissingFixing as error:
             out[index] = error.expected_on
     return out

@@ -11,8 +11,9 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from tideover.contact.rate_notices import notices_send
 from tideover.core.access import can, require
-from tideover.core.business_time import business_date
+from tideover.core.business_time import business_date, now
 from tideover.core.models import User
 from tideover.core.packs.load import NoRule
 from tideover.core.packs.rules.fixings import MissingFixing
@@ -107,8 +108,8 @@ def rates_page(request: HttpRequest) -> HttpResponse:
     resets = rates.coming_resets(list(paying), today)
     if request.method == "POST" and _may_ask(request):
         if request.POST.get("act") == "notices":
-            n = rates.notices_make(resets, actor=user.username)
-            messages.success(request, _("Notices made: %(n)s") % {"n": n})
+            made, queued = notices_send(now(), actor=user.username)
+            messages.success(request, _("Notices made: %(made)s, queued: %(queued)s") % {"made": made, "queued": queued})
             return redirect("rates")
         try:
             rate_ppm = int(Decimal(typed["rate"].rstrip("%")) * 10_000)

@@ -25,6 +25,10 @@ def secret(name: str, development: str) -> str:
 
 SECRET_KEY = secret("TIDEOVER_SECRET_KEY", "development-only-not-for-production-use")
 TIDEOVER_FIELD_KEY = secret("TIDEOVER_FIELD_KEY", "development-only-field-encryption-key")
+TIDEOVER_FIELD_KEYS_ALSO = os.environ.get("TIDEOVER_FIELD_KEYS_ALSO", "").split()
+"""Further master secrets that are read, never written under (core/keys.py)."""
+if PRODUCTION and any(len(key) < 32 for key in TIDEOVER_FIELD_KEYS_ALSO):
+    raise ImproperlyConfigured("each secret in TIDEOVER_FIELD_KEYS_ALSO must have at least 32 characters")
 ALLOWED_HOSTS = os.environ.get("TIDEOVER_HOSTS", "localhost,127.0.0.1,[::1],testserver").split(",")
 TRUSTED_PROXIES = int(os.environ.get("TIDEOVER_PROXIES", "0"))
 BUSINESS_TIME_ZONE = os.environ.get("TIDEOVER_BUSINESS_TZ", "Asia/Shanghai")
@@ -76,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "tideover.web.views.TapeMiddleware",
 ]
 ROOT_URLCONF = "tideover.web.urls"
 WSGI_APPLICATION = "tideover.web.wsgi.application"
@@ -152,6 +157,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ROOT = BASE_DIR / "root"
 TAPE_DIR = DATA_DIR / "tape"
+TAPE_MONTHS = int(os.environ.get("TIDEOVER_TAPE_MONTHS", "25"))
+"""Months for which every day's tapes are kept; month ends are kept for good. 0: everything is."""
 SITE_ADDRESS = os.environ.get("TIDEOVER_SITE", "").rstrip("/")
 FONT_DIR = Path(os.environ.get("TIDEOVER_FONTS", BASE_DIR.parents[2] / ".cache" / "fonts"))
 TEMPLATE_DIR = os.environ.get("TIDEOVER_TEMPLATES", "")

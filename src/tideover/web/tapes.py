@@ -1,6 +1,7 @@
 """What pages read from the tapes of the daily closes: changes, roll rates and their trend, inside a person's scope.
 
-Tape files carry the run in their names and never change, so every answer made from them can be kept in memory.
+Tape files carry the run in their names and never change, so every answer made from them can be kept in memory. A
+file that is lost raises TapeLost: nothing is answered from a part.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import pyarrow.compute as pc
 from django.db.models import QuerySet
 
 from tideover.core.models import Role, User
-from tideover.daily.close import tape_folder
 from tideover.daily.models import CloseRun
+from tideover.daily.reading import read_files
 from tideover.engine.classify import BAD_CLASSES
 from tideover.lending.selectors import contracts_visible, post_of
 from tideover.tape import store
@@ -74,8 +75,8 @@ class Shares:
 
 
 def closes_done() -> QuerySet[CloseRun]:
-    """Finished closes, the latest day first."""
-    return CloseRun.objects.filter(state="done").order_by("-as_of")
+    """Finished closes whose tapes are kept, the latest day first."""
+    return CloseRun.objects.filter(state="done", pruned_at__isnull=True).order_by("-as_of")
 
 
 def tape_of(run: CloseRun) -> Tape:
@@ -138,7 +139,7 @@ def shares(run: CloseRun, scope: Scope) -> Shares:
 
 
 def _loans(tape: Tape, scope: Scope) -> pa.Table:
-    return _inside(store.read(tape_folder(tape.as_of), "loans", tape.loans, COLUMNS), scope)
+    return _inside(read_files(tape.as_of, "loans", tape.loans, COLUMNS), scope)
 
 
 def _inside(table: pa.Table, scope: Scope) -> pa.Table:
@@ -169,7 +170,7 @@ def _moved(first: Tape, last: Tape, scope: Scope, was: str, became: str) -> list
 
 @lru_cache(maxsize=128)
 def _changes(tape: Tape, scope: Scope) -> list[dict[str, Any]]:
-    return _query(CHANGES_SQL, _loans(tape, scope), store.read(tape_folder(tape.as_of), "transitions", tape.transitions))
+    return _query(CHANGES_SQL, _loans(tape, scope), read_files(tape.as_of, "transitions", tape.transitions))
 
 
 @lru_cache(maxsize=512)

@@ -39,6 +39,7 @@ urlpatterns = [
     path("verify/<str:code>", verify.page, name="verify-code"),
     path("api/docs", api_docs.page, name="api-docs"),
     path("api/v1/", api.urls),
+    path("", include("tideover.contact.urls")),
     path("", include("tideover.lending.urls")),
     path("", include("tideover.accounting.urls")),
     path("", include("tideover.contact.channels.urls")),

@@ -5,17 +5,14 @@ Codes that lead nowhere are counted by address, like failed sign-ins, so that co
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from tideover.core import sign_in
-from tideover.core.documents import Verification, document_verify
-from tideover.core.documents.kinds import kind_of
-from tideover.core.problems import Refused
+from tideover.core.documents import document_verify
+from tideover.core.documents.kinds import label_of
 
 FILE_MAX = 10 * 2**20
 GUESS = "verify"
@@ -37,16 +34,8 @@ def page(request: HttpRequest, code: str = "") -> HttpResponse:
     said = document_verify(file.read() if file is not None else typed)
     if said.state == "unknown":
         sign_in.guess_failed(GUESS, address)
-    return render(request, "web/verify.html", {"said": said, "typed": typed, **_words(said)})
+    return render(request, "web/verify.html", {"said": said, "typed": typed, "kind": label_of(said.kind)})
 
 
 def _asked_again(request: HttpRequest, typed: str, problem: str) -> HttpResponse:
     return render(request, "web/verify.html", {"problem": problem, "typed": typed}, status=422)
-
-
-def _words(said: Verification) -> dict[str, Any]:
-    try:
-        kind = _(kind_of(said.kind).label) if said.kind else ""
-    except Refused:
-        kind = said.kind
-    return {"kind": kind}

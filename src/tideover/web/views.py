@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from datetime import date
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +22,7 @@ from django.views.decorators.http import require_POST
 from tideover.core import sign_in
 from tideover.core.access import require
 from tideover.core.models import Role, User
+from tideover.daily.reading import TapeLost
 
 LOOKS = {"theme": ("auto", "light", "dark"), "size": ("normal", "large"), "keys": ("on", "off")}
 NAMES_THEME = [("auto", "Same as the device"), ("light", "Light"), ("dark", "Dark")]
@@ -128,7 +131,7 @@ class SignIn(LoginView):
 def _message(request: HttpRequest, status: int, heading: str, words: str, *, again: bool = False, **more: Any) -> HttpResponse:
     link = _("Back to sign-in") if again else _("Back to the start")
     user = getattr(request, "user", None)
-    staff = status < 500 and isinstance(user, User) and user.role != Role.BORROWER
+    staff = status != 500 and isinstance(user, User) and user.role != Role.BORROWER
     shell = "web/staff.html" if staff else "web/borrower.html"
     context = {"heading": heading, "words": words, "link": link, "shell_template": shell, **more}
     return render(request, "web/message.html", context, status=status)
@@ -154,6 +157,30 @@ def not_understood(request: HttpRequest, exception: Exception | None = None) -> 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404."""
     return _message(request, 404, _("There is nothing at this address"), _("It may have moved, or it is not in your scope."))
+
+
+def tape_lost(request: HttpRequest, day: date) -> HttpResponse:
+    """503: the tape of a closed day cannot be read; says which, and what mends it."""
+    return _message(request, 503, _("The tape of a closed day cannot be read"), lost_words(day))
+
+
+def lost_words(day: date) -> str:
+    """Which day's tape is lost, and what mends it."""
+    words = _("A file of %(day)s is missing or damaged. An engineer closes that day again: tideover close --as-of %(day)s")
+    return words % {"day": day.isoformat()}
+
+
+class TapeMiddleware:
+    """A page that needs a tape which is lost says so instead of failing."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return tape_lost(request, error.as_of) if isinstance(error, TapeLost) else None
 
 
 def broken(request: HttpRequest) -> HttpResponse:

@@ -137,3 +137,8 @@ Feedback-Type: abuse\nOriginal-Rcpt-To: <Ann@example.com>\n
 @pytest.mark.parametrize("raw", [b"", b"\x00\xff", b"Content-Type: multipart/report; report-type=delivery-status\n\nnothing"])
 def test_noise_says_nothing(raw: bytes) -> None:
     assert mail_parse.read(raw, NOW) == ([], [])
+
+
+def test_bounces_that_are_no_maildir_are_said_so_at_once(tmp_path) -> None:
+    with pytest.raises(ValueError, match="no Maildir"):
+        adapter(1, f"&bounces={tmp_path}")

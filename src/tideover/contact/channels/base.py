@@ -19,6 +19,8 @@ from django.conf import settings
 from tideover.contact.channels.address import GatewayAddress
 from tideover.contact.rules.model import Channel
 
+PROVIDER_ID_MAX = 120
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -48,7 +50,10 @@ class SendState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """The answer to one try. `reason`: the gateway's own code, or a word of ours; `retry_after_s`: as the gateway asked."""
+    """The answer to one try. `provider_id`: at most PROVIDER_ID_MAX characters.
+
+    `reason`: the gateway's own code, or a word of ours; `retry_after_s`: as the gateway asked.
+    """
 
     state: SendState
     provider_id: str = ""

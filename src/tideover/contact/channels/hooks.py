@@ -25,6 +25,7 @@ from django.views.decorators.http import require_POST
 from tideover.contact.channels import aliyun, mail_parse, robot, tencent
 from tideover.contact.channels.address import GatewayAddress
 from tideover.contact.channels.base import Inbound, Report
+from tideover.contact.outbox import inbound_apply, report_apply
 from tideover.core.sign_in import address_of
 
 BODY_BYTES_MAX, ITEMS_MAX = 1 << 20, 1000
@@ -56,8 +57,6 @@ def hook(request: HttpRequest, gateway: str, token: str, what: str) -> HttpRespo
 
 def apply(reports: list[Report], people: list[Inbound]) -> None:
     """Hand records to the outbox, each in its own transaction."""
-    from tideover.contact.outbox import inbound_apply, report_apply
-
     for report in reports:
         report_apply(report)
     for inbound in people:

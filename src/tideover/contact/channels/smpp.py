@@ -23,7 +23,7 @@ from smpplib import consts
 
 from tideover.contact.channels import smpp_receipts as receipts
 from tideover.contact.channels.address import GatewayAddress
-from tideover.contact.channels.base import DeliveryState, Inbound, Outgoing, Report, SendResult, SendState
+from tideover.contact.channels.base import PROVIDER_ID_MAX, DeliveryState, Inbound, Outgoing, Report, SendResult, SendState
 from tideover.contact.channels.numbers import e164
 from tideover.contact.channels.smpp_link import Broken, Link
 from tideover.contact.channels.text import NotFit, parts, signed
@@ -33,7 +33,8 @@ UCS2, UDHI, RECEIPT_PLEASE = 8, 0x40, 1
 TON_INTERNATIONAL, TON_NAME, NPI_ISDN = 1, 5, 1
 KEEP_ALIVE_S = 30
 PART_TRIES, PART_WAIT_S = 5, 0.5
-WHOLES_MAX = 50_000
+WHOLES_MAX = 5_000
+NOT_ASKED = "parts:"
 LATER_S = {0x58: 5, 0x14: 30, 0x08: 60, 0x45: 60, 0x64: 60, 0x04: 1, 0x05: 1}
 """Refusals that pass: throttled, queue full, system error, submit failed, application error, not bound, already bound."""
 
@@ -78,9 +79,11 @@ class Smpp:
         for index, text in enumerate(texts):
             result = self._part(m, number, text, index, len(texts), again=bool(ids))
             if result.state is not SendState.ACCEPTED:
-                return result if not ids else SendResult(SendState.UNKNOWN, ",".join(ids), f"part {index + 1}: {result.reason}")
+                return result if not ids else SendResult(SendState.UNKNOWN, reason=f"part {index + 1}: {result.reason}")
             ids.append(result.provider_id)
         whole = ",".join(ids)
+        if len(whole) > PROVIDER_ID_MAX:  # known while this process lives; after that it cannot be asked for
+            whole = NOT_ASKED + hashlib.sha256(whole.encode()).hexdigest()
         if len(ids) > 1:
             self.wholes.update(dict.fromkeys(ids, whole))
             while len(self.wholes) > WHOLES_MAX:
@@ -131,7 +134,7 @@ class Smpp:
     # Asking
 
     def inquire(self, m: Outgoing, provider_id: str, sent_at: datetime) -> Report | None:
-        if not provider_id or self._connect():
+        if not provider_id or provider_id.startswith(NOT_ASKED) or self._connect():
             return None
         states = [self._query(one) for one in provider_id.split(",")]
         if None in states:
@@ -211,10 +214,11 @@ class Smpp:
         if whole == part:
             return part, state
         self.part_states[part] = state
-        states = [self.part_states.get(one, DeliveryState.PENDING) for one in whole.split(",")]
+        parts_of = [one for one, of in self.wholes.items() if of == whole]
+        states = [self.part_states.get(one, DeliveryState.PENDING) for one in parts_of]
         joined = _joined(states)
         if DeliveryState.PENDING not in states:
-            for one in whole.split(","):
+            for one in parts_of:
                 self.wholes.pop(one, None)
                 self.part_states.pop(one, None)
         return whole, joined

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import mailbox
 import smtplib
 import ssl
 from collections.abc import Iterable
@@ -41,7 +40,9 @@ class Smtp(Quiet):
         if not self.host:
             raise ValueError(f"{address.setting}: from holds no mail address")
         folder = address.option("bounces", "")
-        self.box = mailbox.Maildir(folder) if folder and Path(folder).is_dir() else None
+        self.box = Path(folder) if folder else None
+        if self.box and not ((self.box / "new").is_dir() and (self.box / "cur").is_dir()):
+            raise ValueError(f"{address.setting}: bounces={folder} is no Maildir (it needs the folders new and cur)")
         self.server: smtplib.SMTP | None = None
 
     def send(self, m: Outgoing) -> SendResult:
@@ -147,31 +148,25 @@ class Smtp(Quiet):
         return {"List-Unsubscribe": ", ".join(ways), "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
     def reports(self) -> Iterable[Report]:
-        for key, (reports, people) in self._returned():
+        for path, (reports, people) in self._returned():
             yield from reports
             if not people:
-                self._seen(key)
+                _seen(path)
 
     def inbound(self) -> Iterable[Inbound]:
-        for key, (reports, people) in self._returned():
+        for path, (reports, people) in self._returned():
             yield from people
             if not reports:
-                self._seen(key)
+                _seen(path)
 
-    def _returned(self) -> Iterable[tuple[str, tuple[list[Report], list[Inbound]]]]:
-        """The mails in the Maildir that nobody has marked as seen, and what each says."""
-        for key in list(self.box.keys()) if self.box is not None else []:
-            assert self.box is not None
-            if "S" not in self.box[key].get_flags():
-                yield key, mail_parse.read(self.box.get_bytes(key), datetime.now(UTC))
-
-    def _seen(self, key: str) -> None:
-        """Mark a mail whose every record was taken."""
-        assert self.box is not None
-        mail = self.box[key]
-        mail.set_subdir("cur")
-        mail.add_flag("S")
-        self.box[key] = mail
+    def _returned(self) -> Iterable[tuple[Path, tuple[list[Report], list[Inbound]]]]:
+        """The new mails in the Maildir, and what each says. Another worker may take one away at any moment."""
+        for path in sorted((self.box / "new").iterdir()) if self.box else []:
+            try:
+                raw = path.read_bytes()
+            except FileNotFoundError:
+                continue
+            yield path, mail_parse.read(raw, datetime.now(UTC))
 
     def close(self) -> None:
         if self.server is not None:
@@ -187,3 +182,9 @@ def _refused(code: int, words: bytes | str) -> SendResult:
     enhanced = first if first.count(".") == 2 and first[0] in "245" else ""
     state = SendState.RETRY if 400 <= code < 500 else SendState.REFUSED
     return SendResult(state, reason=f"smtp:{code} {enhanced}".strip(), retry_after_s=300 if code == 421 else None)
+
+
+def _seen(path: Path) -> None:
+    """Mark a mail whose every record was taken: it moves from new to cur, as seen."""
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(path.parent.parent / "cur" / f"{path.name}:2,S")

@@ -142,10 +142,18 @@ def _settle(m: Message, new: State, r: Report, at: datetime, what: str, seen: di
     reason = r.reason or ("not_found" if r.state == DeliveryState.NOT_FOUND else new.value)
     settled(m, new, reason, at, r.at, what, **seen)
     if r.call is not None:
-        outcome = Outcome.CONVERSATION if r.call.talked else Outcome.UNANSWERED
-        contact_settle(m, outcome if new == State.DELIVERED else Outcome.FAILED, r.at)
+        contact_settle(m, _call_outcome(r.call, new, reason), r.at)
     if new == State.FAILED and addresses.is_gone(reason):
         addresses.address_fault(m, reason, at)
+
+
+def _call_outcome(call: CallEnd, state: State, reason: str) -> Outcome:
+    """A call that rang counts as an attempt, though the message in it did not arrive."""
+    if call.talked:
+        return Outcome.CONVERSATION
+    if state == State.DELIVERED:
+        return Outcome.MESSAGE_LEFT
+    return Outcome.FAILED if addresses.is_gone(reason) else Outcome.UNANSWERED
 
 
 def _next(m: Message, at: datetime) -> datetime:

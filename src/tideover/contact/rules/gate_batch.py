@@ -17,7 +17,7 @@ from tideover.contact.rules.gate import HORIZON_DAYS, ROUNDS_MAX, VAIN
 from tideover.contact.rules.local_time import DAY
 from tideover.contact.rules.model import Facts, Outcome, PastContact, Proposal, Purpose, Recipient, Zone
 from tideover.contact.rules.policy import Days, Per, Policy, Scope
-from tideover.engine.compiled import kernel
+from tideover.engine.compiled import entry, kernel
 
 NEVER = np.iinfo(np.int64).max
 """`next_at` where time alone will not help."""
@@ -49,7 +49,7 @@ WINDOW, CAP, WAIT, THIRD, CONSENT, HOLDS = range(6)
 RULES_MAX = 62
 FIRST_DAY, LAST_DAY = 7_305, 32_872
 """Days for which kinds are laid out: 1990 to 2059, as the zones."""
-DAY_KINDS = {Days.EVERY: 0, Days.HOLIDAYS: 1, Days.OFF: 2}
+DAY_KINDS = {Days.EVERY: 0, Days.HOLIDAYS: 1, Days.DAYS_OFF: 2}
 PER_NUMBER, PER_DEBT = int(Per.NUMBER), int(Per.DEBT)
 CONVERSATION, DELIVERED = int(Outcome.CONVERSATION), int(Outcome.DELIVERED)
 COLLECTION, SERVICE = int(Purpose.COLLECTION), int(Purpose.SERVICE)
@@ -58,8 +58,8 @@ DEBTOR, GUARANTOR, ATTORNEY = int(Recipient.DEBTOR), int(Recipient.GUARANTOR), i
 
 @dataclass(slots=True)
 class PolicyColumns:
-    """A policy as arrays. kinds: rows of `rules` of each kind, as bounds [0..6]; hold_codes: number of a hold's kind; off: for each
-    local day from FIRST_DAY the bits of `day_kinds` that it has (uint8[n])."""
+    """A policy as arrays. kinds: rows of `rules` of each kind, as bounds [0..6]; hold_codes: number of a hold's kind; off: for
+    each local day from FIRST_DAY the bits of `day_kinds` that it has (uint8[n])."""
 
     rules: np.ndarray
     kinds: np.ndarray
@@ -194,7 +194,8 @@ def may_contact_many(policy: PolicyColumns, people: People, proposals: np.ndarra
     """
     out = np.zeros(len(proposals), VERDICT)
     _verdicts(
-        policy.rules, policy.kinds, policy.off, people.persons, people.holds, people.hold_at, people.hours, people.hour_at, people.past,
+        policy.rules, policy.kinds, policy.off,
+        people.persons, people.holds, people.hold_at, people.hours, people.hour_at, people.past,
         people.past_at, people.zone_starts, people.zone_offsets, people.zone_at, proposals, out,
     )  # fmt: skip
     return out
@@ -368,7 +369,7 @@ def _look(rules, kinds, off, f, holds, hl, hh, hours, ul, uh, past, pl, ph, star
 FAR = 1 << 40
 
 
-@kernel
+@entry
 def _verdicts(
     rules, kinds, off, persons, holds, hold_at, hours, hour_at, past, past_at, starts, offsets, zone_at, proposals, out
 ):

@@ -49,7 +49,7 @@ class Days(IntEnum):
 
     EVERY = 0
     HOLIDAYS = 1
-    OFF = 2
+    DAYS_OFF = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ class Window:
     closes_included: bool
     lifted_by_agreement: bool
     days: Days = Days.EVERY
+    calendar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +146,8 @@ class Places:
 class Policy:
     """The contact rules of one pack in force on one day, in the order of their ids; citations and statuses by rule id.
 
-    calendar: whose public holidays count. recording_days: how long the recording of a call is kept. hash: SHA-256 over the rules as read, so that a verdict can name
-    the text that it was given under.
+    calendar: whose public holidays count. recording_days: how long the recording of a call is kept. hash: SHA-256
+    over the rules as read, so that a verdict can name the text that it was given under.
     """
 
     pack: str
@@ -168,7 +169,7 @@ class Policy:
         """Whether a window speaks on a local day."""
         if window.days == Days.EVERY:
             return True
-        return day in self.calendar.holidays or (window.days == Days.OFF and not self.calendar.is_business_day(day))
+        return day in self.calendar.holidays or (window.days == Days.DAYS_OFF and not self.calendar.is_business_day(day))
 
 
 def policy_read(pack: Pack, on: date) -> Policy:
@@ -188,6 +189,8 @@ def policy_read(pack: Pack, on: date) -> Policy:
     if problems:
         raise PackError(problems)
     of = {kind: tuple(made.get(kind, ())) for kind in _READERS}
+    days = _calendar(pack, of["contact.window"])
+    texts = [days.name, *((r.id, r.valid_from, r.valid_to, _plain(r.values)) for r in used)]
     return Policy(
         pack=pack.name,
         on=on,
@@ -200,20 +203,24 @@ def policy_read(pack: Pack, on: date) -> Policy:
         citations={r.id: r.citation for r in used},
         statuses={r.id: r.status for r in used},
         places=next(iter(of["contact.zone"]), Places("UTC", {})),
-        calendar=_calendar(pack, of["contact.window"]),
+        calendar=days,
         recording_days=next(iter(of["contact.recording"]), RECORDING_DAYS),
-        hash=hashlib.sha256(repr([(r.id, r.valid_from, r.valid_to, _plain(r.values)) for r in used]).encode()).digest(),
+        hash=hashlib.sha256(repr(texts).encode()).digest(),
     )
 
 
 def _calendar(pack: Pack, windows: tuple[Window, ...]) -> Calendar:
-    """The newest calendar named like the pack; needed only where a window tells days apart."""
-    if all(w.days == Days.EVERY for w in windows):
+    """The newest version of the calendar that the windows name (the pack's own name where they name none)."""
+    telling = [w for w in windows if w.days != Days.EVERY]
+    names = {w.calendar or pack.name for w in telling}
+    if not names:
         return NO_HOLIDAYS
+    if len(names) > 1:
+        raise PackError([f"{telling[0].id}: windows of one pack share one calendar, not {', '.join(sorted(names))}"])
     try:
-        return calendar(pack, pack.name)
+        return calendar(pack, names.pop())
     except NoRule as error:
-        raise PackError([f"{w.id}: {error}" for w in windows if w.days != Days.EVERY]) from error
+        raise PackError([f"{w.id}: {error}" for w in telling]) from error
 
 
 def _plain(value: Any) -> Any:
@@ -313,8 +320,9 @@ def _window(rule: Rule, v: _Values) -> Window:
         raise ValueError(f"opens must lie before closes, not {opens} and {closes} minutes")
     days = v.word("days", {d.name.lower(): d for d in Days}) if "days" in v.given else Days.EVERY
     included, lifted = v.truth("closes_included"), v.truth("lifted_by_agreement")
-    v.asked.add("days")
-    out = Window(rule.id, v.scope(COLLECTS), opens, closes, included, lifted, days)
+    named = v.text("calendar") if "calendar" in v.given else ""
+    v.asked |= {"days", "calendar"}
+    out = Window(rule.id, v.scope(COLLECTS), opens, closes, included, lifted, days, named)
     v.done()
     return out
 

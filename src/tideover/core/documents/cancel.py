@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from tideover.core.access import CANCELS_DOCUMENTS
@@ -12,7 +13,7 @@ from tideover.core.action_log import log
 from tideover.core.approvals import ApprovalKind, Shown, approval_ask, register
 from tideover.core.authority import one_of
 from tideover.core.business_time import now
-from tideover.core.documents.kinds import kind_of
+from tideover.core.documents.kinds import label_of
 from tideover.core.models import Approval, Document, Role, User
 from tideover.core.problems import NotFound, Problem, refuse
 
@@ -45,8 +46,7 @@ def _show(approval: Approval) -> Iterable[Shown]:
     document = Document.objects.filter(number=approval.subject_id).first()
     if document is None:
         return []
-    kind = str(_(kind_of(document.kind).label))
-    return [Shown(f"{kind} {document.number}", _("valid"), _("cancelled"))]
+    return [Shown(f"{label_of(document.kind)} {document.number}", _("valid"), _("cancelled"))]
 
 
 def cancel_register() -> None:
@@ -54,6 +54,12 @@ def cancel_register() -> None:
     decides = one_of(Role.COMPLIANCE, Role.LEGAL, Role.BRANCH_HEAD)
     register(
         ApprovalKind(
-            KIND, label="Take a document back", asks=frozenset(CANCELS_DOCUMENTS), decides=decides, apply=_apply, show=_show
+            KIND,
+            label="Take a document back",
+            asks=frozenset(CANCELS_DOCUMENTS),
+            decides=decides,
+            apply=_apply,
+            show=_show,
+            address=lambda approval: reverse("document", args=[approval.subject_id]),
         )
     )

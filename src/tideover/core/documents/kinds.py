@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from tideover.core.problems import Problem, refuse
 
@@ -62,6 +63,11 @@ def kind_of(code: str) -> DocumentKind:
     if code not in _kinds:
         raise refuse("unknown_kind", f"there is no kind of document {code}", "kind")
     return _kinds[code]
+
+
+def label_of(code: str) -> str:
+    """The words of a kind in the page's language; the code of one that nobody registers any more."""
+    return gettext(_kinds[code].label) if code in _kinds else code
 
 
 def template_of(kind: DocumentKind, language: str) -> bytes:

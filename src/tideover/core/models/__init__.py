@@ -3,6 +3,7 @@
 from tideover.core.models.approval import Approval, ApprovalState, ApprovalStep, AuthorityVersion
 from tideover.core.models.documents import Document, DocumentCount, Signature, SignatureState
 from tideover.core.models.experiment import Experiment, Exposure
+from tideover.core.models.keys import LastingKey
 from tideover.core.models.people import ApiToken, Role, SignInFailure, User
 from tideover.core.models.trail import ActionLog, StoredAnswer
 from tideover.core.models.work import WorkItem
@@ -18,6 +19,7 @@ __all__ = [
     "DocumentCount",
     "Experiment",
     "Exposure",
+    "LastingKey",
     "Role",
     "SignInFailure",
     "Signature",

@@ -26,6 +26,7 @@ class Document(models.Model):
     public page names it. `fingerprint`: SHA-256 over kind, subject, language, day and data: the same again is the same document.
     """
 
+    SEALED = {"content": "document"}
     kind = models.CharField(max_length=40)
     year = models.IntegerField()
     sequence = models.IntegerField()
@@ -78,6 +79,7 @@ class Signature(models.Model):
     PDF, `signed_sha256` its hash. `request_id` names the request at the authority: the same is never asked under two names.
     """
 
+    SEALED = {"prepared": "document", "content": "document"}
     document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="signatures")
     signer = models.CharField(max_length=120)
     how = models.CharField(max_length=20, choices=[("ca", "ca"), ("consent", "consent"), ("ink", "ink")])

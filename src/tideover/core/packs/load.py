@@ -48,11 +48,6 @@ def fixing(index: str, on: date) -> int:
     return fixings.fixing(pack("cn"), index, on)
 
 
-def fixings_missing(on: date, name: str = "cn") -> dict[str, list[date]]:
-    """By reference index of a pack, the publication days up to `on` that it lacks, oldest first."""
-    return fixings.fixings_missing(pack(name), on)
-
-
 @cache
 def calendar(name: str) -> Calendar:
     """The calendar of a name like `cn@2026` (bare `cn`: the newest version), from whichever pack has it. Raises NoRule."""
@@ -79,7 +74,6 @@ __all__ = [
     "calendar",
     "calendar_pin",
     "fixing",
-    "fixings_missing",
     "folder_read",
     "ladder",
     "pack",

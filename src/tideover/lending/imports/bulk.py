@@ -32,6 +32,7 @@ from tideover.lending.chain import (
 )
 from tideover.lending.clock import cut_off, stamp
 from tideover.lending.models import LoanEvent
+from tideover.lending.sources import EVENTS
 
 COLUMNS = (
     "contract_id", "seq", "kind", "effective_on", "recorded_at", "amount_minor", "extra", "idempotency_key", "body_hash",
@@ -99,6 +100,21 @@ def batch_of(batches: Sequence[tuple[int, Sequence[BulkEvent]]]) -> EventBatch:
         integers([e.amount_minor for _, e in pairs]), integers([e.recorded_us for _, e in pairs]), [e.key for _, e in pairs],
         [e.extra for _, e in pairs], [e.actor for _, e in pairs],
     )  # fmt: skip
+
+
+def events_table(batch: EventBatch, at: np.ndarray, counts: np.ndarray) -> pa.Table:
+    """New events as the book's own are read (sources.EVENTS). at: index of each event's loan; counts: events each loan has."""
+    n = len(batch)
+    starts = np.concatenate([[True], np.diff(at) != 0]) if n else np.zeros(0, bool)
+    first = np.maximum.accumulate(np.where(starts, np.arange(n), 0))
+    said = [None] * n if batch.extras is None else [json.dumps(x) if x else None for x in batch.extras]
+    columns = (
+        pa.array(batch.contract_ids), pa.array((counts[at] + np.arange(n) - first + 1).astype(np.int32)),
+        pa.array(batch.kinds.astype(np.int16)), pa.array(batch.days.astype(np.int32)).view(pa.date32()),
+        pa.array(np.maximum(batch.recorded_us, 0)).view(pa.timestamp("us", "UTC")), pa.array(batch.amounts_minor),
+        pa.array(said, pa.string()),
+    )  # fmt: skip
+    return pa.Table.from_arrays(columns, schema=EVENTS)
 
 
 def append(batches: Sequence[tuple[int, Sequence[BulkEvent]]], actor: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tideover.core.crypto import search_hash
+from tideover.core.keys import HANDLE, lasting_key
 from tideover.engine.terms import NO_DAY
 from tideover.lending.imports.mapping import PERS, Column
 from tideover.lending.imports.targets import Type
@@ -90,9 +91,16 @@ def _text(text: pa.Array, column: Column, empty: np.ndarray) -> Converted:
 
 
 def _handles(text: pa.Array) -> pa.Array:
-    """Keyed handles (P + 16 hex digits) of foreign ids: the same id gives the same handle, and no handle gives its id away."""
+    """Keyed handles (P + 16 hex digits) of foreign ids: the same id gives the same handle, for good, and no handle gives its id
+    away. Spaces, hyphens and case do not count."""
+    key = lasting_key(HANDLE)
+
+    def handle(text: str) -> str:
+        plain = "".join(text.split()).replace("-", "").upper()
+        return f"P{hmac.digest(key, plain.encode(), 'sha256')[:8].hex()}"
+
     coded = text.dictionary_encode()
-    names = [f"P{search_hash(v)[:8].hex()}" for v in coded.dictionary.to_pylist()]
+    names = [handle(v) for v in coded.dictionary.to_pylist()]
     return pc.take(pa.array(names, pa.string()), coded.indices)
 
 

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from django.db import transaction
 
 from tideover.core.business_time import business_date, micros, now
 from tideover.core.sql import among, rows_read
-from tideover.engine import reference
-from tideover.engine.events import EventKind, EventRejected
+from tideover.engine.events import EventKind
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending import clock
 from tideover.lending.chain import body_hash, canonical
 from tideover.lending.columns import OK, Conventions, Loans, event_counts, loans_read, standings_of, with_events
-from tideover.lending.imports.bulk import EventBatch, append_batch, keys_known
+from tideover.lending.imports.bulk import EventBatch, append_batch, events_table, keys_known
 from tideover.lending.imports.checks import Links
 from tideover.lending.imports.frame import Frame
-from tideover.lending.imports.loans import Progress
-from tideover.lending.imports.standings import standing_columns, standings_refresh, standings_write
+from tideover.lending.imports.standings import standing_columns, standings_refresh, standings_write, why_not
+from tideover.lending.imports.writers import Progress, write_all
 from tideover.lending.models import Contract
 from tideover.lending.rules.events import event_problems
-from tideover.lending.sources import EVENTS
 
 LOANS_AT_ONCE = 5_000
 EVENTS_AT_ONCE = 20_000
@@ -182,7 +178,7 @@ class _Batch:
         as_of = np.maximum(today, loans.disbursed)
         while True:
             at = np.searchsorted(loans.ids, self.loan[rows])
-            tried = with_events(loans, _table(self.batch(rows), at, counts))
+            tried = with_events(loans, events_table(self.batch(rows), at, counts))
             last = as_of.copy()
             np.maximum.at(last, np.repeat(np.arange(len(last)), np.diff(tried.events.offsets)), tried.events.events["on"])
             found, state = standings_of(tried, last)
@@ -202,32 +198,13 @@ class _Batch:
         for i in bad.tolist():
             own = rows[self.loan[rows] == loans.ids[i]]
             new = int(seqs[i]) - int(counts[i]) - 1
-            try:
-                reference.replay(loans.terms.at(i), loans.events.at(i), int(last[i]), None)
-                reason = "it does not fit this loan"
-            except EventRejected as error:
-                reason = error.reason
+            reason = why_not(loans, i, int(last[i]))
             self._reject(own[new : new + 1] if 0 <= new < len(own) else own, f"cannot happen: {reason}")
 
     def _reject(self, rows: np.ndarray, reason: str, column: str = "loan_id") -> None:
         bad = np.zeros(len(self.frame), bool)
         bad[rows] = True
         self.frame.reject(bad, column, reason)
-
-
-def _table(batch: EventBatch, at: np.ndarray, counts: np.ndarray) -> pa.Table:
-    """New events as the book's own are read (sources.EVENTS). at: index of each event's loan; counts: events each loan has."""
-    n = len(batch)
-    starts = np.concatenate([[True], np.diff(at) != 0]) if n else np.zeros(0, bool)
-    first = np.maximum.accumulate(np.where(starts, np.arange(n), 0))
-    said = [None] * n if batch.extras is None else [json.dumps(x) if x else None for x in batch.extras]
-    columns = (
-        pa.array(batch.contract_ids), pa.array((counts[at] + np.arange(n) - first + 1).astype(np.int32)),
-        pa.array(batch.kinds.astype(np.int16)), pa.array(batch.days.astype(np.int32)).view(pa.date32()),
-        pa.array(np.maximum(batch.recorded_us, 0)).view(pa.timestamp("us", "UTC")), pa.array(batch.amounts_minor),
-        pa.array(said, pa.string()),
-    )  # fmt: skip
-    return pa.Table.from_arrays(columns, schema=EVENTS)
 
 
 def _changed_check(batch: _Batch, stored: dict[str, bytes]) -> None:
@@ -301,9 +278,8 @@ def events_store(accepted: Accepted, actor: str, progress: Progress) -> int:
 
     The standings of the check hold unless another writer came to one of the loans, or the day changed, in between.
     """
-    batch = accepted.batch
-    for first, last in chunks(batch.contract_ids, LOANS_AT_ONCE, EVENTS_AT_ONCE):
-        part = batch.part(first, last)
+
+    def write(part: EventBatch) -> int:
         ids = np.unique(part.contract_ids)
         at = np.searchsorted(accepted.ids, ids)
         with transaction.atomic():
@@ -312,5 +288,8 @@ def events_store(accepted: Accepted, actor: str, progress: Progress) -> int:
                 standings_write(ids, {n: values[at] for n, values in accepted.standings.items()})
             else:
                 standings_refresh(ids.tolist())
-        progress(last - first)
-    return len(batch)
+        return len(part)
+
+    batch = accepted.batch
+    parts = (batch.part(*span) for span in chunks(batch.contract_ids, LOANS_AT_ONCE, EVENTS_AT_ONCE))
+    return write_all(parts, write, progress)

@@ -1,32 +1,39 @@
-"""Loans of a tape: whole columns to contracts, checked as terms; then stored with their standings, a thousand a transaction."""
+"""Loans of a tape: whole columns to contracts, checked as terms; then stored with their standings, thousands a transaction."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from django.db import transaction
 
+from tideover.core.business_time import business_date
 from tideover.core.sql import among, rows_read
+from tideover.core.sql_columns import columns_insert, ids_take
 from tideover.engine.columns_bulk import terms_bulk, unsound
-from tideover.engine.terms import NO_DAY, ROW_COUNT_MAX, CustomRow, date_of, day
+from tideover.engine.terms import NO_DAY, ROW_COUNT_MAX, CustomRow, day
 from tideover.lending.clock import stamp
-from tideover.lending.contract_terms import calendar_pinned, terms_build
+from tideover.lending.columns import OK, Conventions, Loans, columns_of, standings_of
+from tideover.lending.contract_terms import overrides_pinned, terms_build
 from tideover.lending.imports import opening
-from tideover.lending.imports.bulk import append
+from tideover.lending.imports.bulk import EventBatch, append_batch, events_table
 from tideover.lending.imports.checks import Links
 from tideover.lending.imports.frame import Frame
 from tideover.lending.imports.opening import Openings
-from tideover.lending.imports.standings import standings_refresh
+from tideover.lending.imports.standings import standings_now, standings_write, why_not
 from tideover.lending.imports.targets import KINDS, Type
+from tideover.lending.imports.writers import Progress, write_all
 from tideover.lending.models import Contract, ImportBatch, LoanParty, Product
+from tideover.lending.sources import CONTRACTS, Partition
 
-LOANS_AT_ONCE = 1000
+LOANS_AT_ONCE = 5_000
 """A chunk stays under the second that a writer may hold its transaction (DESIGN §2)."""
-Progress = Callable[[int], None]
+CHECKED_AT_ONCE = 50_000
 
 
 @dataclass(slots=True)
@@ -71,6 +78,7 @@ def openings(frame: Frame, links: Links, batch_sha: str) -> tuple[NewLoans, int]
         opened = opening.by_product(row, np.array([p.get("method", "") for p in products] or [""])[product_of])
     made = NewLoans(frame, links, at, opened, np.ones(len(at), bool))
     _check(made)
+    _replay_check(made)
     return made, already
 
 
@@ -181,6 +189,19 @@ def _terms_check(made: NewLoans, where: np.ndarray, product: Product | None) -> 
         _refuse(made, hit, "loan_id", f"impossible terms: {reason}")
 
 
+def _replay_check(made: NewLoans) -> None:
+    """Refuse loans that do not replay with the events that open them: the file comes whole, so nothing may stop the storing."""
+    shared, keep, today = Conventions.of_book(), np.flatnonzero(made.keep), day(business_date())
+    for start in range(0, len(keep), CHECKED_AT_ONCE):
+        ks = keep[start : start + CHECKED_AT_ONCE]
+        loans = _part(made, ks, shared).loans
+        as_of = np.maximum(today, loans.disbursed)
+        for i in np.flatnonzero(standings_of(loans, as_of)[1] != OK).tolist():
+            hit = np.zeros(len(made.at), bool)
+            hit[ks[i]] = True
+            _refuse(made, hit, "loan_id", f"cannot be replayed: {why_not(loans, i, int(as_of[i]))}")
+
+
 def _refuse(made: NewLoans, where: np.ndarray, column: str, reason: str) -> None:
     bad = np.zeros(len(made.frame), bool)
     bad[made.at[where]] = True
@@ -188,48 +209,91 @@ def _refuse(made: NewLoans, where: np.ndarray, column: str, reason: str) -> None
     made.frame.reject(bad, column, reason)
 
 
-def loans_store(made: NewLoans, batch: ImportBatch, actor: str, progress: Progress) -> int:
-    """Write contracts, their borrowers' roles, opening events and standings, some hundred loans a transaction."""
-    each = _Contracts(made, batch)
-    keep = np.flatnonzero(made.keep).tolist()
-    for start in range(0, len(keep), LOANS_AT_ONCE):
-        part = keep[start : start + LOANS_AT_ONCE]
+@dataclass(slots=True)
+class _Part:
+    """Some new loans, ready to be written but for their ids. contracts: columns of the table, but for id, batch and instant;
+    opened: their events, `contract_ids` places in the part; standings: columns of the cache today."""
+
+    contracts: dict[str, Any]
+    opened: EventBatch
+    loans: Loans
+
+    def write(self, batch: ImportBatch, actor: str) -> int:
+        """Contracts, their borrowers' roles, opening events and standings, in one transaction; how many loans."""
+        standings = standings_now(self.loans)
         with transaction.atomic():
             at = stamp()  # a close with an earlier cut-off must never know these loans
-            contracts = [each.make(k, at) for k in part]
-            Contract.objects.bulk_create(contracts)
-            LoanParty.objects.bulk_create(
-                [LoanParty(contract=c, party_id=c.borrower_id, role="borrower", valid_from=c.signed_on) for c in contracts]
-            )
-            opening_events = [(c.pk, made.opened.events(k, c.number)) for k, c in zip(part, contracts, strict=True)]
-            append([o for o in opening_events if o[1]], actor)
-            standings_refresh([c.pk for c in contracts])
-        progress(len(part))
-    return len(keep)
+            ids = ids_take(Contract, len(self.loans.ids))
+            own = {"id": pa.array(ids), **self.contracts}
+            journal = {"imported_from_id": batch.pk, "created_at": at, "event_count": 0, "chain_hash": b""}
+            columns_insert(Contract, own | journal)
+            role = {"contract_id": own["id"], "party_id": own["borrower_id"], "role": "borrower", "valid_from": own["signed_on"]}
+            columns_insert(LoanParty, role)
+            append_batch(replace(self.opened, contract_ids=ids[self.opened.contract_ids]), actor)
+            standings_write(ids, standings, new=True)
+        return len(ids)
 
 
-class _Contracts:
-    """Makes the contract rows of new loans."""
+def loans_store(made: NewLoans, batch: ImportBatch, actor: str, progress: Progress) -> int:
+    """Write new loans, some thousand a transaction."""
+    shared, keep = Conventions.of_book(), np.flatnonzero(made.keep)
+    parts = (_part(made, keep[k : k + LOANS_AT_ONCE], shared) for k in range(0, len(keep), LOANS_AT_ONCE))
+    return write_all(parts, lambda part: part.write(batch, actor), progress)
 
-    def __init__(self, made: NewLoans, batch: ImportBatch) -> None:
-        frame = made.frame
-        self.made, self.batch = made, batch
-        self.names = frame.values["loan_id"].to_pylist()
-        self.texts = {c: frame.values[c].to_pylist() if frame.has(c) else None for c in ("channel", "purpose")}
-        self.start, self.rate = frame.number("origination_date").tolist(), frame.number("interest_rate").tolist()
 
-    def make(self, k: int, created_at: datetime) -> Contract:
-        """Loan k's contract, not yet saved."""
-        made, i, opened = self.made, int(self.made.at[k]), self.made.opened
-        product, branch = made.links.of("product_code", i), made.links.of("branch_code", i)
-        start = date_of(self.start[i])
-        contract = Contract(
-            number=self.names[i], entity=branch.entity, branch=branch, product=product,
-            borrower_id=made.links.of("borrower_id", i), currency=branch.entity.currency, signed_on=start, disbursed_on=start,
-            annual_rate_ppm=self.rate[i], principal_minor=int(opened.principal[k]), instalments=int(opened.instalments[k]),
-            first_due_on=opening.day_or_date(int(opened.first_due[k])), due_day=int(opened.due_day[k]),
-            maturity_on=opening.day_or_date(int(opened.maturity[k])), overrides=opened.overrides(k),
-            imported_from=self.batch, created_at=created_at, **{n: (t[i] or "") if t else "" for n, t in self.texts.items()},
-        )  # fmt: skip
-        calendar_pinned(contract)
-        return contract
+def _part(made: NewLoans, ks: np.ndarray, shared: Conventions) -> _Part:
+    """Loans `ks` (int64) as columns."""
+    rows = made.opened.rows.part(ks) if made.opened.rows is not None else None
+    contracts, conventions = _contracts(made, ks), _conventions(made, ks)
+    contracts["overrides"] = conventions
+    if rows is not None:
+        head = pc.utf8_slice_codeunits(conventions, 0, -1)
+        contracts["overrides"] = pc.binary_join_element_wise(head, ', "custom_rows": [', rows.texts(), "]}", "")
+    opened = made.opened.events(ks, contracts["number"].to_pylist())
+    none = pa.nulls(len(ks), pa.int64())
+    known = contracts | {
+        "id": pa.array(np.arange(len(ks))), "borrower": made.frame.values["borrower_id"].take(pa.array(made.at[ks])),
+        "manager_id": none, "facility_id": none, "overrides": conventions,
+    }  # fmt: skip
+    table = pa.Table.from_arrays([known[f.name].cast(f.type) for f in CONTRACTS], schema=CONTRACTS)
+    events = events_table(opened, opened.contract_ids, np.zeros(len(ks), np.int64))
+    custom = None if rows is None else (np.stack([rows.due, rows.principal, rows.interest], axis=1), rows.offsets)
+    return _Part(contracts, opened, columns_of(Partition(table, events), shared, custom))
+
+
+def _contracts(made: NewLoans, ks: np.ndarray) -> dict[str, Any]:
+    """The contracts' columns but for their overrides, as Arrow arrays."""
+    at, frame, opened = made.at[ks], made.frame, made.opened
+
+    def linked(name: str, value: Callable[[Any], Any]) -> pa.Array:
+        return pa.array([value(t) if t else None for t in made.links.things[name]]).take(pa.array(made.links.at[name][at]))
+
+    def text(name: str) -> pa.Array:
+        if not frame.has(name):
+            return pa.array([""] * len(ks))
+        return pc.fill_null(frame.values[name].take(pa.array(at)), "")
+
+    start = _dates(frame.number("origination_date")[at])
+    return {
+        "number": frame.values["loan_id"].take(pa.array(at)), "entity_id": linked("branch_code", lambda b: b.entity_id),
+        "branch_id": linked("branch_code", lambda b: b.pk), "product_id": linked("product_code", lambda p: p.pk),
+        "borrower_id": linked("borrower_id", int), "currency": linked("branch_code", lambda b: b.entity.currency),
+        "channel": text("channel"), "purpose": text("purpose"), "signed_on": start, "disbursed_on": start,
+        "annual_rate_ppm": pa.array(frame.number("interest_rate")[at]), "principal_minor": pa.array(opened.principal[ks]),
+        "instalments": pa.array(opened.instalments[ks]), "first_due_on": _dates(opened.first_due[ks]),
+        "due_day": pa.array(opened.due_day[ks]), "maturity_on": _dates(opened.maturity[ks]),
+    }  # fmt: skip
+
+
+def _dates(days: np.ndarray) -> pa.Array:
+    return pa.array(days.astype(np.int32), pa.int32(), mask=days == NO_DAY).cast(pa.date32())
+
+
+def _conventions(made: NewLoans, ks: np.ndarray) -> pa.Array:
+    """What each loan overrides besides its rows, as JSON; the calendar's version pinned."""
+    product = made.links.at["product_code"][made.at[ks]]
+    kinds, kind = np.unique(made.opened.kinds(ks), return_inverse=True)
+    _, first, which = np.unique(product * len(kinds) + kind, return_index=True, return_inverse=True)
+    of = [made.links.things["product_code"][product[i]].conventions for i in first.tolist()]
+    own = [made.opened.conventions(int(ks[i])) for i in first.tolist()]
+    return pa.array([json.dumps(overrides_pinned(a, b)) for a, b in zip(of, own, strict=True)]).take(pa.array(which))

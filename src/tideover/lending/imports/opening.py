@@ -18,20 +18,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tideover.engine.batch import rows_many
 from tideover.engine.columns import EVENT, LOAN, EventPacker, TermsPacker
 from tideover.engine.events import EventKind, PauseWhat
 from tideover.engine.terms import NO_DAY, Unit, date_of
 from tideover.lending.contract_terms import terms_build
-from tideover.lending.imports.bulk import BulkEvent
+from tideover.lending.imports.bulk import EventBatch, batch_of
 
 FREE = {"settlement_day": 0, "debit_day": 0, "grace_principal_rows": 0, "grace_interest_rows": 0, "interest_free_rows": 0}
 """Conventions of a product that would move or change the rows that a file states."""
+OWED = {"penalty_outstanding": "penalty", "fees_outstanding": "fee"}
+"""What a file says is owed besides principal and interest, and the component that charges it."""
 STEPPED = ("annuity", "equal_principal", "flat")
 Columns = Mapping[str, np.ndarray]
 
@@ -52,6 +55,22 @@ class Rows:
             {"due_on": date_of(d).isoformat(), "principal_minor": p, "interest_minor": c}
             for d, p, c in zip(self.due[own].tolist(), self.principal[own].tolist(), self.interest[own].tolist(), strict=True)
         ]
+
+    def part(self, loans: np.ndarray) -> Rows:
+        """The rows of some loans (int64 indices), in that order."""
+        sizes = np.diff(self.offsets)[loans]
+        offsets = np.zeros(len(loans) + 1, np.int64)
+        np.cumsum(sizes, out=offsets[1:])
+        at = np.repeat(self.offsets[loans] - offsets[:-1], sizes) + np.arange(offsets[-1])
+        return Rows(offsets, self.due[at], self.principal[at], self.interest[at])
+
+    def texts(self) -> pa.Array:
+        """Each loan's rows as the JSON of `of`."""
+        days = pa.array(self.due.astype(np.int32)).view(pa.date32()).cast(pa.string())
+        money = (pa.array(self.principal).cast(pa.string()), pa.array(self.interest).cast(pa.string()))
+        marks = ('{"due_on": "', '", "principal_minor": ', ', "interest_minor": ', "}")
+        rows = pc.binary_join_element_wise(marks[0], days, marks[1], money[0], marks[2], money[1], marks[3], "")
+        return pc.binary_join(pa.LargeListArray.from_arrays(pa.array(self.offsets), rows), ", ")
 
     def out_of_order(self, start: np.ndarray) -> np.ndarray:
         """bool[n]: loans of which a row does not fall due after the one before it, the first after `start` (int64[n])."""
@@ -92,28 +111,36 @@ class Openings:
             "calendar": {"name": "opening", "weekend": [], "holidays": closed, "workdays": []},
         }  # fmt: skip
 
-    def overrides(self, i: int) -> dict[str, Any]:
-        """Loan i's overrides as its contract keeps them."""
-        return dict(self.shared) if self.rows is None else {**self.conventions(i), "custom_rows": self.rows.of(i)}
+    def kinds(self, loans: np.ndarray) -> np.ndarray:
+        """Numbers that are equal where two loans have equal `conventions` (int64[n])."""
+        if self.ahead is None or self.cut is None:
+            return np.zeros(len(loans), np.int64)
+        ahead = self.ahead[loans]
+        return np.where(ahead != 0, (self.cut[loans] << 32) + ahead, 0)
 
-    def events(self, i: int, number: str) -> list[BulkEvent]:
-        """The events that open loan i."""
+    def events(self, loans: np.ndarray, numbers: Sequence[str]) -> EventBatch:
+        """The events that open some loans; `contract_ids` of the batch are places in `loans`. numbers: the loans' own."""
         if self.cut is None:
-            return []
-        row, cut = self.row, int(self.cut[i])
-        start, out = int(row["origination_date"][i]), []
-        if row["days_past_due"][i]:
-            until = {"from_day": date_of(start).isoformat(), "until": date_of(cut).isoformat()}
-            out.append((EventKind.PAUSE, start, 0, {**until, "pause_what": int(PauseWhat.PENALTY)}))
-        for name, component in (("penalty_outstanding", "penalty"), ("fees_outstanding", "fee")):
-            if row[name][i]:
-                out.append((EventKind.CHARGE, cut, int(row[name][i]), {"component": component}))
-        return [BulkEvent(int(kind), on, amount, f"open:{number}:{k}", extra) for k, (kind, on, amount, extra) in enumerate(out)]
+            return batch_of([])
+        row, cut = {n: self.row[n][loans] for n in ("origination_date", "days_past_due", *OWED)}, self.cut[loans]
+        owed = np.stack([row["days_past_due"], *(row[n] for n in OWED)], axis=1)
+        of, what = np.nonzero(owed)
+        nr = (np.cumsum(owed != 0, axis=1) - 1)[of, what].tolist()
+        start, end = row["origination_date"][of], cut[of]
+        said = [{"component": component} for component in OWED.values()]
+        extras = [
+            said[w - 1] if w else _no_penalty(a, b) for w, a, b in zip(what.tolist(), start.tolist(), end.tolist(), strict=True)
+        ]
+        return EventBatch(
+            of, np.where(what, int(EventKind.CHARGE), int(EventKind.PAUSE)), np.where(what, end, start),
+            np.where(what, owed[of, what], 0), np.full(len(of), -1, np.int64),
+            [f"open:{numbers[i]}:{k}" for i, k in zip(of.tolist(), nr, strict=True)], extras,
+        )  # fmt: skip
 
 
-def day_or_date(value: int) -> date | None:
-    """A date column's value."""
-    return None if value == NO_DAY else date_of(value)
+def _no_penalty(start: int, cut: int) -> dict[str, Any]:
+    """What a pause of penalty between two days says."""
+    return {"from_day": date_of(start).isoformat(), "until": date_of(cut).isoformat(), "pause_what": int(PauseWhat.PENALTY)}
 
 
 def by_product(row: Columns, methods: np.ndarray) -> Openings:

@@ -6,46 +6,74 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from django.db import transaction
 from django.db.models import Model
 
 from tideover.core.business_time import now
+from tideover.core.crypto import encrypt, search_hash
 from tideover.core.sql import among, rows_read
+from tideover.core.sql_columns import columns_insert
 from tideover.engine.terms import date_of
 from tideover.lending.clock import stamp
 from tideover.lending.imports.checks import Links
 from tideover.lending.imports.frame import Frame
-from tideover.lending.imports.loans import Progress
+from tideover.lending.imports.writers import Progress, write_all
 from tideover.lending.models import Complaint, ContactRecord, Party, Promise
+from tideover.lending.services_rows import imported_hold
+
+ASKED_AT_ONCE = 5_000
+PEOPLE_AT_ONCE = 2_000
 
 
 def people_store(frame: Frame, links: Links, progress: Progress) -> tuple[int, int]:
     """Write new parties, some thousand a transaction; those who exist stay as they are. (written, already there)"""
     names = frame.values["borrower_id"].to_pylist()
-    texts = ("kind", "name", "id_number", "phone", "address", "region", "industry", "language")
-    columns = {n: frame.values[n].to_pylist() for n in texts if frame.has(n)}
-    numbers = {n: frame.number(n, -1) for n in ("birth_year", "monthly_income")}
     known: set[str] = set()
-    for start in range(0, len(names), 5000):
-        named = among("reference", [n for n in names[start : start + 5000] if n])
+    for start in range(0, len(names), ASKED_AT_ONCE):
+        named = among("reference", [n for n in names[start : start + ASKED_AT_ONCE] if n])
         known |= {r for (r,) in rows_read(Party, ("reference",), *named)}
-    new = [i for i in np.flatnonzero(frame.ok).tolist() if names[i] not in known]
-    already = int(frame.ok.sum()) - len(new)
-    for start in range(0, len(new), 2000):
-        rows = [_party(names[i], i, columns, numbers, links) for i in new[start : start + 2000]]
-        Party.objects.bulk_create(rows, batch_size=500)
-        progress(len(rows))
-    return len(new), already
+    new = np.array([i for i in np.flatnonzero(frame.ok).tolist() if names[i] not in known], np.int64)
+    parts = (_parties(frame, links, new[k : k + PEOPLE_AT_ONCE]) for k in range(0, len(new), PEOPLE_AT_ONCE))
+
+    def write(part: dict[str, Any]) -> int:
+        with transaction.atomic():
+            columns_insert(Party, part)
+        return len(part["reference"])
+
+    return write_all(parts, write, progress), int(frame.ok.sum()) - len(new)
 
 
-def _party(name: str, i: int, columns: dict[str, list[Any]], numbers: dict[str, np.ndarray], links: Links) -> Party:
-    texts = {n: column[i] or "" for n, column in columns.items()}
-    party = Party(reference=name, branch=links.of("branch_code", i), created_at=now(), **texts)
-    party.kind = texts.get("kind") or "person"
-    party.language = texts.get("language") or "zh-hans"
-    for n, attribute in (("birth_year", "birth_year"), ("monthly_income", "monthly_income_minor")):
-        setattr(party, attribute, None if numbers[n][i] < 0 else int(numbers[n][i]))
-    party.hash_fields()
-    return party
+def _parties(frame: Frame, links: Links, at: np.ndarray) -> dict[str, Any]:
+    """Columns of the parties of some rows (int64), personal fields encrypted and hashed."""
+    rows = pa.array(at)
+
+    def text(name: str, otherwise: str = "") -> pa.Array:
+        found = frame.values[name].take(rows) if frame.has(name) else pa.nulls(len(at), pa.string())
+        found = pc.fill_null(found, otherwise)
+        return pc.if_else(pc.equal(found, ""), otherwise, found)
+
+    def number(name: str) -> pa.Array:
+        values = frame.number(name, -1)[at]
+        return pa.array(values, mask=values < 0)
+
+    out: dict[str, Any] = {
+        "reference": text("borrower_id"),
+        "kind": text("kind", "person"),
+        "language": text("language", "zh-hans"),
+    }
+    for name, hashed in (("name", "name_hash"), ("id_number", "id_hash"), ("phone", "phone_hash"), ("address", "")):
+        plain = text(name).to_pylist()
+        out[name] = pa.array([encrypt(t) if t else b"" for t in plain], pa.binary())
+        if hashed:
+            out[hashed] = pa.array([search_hash(t) for t in plain], pa.binary())
+    branch = pa.array([None if b is None else b.pk for b in links.things["branch_code"]], pa.int64())
+    return out | {
+        "region": text("region"), "industry": text("industry"), "birth_year": number("birth_year"),
+        "monthly_income_minor": number("monthly_income"), "branch_id": branch.take(pa.array(links.at["branch_code"][at])),
+        "created_at": now(),
+    }  # fmt: skip
 
 
 def records_store(frame: Frame, links: Links, actor: str, progress: Progress) -> int:
@@ -69,6 +97,9 @@ def records_store(frame: Frame, links: Links, actor: str, progress: Progress) ->
             )
         )
     model._default_manager.bulk_create(rows, batch_size=1000)
+    for row in rows:
+        if isinstance(row, Promise | Complaint):
+            imported_hold(row)
     progress(len(rows))
     return len(rows)
 

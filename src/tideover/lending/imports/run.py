@@ -20,6 +20,7 @@ from tideover.lending.imports.files import Source, file_read
 from tideover.lending.imports.frame import Frame, Reject, frame_make
 from tideover.lending.imports.mapping import BadMapping, mapping_read
 from tideover.lending.imports.targets import COMMANDS
+from tideover.lending.imports.writers import Progress
 from tideover.lending.models import ImportBatch
 
 
@@ -89,7 +90,7 @@ class _Work:
 
     total: int
     already: int
-    write: Callable[[ImportBatch, str, loans.Progress], int]
+    write: Callable[[ImportBatch, str, Progress], int]
     whole: bool = False
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from django.db import connection
 
 from tideover.core.business_time import business_date
 from tideover.core.problems import refuse
+from tideover.core.sql_columns import columns_insert
+from tideover.engine import reference
 from tideover.engine.batch import Standings
 from tideover.engine.classify import CLASSES
+from tideover.engine.events import EventRejected
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending.columns import OK, Loans, loans_read, standings_of
 from tideover.lending.models import LegalEntity, StandingRow
@@ -28,12 +29,17 @@ def standings_refresh(ids: Sequence[int]) -> None:
     Raises Refused when a loan's journal holds what cannot happen (another writer came between the check and the write).
     """
     loans = loans_read(np.unique(np.array(ids, np.int64)))
+    standings_write(loans.ids, standings_now(loans))
+
+
+def standings_now(loans: Loans) -> dict[str, Any]:
+    """Columns of `StandingRow` today (a loan that is not paid out yet: on that day). Raises Refused as above."""
     as_of = np.maximum(day(business_date()), loans.disbursed)
     found, state = standings_of(loans, as_of)
     if (state != OK).any():
         i = int(np.flatnonzero(state != OK)[0])
         raise refuse("event_rejected", f"{loans.names()[i]}: event {int(found.table['status_seq'][i])} cannot happen")
-    standings_write(loans.ids, standing_columns(found, as_of, loans))
+    return standing_columns(found, as_of, loans)
 
 
 def standing_columns(found: Standings, as_of: np.ndarray, loans: Loans) -> dict[str, Any]:
@@ -64,40 +70,26 @@ def _categories(found: Standings, status: np.ndarray, as_of: np.ndarray, loans: 
     return categories_of(found, status, *ladders_of(loans, lenders, as_of))
 
 
-def standings_write(ids: np.ndarray, columns: dict[str, Any]) -> None:
-    """Insert or replace the cached standings of loans."""
-    texts = {"contract_id": pa.array(ids), **{n: _values(n, v) for n, v in columns.items()}}
-    texts["source"] = pa.array(["replay"] * len(ids))
-    names = ", ".join(texts)
-    update = ", ".join(f"{n} = excluded.{n}" for n in columns)
-    table = StandingRow._meta.db_table
-    with connection.cursor() as cursor:
-        if connection.vendor != "postgresql":
-            marks = ", ".join(["%s"] * len(texts))
-            sql = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT (contract_id) DO UPDATE SET {update}"
-            cursor.executemany(sql, list(zip(*(c.to_pylist() for c in texts.values()), strict=True)))
-            return
-        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS standings_new (LIKE {table}) ON COMMIT DELETE ROWS")
-        cursor.execute("TRUNCATE standings_new")
-        with cursor.copy(f"COPY standings_new ({names}) FROM STDIN") as copy:
-            copy.write(_lines(list(texts.values())))
-        cursor.execute(
-            f"INSERT INTO {table} ({names}) SELECT {names} FROM standings_new ORDER BY contract_id "
-            f"ON CONFLICT (contract_id) DO UPDATE SET {update}"
-        )
+def standings_write(ids: np.ndarray, columns: dict[str, Any], *, new: bool = False) -> None:
+    """Insert or replace the cached standings of loans. new: none of them has one yet."""
+    told = {"contract_id": pa.array(ids), **{n: _values(n, v) for n, v in columns.items()}, "source": "replay"}
+    columns_insert(StandingRow, told, replace_on="" if new else "contract_id", keep=["source"])
 
 
 def _values(name: str, values: np.ndarray) -> pa.Array:
-    """Values as the database takes them: days as ISO texts, NO_DAY as null."""
+    """Values as Arrow: days as dates, NO_DAY as null."""
     if name not in DAYS:
         return pa.array(values)
-    days = pa.array(values.astype(np.int32), pa.int32(), mask=values == NO_DAY)
-    return pc.cast(pc.cast(days, pa.date32()), pa.string())
+    return pa.array(values.astype(np.int32), pa.int32(), mask=values == NO_DAY).cast(pa.date32())
 
 
-def _lines(columns: list[pa.Array]) -> bytes:
-    """COPY's text format: tabs, \\N for null, a line a row."""
-    cells = [pc.fill_null(pc.cast(c, pa.string()), "\\N") for c in columns]
-    cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "")
-    rows = pc.binary_join_element_wise(*cells, "\t")
-    return bytes(memoryview(rows.buffers()[2])[: np.frombuffer(rows.buffers()[1], np.int32)[len(rows)]])
+def why_not(loans: Loans, i: int, on: int) -> str:
+    """Why loan i (index) cannot be replayed to the engine day `on`, in one sentence."""
+    terms = loans.terms.at(i)
+    if found := terms.problems():
+        return found[0]
+    try:
+        reference.replay(terms, loans.events.at(i), on, None)
+    except EventRejected as error:
+        return error.reason
+    return "it does not fit this loan"

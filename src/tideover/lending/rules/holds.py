@@ -79,7 +79,7 @@ def review_day(term: HoldTerm, looked_on: date) -> date:
 
 PLANS = frozenset(
     {
-        EventKind.DEFER, EventKind.EXTENSION, EventKind.REAMORTISE, EventKind.NEW_ROWS, EventKind.RESTRUCTURE, EventKind.RE_AGE,
+        EventKind.DEFER, EventKind.EXTENSION, EventKind.REAMORTISE, EventKind.NEW_ROWS, EventKind.RE_AGE,
         EventKind.SPREAD_ARREARS, EventKind.RESCHEDULE,
     }
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import get_language
 
 from tideover.core.business_time import business_date
+from tideover.core.models import Role
 from tideover.core.panels import shown
 from tideover.core.written import MONTHS_EN, percent_text, rmb_capital
 from tideover.engine.terms import NO_DAY, date_of
@@ -70,6 +71,24 @@ def grouped(count: int) -> str:
 def local_minute(at: datetime | None) -> str:
     """A moment in the business time zone as `2026-11-24 14:02`; a dash for none."""
     return "–" if at is None else localtime(at).strftime("%Y-%m-%d %H:%M")
+
+
+@register.filter
+def local_day(at: datetime | None) -> date | None:
+    """The business date of a moment."""
+    return None if at is None else localtime(at).date()
+
+
+@register.filter
+def gate_minute(second: int) -> str:
+    """A moment given in whole seconds since 1970 UTC, as `2026-11-24 14:02` in the business time zone."""
+    return local_minute(datetime.fromtimestamp(second, UTC))
+
+
+@register.filter
+def role_named(role: str) -> str:
+    """The name of a role in the page's language; an unknown one reads as itself."""
+    return str(Role(role).label) if role in Role.values else role
 
 
 @register.filter

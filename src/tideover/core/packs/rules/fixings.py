@@ -7,8 +7,8 @@ data, asking for a rate is an error: the last known value is never carried on in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -63,6 +63,18 @@ def fixing(pack: Pack, index: str, on: date) -> int:
             if published == expected:
                 return int(rate_ppm)
     raise MissingFixing(index, expected, on)
+
+
+def with_fixings(pack: Pack, found: Iterable[tuple[str, date, int]]) -> Pack:
+    """The pack with more fixings (index, day of publication, ppm) behind its own, which always hold where both have one."""
+    rules = dict(pack.rules)
+    for index, published, rate_ppm in found:
+        id = PREFIX + index
+        if id in rules:
+            *before, last = rules[id]
+            values = {**last.values, "series": [*last.values["series"], [published, rate_ppm]]}
+            rules[id] = (*before, replace(last, values=values))
+    return replace(pack, rules=rules)
 
 
 def fixings_missing(pack: Pack, on: date) -> dict[str, list[date]]:

@@ -1,0 +1,17 @@
+"""Addresses of the gate's pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from tideover.contact import views
+
+urlpatterns = [
+    path("contact-log", views.contact_log_page, name="contact-log"),
+    path("contact-log/export", views.export, name="contact-export"),
+    path("contact-log/decisions/<int:pk>", views.verdict, name="verdict"),
+    path("people/<str:reference>/call", views.call, name="contact-call"),
+    path("loans/<str:number>/clock", views.clock, name="contact-clock"),
+    path("holds", views.holds, name="holds"),
+    path("my/contact", views.my_contact, name="my-contact"),
+]

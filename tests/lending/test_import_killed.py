@@ -1,0 +1,36 @@
+"""Imports of people and loans are killed (SIGKILL) again and again: nothing is half written, the same command finishes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+KILLS = int(os.environ.get("TIDEOVER_KILLS", "3"))
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
+def test_killed_anywhere_nothing_is_half_written(vendor: str, tmp_path: Path) -> None:
+    (tmp_path / "static").mkdir()
+    env = {
+        **os.environ,
+        "TIDEOVER_HOME": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "tideover.web.settings",
+        "TIDEOVER_DATABASE": "",
+    }
+    command = [sys.executable, "-m", "tests.lending.import_killer", str(KILLS), "11"]
+    if vendor == "postgresql":
+        command = [sys.executable, str(ROOT / "scripts" / "with_postgres.py"), *command]
+    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["died"] == 2 * KILLS and said["broken"] == [], said
+    for what, counts in said["seen"].items():
+        assert any(0 < n < 300 for n in counts), f"no kill came between two chunks of {what}: {said}"
+    assert (said["loans"], said["events"], said["states"], said["again"]) == (300, 300, ["done"] * 2, ["already"] * 2), said
+    assert said["batches"] == [["people", "done"], ["tape", "done"]]
