@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tideover.conform import emi, fineract
-from tideover.conform.fineract_books import ACCRUALS, Line, lines_of
+from tideover.conform.fineract_books import Line, lines_of
 from tideover.conform.fineract_terms import NotOffered, steps_of_order, steps_of_strategy
 from tideover.engine.standing import TraceLine
 from tideover.engine.terms import AllocateBy, Component, RowTiming
@@ -58,7 +58,15 @@ SCENARIO: dict[str, Any] = {
                 {"date": "2026-02-20", "type": "repay", "amount": 100, "principal": 92.5, "fees": 7.5, "balance": 407.5},
             ],
             "delinquency": {"range": "r1", "amount": 157.5, "date": "2026-02-18", "days": 2, "past_due_days": 5},
-            "journal": [{"type": "repay", "date": "2026-02-20", "lines": []}],
+            "journal": [
+                {
+                    "type": "repay", "date": "2026-02-20",
+                    "lines": [
+                        {"account": "loans_receivable", "cr": 92.5}, {"account": "interest_fee_receivable", "cr": 7.5},
+                        {"account": "suspense_clearing", "dr": 100},
+                    ],
+                }
+            ],
         }
     ],
 }  # fmt: skip
@@ -78,7 +86,7 @@ def changed(**changes: Any) -> dict[str, Any]:
 def test_a_scenario_of_our_own_is_whole_and_says_what_it_left_out() -> None:
     result = fineract.run_case(SCENARIO)
     assert result.differences == [] and result.not_compared is None
-    assert result.compared_cells > 40 and result.left_out == {ACCRUALS: 1}
+    assert result.compared_cells > 40 and result.left_out == {}
 
 
 def test_a_differing_cell_is_named() -> None:
@@ -155,13 +163,31 @@ def test_a_word_that_is_not_known_is_named_and_stops_no_other_scenario() -> None
 @pytest.mark.parametrize(
     ("name", "amounts", "held", "written_off", "expected"),
     [
-        ("repay", {0: 90, 1: 7, 4: 3}, 20, False, {"loans_receivable": -90, "interest_fee_receivable": -10, "overpayment_liability": -20, "suspense_clearing": 120}),
+        (
+            "repay",
+            {0: 90, 1: 7, 4: 3},
+            20,
+            False,
+            {"loans_receivable": -90, "interest_fee_receivable": -10, "overpayment_liability": -20, "suspense_clearing": 120},
+        ),
         ("repay", {0: 90}, 0, True, {"recoveries": -90, "suspense_clearing": 90}),
         ("chargeback", {0: 60}, -40, False, {"loans_receivable": 60, "overpayment_liability": 40, "suspense_clearing": -100}),
-        ("charge_off", {0: 60, 4: 5}, 0, False, {"loans_receivable": -60, "interest_fee_receivable": -5, "credit_loss": 60, "fee_charge_off": 5}),
-        ("goodwill_credit", {0: 60, 1: 5}, 0, False, {"loans_receivable": -60, "interest_fee_receivable": -5, "interest_income_charge_off": 5, "goodwill_expense": 60}),
+        (
+            "charge_off",
+            {0: 60, 4: 5},
+            0,
+            False,
+            {"loans_receivable": -60, "interest_fee_receivable": -5, "credit_loss": 60, "fee_charge_off": 5},
+        ),
+        (
+            "goodwill_credit",
+            {0: 60, 1: 5},
+            0,
+            False,
+            {"loans_receivable": -60, "interest_fee_receivable": -5, "interest_income_charge_off": 5, "goodwill_expense": 60},
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_line_of_the_trace_goes_to_the_accounts_of_its_cause(
     name: str, amounts: dict[int, int], held: int, written_off: bool, expected: dict[str, int]
 ) -> None:
