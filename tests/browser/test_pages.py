@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 def test_from_the_desk_to_a_loan_and_through_its_days(sign_in: Callable[..., Any]) -> None:
     page = sign_in("risk")
     assert page.locator("table.home tbody tr").count() >= 5
-    page.locator("table.home tbody a").first.click()
+    page.locator("table.home tbody a[href*=loans]").first.click()
     page.locator("table.q tbody a").first.click()
     today = page.input_value("#as_of")
     page.click("text=Previous event")

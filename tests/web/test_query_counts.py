@@ -137,6 +137,8 @@ def lists(house: House) -> dict[str, Any]:
             path = path.replace("/messages/P-0001", "/messages/M-1")
             if "/message-templates/" in path:
                 path = "/api/v1/message-templates/late.one_payment"
+            if "/books/" in path:
+                path += f"?entity={house.entity.code}" + ("" if "trial" in path else "&first=2026-01-01&last=2026-01-31")
             if "/facilities/" in path:
                 path = path.replace("T-1", "F-0")
             if "/receipts/" in path:

@@ -169,6 +169,7 @@ def test_cookies_of_production_travel_encrypted_only(tmp_path: Path) -> None:
         "TIDEOVER_HOME": str(tmp_path),
         "TIDEOVER_SECRET_KEY": "s" * 40,
         "TIDEOVER_FIELD_KEY": "f" * 40,
+        "TIDEOVER_HOOK_SECRET": "h" * 40,
         "TIDEOVER_DEBUG": "1",
     }
     ask = "import tideover.web.settings as s; print(s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.DEBUG)"

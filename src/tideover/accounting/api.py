@@ -44,7 +44,7 @@ class TrialBalanceOut(Schema):
     lines: list[BalanceOut]
 
 
-class EntryOut(Schema):
+class BookEntryOut(Schema):
     id: int
     period: str
     voucher: int
@@ -63,7 +63,7 @@ class EntryOut(Schema):
 
 
 class EntriesOut(Schema):
-    items: list[EntryOut]
+    items: list[BookEntryOut]
     next_cursor: int | None
 
 

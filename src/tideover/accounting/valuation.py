@@ -72,11 +72,11 @@ def part_of(
 
 def _standings(part: Part, loan: np.ndarray, days: np.ndarray, moves: bool = True) -> Standings:
     gap = part.loans.terms.conventions["gap"][part.loans.terms.loans["convention"]] != 0
-    one_by_one = np.flatnonzero(gap[loan])
+    one_by_one = np.flatnonzero(gap[loan] | (part.loans.refused[loan] >= 0))
     if not len(one_by_one):
         terms, events = subset(part.loans, loan)
         return replay_many(terms, events, days, part.known_us, threads=THREADS if len(loan) > 4096 else 1, moves=moves)
-    rest = np.flatnonzero(~gap[loan])
+    rest = np.setdiff1d(np.arange(len(loan)), one_by_one)
     found = _standings(part, loan[rest], days[rest], moves)
     table = np.zeros(len(loan), STANDING).view(np.recarray)
     moved = np.zeros((len(loan), *found.moves.shape[1:]), np.int64)
@@ -98,6 +98,9 @@ def _lived(part: Part, loan: np.ndarray, days: np.ndarray, at: np.ndarray, into:
     """One loan that only the reference replays, lived through its days once; `at`: its pairs."""
     table, moved, classes = into
     i = int(loan[at[0]])
+    if part.loans.refused[i] >= 0:  # impossible terms, or an event that cannot be read
+        table["status"][at] = STATUS_REJECTED
+        return
     order = at[np.argsort(days[at], kind="stable")]
     events = part.loans.events.at(i)
     lived = reference.replay_days(part.loans.terms.at(i), events, days[order].tolist(), part.known_us)

@@ -184,6 +184,7 @@ def live_rows(w, conv, today):
 
 @inlined
 def pass_done(w, conv):
+    """Let `live` pass the rows at the front on which nothing can move any more."""
     st = w.state[0]
     while st.live < st.rows and _is_done(conv, w.rows[st.live]):
         st.live += 1

@@ -41,7 +41,7 @@ def _operation(path: str, method: str, o: dict[str, Any]) -> dict[str, Any]:
             for p in o.get("parameters", [])
         ],
         "body": _ref(o.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})),
-        "answer": _ref(o["responses"][200]["content"]["application/json"]["schema"]),
+        "answer": _ref(o["responses"].get(200, {}).get("content", {}).get("application/json", {}).get("schema", {})),
         "roles": sorted(r.label for r in PERMISSIONS[f"api:{name}"]),
     }
 
