@@ -23,7 +23,7 @@ from tideover.core.models import ApiToken, Role
 from tideover.web.wsgi import application
 
 CHECKS = (not_a_server_error, status_code_conformance, response_schema_conformance)
-ROLES = ("underwriter", "payments", "engineer", "complaints", "risk", "counsellor", "legal", "compliance")
+ROLES = ("underwriter", "payments", "engineer", "complaints", "risk", "counsellor", "legal", "compliance", "finance")
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from tideover.lending.models import ContactRecord, Contract, Party
 from tideover.lending.scope import parties_reachable, party_get, rows_visible
 from tideover.lending.selectors import contracts_visible
 
+Span = Annotated[list[int], Field(min_length=2, max_length=2)]
 router = Router(tags=["contact"])
 RowId = Annotated[int, Field(ge=1, le=ID_MAX)]
 
@@ -147,14 +148,14 @@ class NowOut(Schema):
 
 class PreferencesIn(Strict):
     refused: list[str] = Field([], max_length=9, description="channels that the person does not want")
-    inconvenient: list[tuple[int, int]] = Field([], max_length=20, description="from and to, minutes of the day")
+    inconvenient: list[Span] = Field([], max_length=20, description="from and to, minutes of the day")
     zone: str = Field("", max_length=40, description="time zone where they live; empty: that of their region")
     language: str | None = Field(None, max_length=10)
 
 
 class PreferencesOut(Schema):
     refused: list[str]
-    inconvenient: list[tuple[int, int]]
+    inconvenient: list[Span]
     zone: str
     language: str
 
