@@ -6,6 +6,7 @@ needed); the one that `playwright install chromium` left.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache" / "chromium"
 SYSTEM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGE = "@sparticuz/chromium@153.0.0"
+TRIES, TIMEOUT_S = 2, 90
 UNPACK = 'import c from "@sparticuz/chromium"; process.stdout.write(await c.executablePath());'
 
 
@@ -32,8 +34,21 @@ def from_npm() -> str | None:
     if not (shutil.which("npm") and shutil.which("node")):
         return None
     CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two test processes ask at once: the second finds what the first fetched
+        return str(kept) if kept.exists() else _fetched(kept)
+
+
+def _fetched(kept: Path) -> str | None:
     run = {"cwd": CACHE, "capture_output": True, "text": True, "check": False}
-    if subprocess.run(["npm", "install", "--no-save", "--no-audit", "--no-fund", "--prefix", ".", PACKAGE], **run).returncode:
+    install = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--prefix", ".", PACKAGE]
+    for _ in range(TRIES):
+        try:
+            if not subprocess.run(install, **run, timeout=TIMEOUT_S).returncode:
+                break
+        except subprocess.TimeoutExpired:
+            continue
+    else:
         return None
     (CACHE / "unpack.mjs").write_text(UNPACK, encoding="utf-8")
     done = subprocess.run(["node", "unpack.mjs"], **run, env={**os.environ, "TMPDIR": str(CACHE), "AWS_EXECUTION_ENV": ""})
