@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -124,10 +125,13 @@ def _unpacked(path: Path, root: Path) -> dict[str, Any]:
     """The manifest of a backup whose parts lie under `root`, every digest verified."""
     try:
         with tarfile.open(path) as tar:
-            names = tar.getnames()
-            if any(name != MANIFEST and not PART.fullmatch(name) for name in names) or MANIFEST not in names:
+            members = tar.getmembers()
+            names = [m.name for m in members]
+            known = all(m.isreg() and (m.name == MANIFEST or PART.fullmatch(m.name)) for m in members)
+            if not known or MANIFEST not in names:
                 raise refuse("no_backup", f"{path} is no backup of Tideover", "file")
-            tar.extractall(root, filter="data")
+            for member in members:
+                _unpack_one(tar, member, root / member.name)
         said: dict[str, Any] = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
         if said.get("format") != FORMAT or set(said["files"]) != set(names) - {MANIFEST}:
             raise refuse("no_backup", f"{path} is not a whole backup of format {FORMAT}", "file")
@@ -137,6 +141,15 @@ def _unpacked(path: Path, root: Path) -> dict[str, Any]:
         if _digest(root / name) != part["sha256"]:
             raise refuse("digest", f"{name} in {path} is not what was backed up", "file")
     return said
+
+
+def _unpack_one(tar: tarfile.TarFile, member: tarfile.TarInfo, to: Path) -> None:
+    """One plain file; neither links nor modes nor owners are taken from the archive (its filters came with Python 3.11.4)."""
+    found = tar.extractfile(member)
+    assert found is not None  # a regular file has content
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with found, to.open("wb") as out:
+        shutil.copyfileobj(found, out)
 
 
 def _refuse_a_book() -> None:
