@@ -31,7 +31,7 @@ from tideover.lending.models import (
 from tideover.lending.payments import NewPayment
 from tideover.lending.rules.holds import KINDS, HoldTerm, hold_end, hold_kinds, hold_term, term_read
 from tideover.lending.services import event_record, payments_record
-from tideover.lending.services_holds import hold_place, hold_review
+from tideover.lending.services_holds import hold_place, hold_review, open_now
 
 TODAY = business_date()
 
@@ -133,6 +133,15 @@ def test_a_debit_with_a_result_ends_its_hold(house: House) -> None:
     assert Hold.objects.get().lifted_at is not None
     with pytest.raises(Refused):
         causes.debit_state(row, "vanished", actor="bank")
+
+
+def test_money_still_on_its_way_is_held_again_after_the_longest_length(house: House) -> None:
+    row = debit(house)
+    Hold.objects.update(starts_at=now() - timedelta(days=6), ends_at=now() - timedelta(days=1))
+    causes.debit_state(row, "unknown", actor="bank")
+    assert Hold.objects.filter(open_now(now()), kind="debit_in_flight").count() == 1
+    causes.debit_state(row, "unknown", actor="bank")
+    assert Hold.objects.count() == 2
 
 
 def test_a_promise_is_kept_by_what_comes_in_by_any_way_and_holds_again_when_it_is_taken_back(house: House) -> None:

@@ -182,7 +182,7 @@ def policy_read(pack: Pack, on: date) -> Policy:
         if kind is None or not rule.in_force(on):
             continue
         try:
-            made.setdefault(kind, []).append(_READERS[kind](rule, _Values(rule)))
+            made.setdefault(kind, []).append(_READERS[kind](rule, Values(rule)))
             used.append(rule)
         except ValueError as error:
             problems.append(f"{rule.file}:{rule.line}: {rule.id}: {error}")
@@ -230,7 +230,7 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
-class _Values:
+class Values:
     """The values of one rule; every key must be asked for, or it is unknown."""
 
     def __init__(self, rule: Rule) -> None:
@@ -314,7 +314,7 @@ class _Values:
 COLLECTS = frozenset({Purpose.COLLECTION})
 
 
-def _window(rule: Rule, v: _Values) -> Window:
+def _window(rule: Rule, v: Values) -> Window:
     opens, closes = v.minute("opens"), v.minute("closes")
     if opens >= closes:
         raise ValueError(f"opens must lie before closes, not {opens} and {closes} minutes")
@@ -327,7 +327,7 @@ def _window(rule: Rule, v: _Values) -> Window:
     return out
 
 
-def _cap(rule: Rule, v: _Values) -> Cap:
+def _cap(rule: Rule, v: Values) -> Cap:
     out = Cap(
         rule.id, v.scope(COLLECTS), v.word("counts", COUNTS), v.word("per", {p.name.lower(): p for p in Per}),
         v.whole("days", 1, 366), v.whole("most", 0, 1000), v.truth("skips_consented"),
@@ -336,13 +336,13 @@ def _cap(rule: Rule, v: _Values) -> Cap:
     return out
 
 
-def _wait(rule: Rule, v: _Values) -> Wait:
+def _wait(rule: Rule, v: Values) -> Wait:
     out = Wait(rule.id, v.scope(COLLECTS), v.whole("days", 1, 366), v.truth("skips_consented"))
     v.done()
     return out
 
 
-def _third(rule: Rule, v: _Values) -> ThirdPerson:
+def _third(rule: Rule, v: Values) -> ThirdPerson:
     out = ThirdPerson(
         rule.id,
         v.members("recipients", Recipient, frozenset({Recipient.RELATED, Recipient.UNRELATED})),
@@ -352,13 +352,13 @@ def _third(rule: Rule, v: _Values) -> ThirdPerson:
     return out
 
 
-def _consent(rule: Rule, v: _Values) -> NeedsConsent:
+def _consent(rule: Rule, v: Values) -> NeedsConsent:
     out = NeedsConsent(rule.id, v.scope(COLLECTS))
     v.done()
     return out
 
 
-def _hold(rule: Rule, v: _Values) -> HoldRule:
+def _hold(rule: Rule, v: Values) -> HoldRule:
     scope = v.scope(COLLECTS)
     if scope.purposes & {Purpose.STATUTORY, Purpose.REPLY}:
         raise ValueError("a hold never stops statutory notices or replies; leave them out of purposes")
@@ -368,13 +368,13 @@ def _hold(rule: Rule, v: _Values) -> HoldRule:
     return HoldRule(rule.id, term.kind, scope)
 
 
-def _zone(rule: Rule, v: _Values) -> Places:
+def _zone(rule: Rule, v: Values) -> Places:
     default, regions = v.text("default"), v.table("regions")
     v.done()
     return Places(default, regions)
 
 
-def _recording(rule: Rule, v: _Values) -> int:
+def _recording(rule: Rule, v: Values) -> int:
     days = v.whole("days", 1, 36_600)
     v.done()
     return days
