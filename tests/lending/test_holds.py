@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from tests.factories import House
+from tideover.core.access import PERMISSIONS
 from tideover.core.business_time import business_date, now, start_of_day
+from tideover.core.models import Role, WorkItem
 from tideover.core.packs.load import pack
 from tideover.core.problems import Refused
+from tideover.core.work_sources import work_sync
 from tideover.engine.events import EventKind
 from tideover.engine.terms import day
 from tideover.lending import causes, services_rows
@@ -28,10 +31,13 @@ from tideover.lending.models import (
     Promise,
     StandingRow,
 )
+from tideover.lending.panels import EXCEPTIONS
 from tideover.lending.payments import NewPayment
 from tideover.lending.rules.holds import KINDS, HoldTerm, hold_end, hold_kinds, hold_term, term_read
 from tideover.lending.services import event_record, payments_record
 from tideover.lending.services_holds import hold_place, hold_review, open_now
+from tideover.web.api import api
+from tideover.web.home import HOMES
 
 TODAY = business_date()
 
@@ -192,6 +198,20 @@ def test_events_that_come_in_bulk_place_holds_too(house: House) -> None:
     assert Hold.objects.get().kind == "insolvency"
     append([(house.loan.pk, [BulkEvent(int(EventKind.REVERSAL), day(TODAY), 0, "v", {"of_seq": 1})])], "core")
     assert Hold.objects.get().lifted_at is not None
+
+
+def test_a_hold_is_lifted_by_a_review_with_a_reason_only_and_by_no_collector(house: House) -> None:
+    assert not any(p.startswith("/api/v1/holds/") and p.endswith("/close") for p in api.get_openapi_schema()["paths"])
+    for act in ("holds-review", "help-requests-close", "complaints-close", "disputes-close", "notices-close"):
+        assert Role.COLLECTOR not in PERMISSIONS[f"api:{act}"], act
+
+
+def test_a_review_that_is_due_is_shown_once(house: House) -> None:
+    hold = hold_place(house.borrower, house.loan, kind="dispute", starts_at=now() - timedelta(days=9), actor="t")
+    assert hold.review_on is not None and hold.review_on < TODAY
+    assert "hold" not in EXCEPTIONS and "hold" not in {key for keys in HOMES.values() for key in keys}
+    work_sync(TODAY)
+    assert [w.kind for w in WorkItem.objects.filter(done_at=None)] == ["hold.review"]
 
 
 def test_a_review_keeps_extends_within_the_longest_length_or_lifts(house: House) -> None:

@@ -192,7 +192,8 @@ def approval_decide(approval: Approval, *, grant: bool, reason: str, actor: User
     """Grant or refuse the next step; the last grant applies the act in the same transaction. Returns the row as it is now.
 
     Raises Refused: no reason, decided already, expired (the row is closed), or the person may not (403). A grant of a subject
-    that changed since it was asked closes the approval as refused (`closed_why` stale) and applies nothing.
+    that changed since it was asked closes the approval as refused (`closed_why` stale) and applies nothing; so does one whose
+    asker may not ask any more (asker), or of which the authority in force now says otherwise than it did then (authority).
     """
     if not reason.strip():
         raise refuse("missing", "say why: who asked reads it", "reason")
@@ -212,18 +213,29 @@ def _decided(row: Approval, grant: bool, reason: str, actor: User) -> Approval:
     if payload_hash(row) != bytes(row.payload_hash):
         raise refuse("changed_payload", f"{row.reference} does not hold what was asked for: nothing was done")
     kind, step = kind_of(row.kind), row.steps.count() + 1
-    stale = grant and kind.stamp is not None and kind.stamp(row.subject, row.payload) != row.stamp
+    changed = _changed(row, kind) if grant else ""
     ApprovalStep.objects.create(approval=row, step=step, decided_by=actor, grant=grant, reason=reason, at=now())
-    if stale:
-        _close(row, ApprovalState.REFUSED, "stale")
+    if changed:
+        _close(row, ApprovalState.REFUSED, changed)
     elif not grant:
         _close(row, ApprovalState.REFUSED, "decided")
     elif step == len(row.steps_needed):
         row.outcome = kind.apply(row, actor)
         _close(row, ApprovalState.GRANTED, "decided")
-    said = "approval.grant" if grant and not stale else "approval.refuse"
-    log(actor.username, said, "approval", row.reference, {**_said(row), "step": step, "state": row.state, "stale": stale})
+    said = "approval.grant" if grant and not changed else "approval.refuse"
+    log(actor.username, said, "approval", row.reference, {**_said(row), "step": step, "state": row.state, "changed": changed})
     return row
+
+
+def _changed(row: Approval, kind: ApprovalKind) -> str:
+    """What is no longer as it was when it was asked: asker, authority, or the subject (stale); empty: nothing."""
+    if not row.asked_by.is_active or row.asked_by.role not in kind.asks:
+        return "asker"
+    place = {"amount_minor": row.amount_minor, "entity": row.entity, "branch": row.branch}
+    steps = steps_needed(row.kind, payload=row.payload, **place)
+    if steps is None or [sorted(r.value for r in roles) for roles in steps] != row.steps_needed:
+        return "authority"
+    return "stale" if kind.stamp is not None and kind.stamp(row.subject, row.payload) != row.stamp else ""
 
 
 def _close(row: Approval, state: ApprovalState, why: str) -> None:

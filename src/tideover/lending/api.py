@@ -20,11 +20,12 @@ from tideover.engine.events import Event, EventKind, EventRejected
 from tideover.engine.standing import Standing
 from tideover.engine.terms import NO_DAY, Component, date_of, day
 from tideover.lending.approvals import event_ask
+from tideover.lending.approvals_receipts import receipt_reverse_ask
 from tideover.lending.models import Contract, LegalEntity, LoanEvent, Receipt, StandingRow
 from tideover.lending.payments import NewPayment
 from tideover.lending.scope import entities_visible, parties_reachable
 from tideover.lending.selectors import bucket_of, contract_get, contracts_visible, loan_standing, loan_status, standings_visible
-from tideover.lending.services import payments_record, receipt_record, receipt_reverse
+from tideover.lending.services import payments_record, receipt_record
 
 router = Router(tags=["loans and money"])
 YEARS_ASKED = 40
@@ -543,10 +544,17 @@ def _receipt(request: HttpRequest, number: str) -> Receipt:
     return receipt
 
 
-@route(router.post, "/receipts/{number}/reverse", "receipt-reverse", ReceiptOut)
-def receipt_undo(request: HttpRequest, number: str, key: Key) -> dict[str, Any]:
-    """Reverse every part of a receipt as one act."""
-    done = receipt_reverse(_receipt(request, number), idempotency_key=key, actor=request.user.username)
+class ReverseIn(Strict):
+    reason: str = Field("", max_length=1000, description="why, for whoever decides")
+
+
+@route(router.post, "/receipts/{number}/reverse", "receipt-reverse", {200: ReceiptOut, 202: WaitingOut})
+def receipt_undo(request: HttpRequest, number: str, body: ReverseIn, key: Key) -> Any:
+    """Reverse every part of a receipt as one act; 202 with the approval that waits where a second person must decide."""
+    receipt = _receipt(request, number)
+    done = receipt_reverse_ask(receipt, idempotency_key=key, reason=body.reason or "receipt.reverse", actor=request.user)
+    if isinstance(done, Approval):
+        return 202, waiting_out(done)
     return _receipts_out(request, [done])[0]
 
 

@@ -11,7 +11,7 @@ class LendingConfig(AppConfig):
 
     def ready(self) -> None:
         from tideover.core import panels, reach
-        from tideover.lending import approvals, publishing, work_sources
+        from tideover.lending import approvals, approvals_receipts, publishing, work_sources
         from tideover.lending.documents import kinds_register
         from tideover.lending.panels import EXCEPTIONS, home_row
         from tideover.lending.panels_documents import loan_documents
@@ -26,5 +26,6 @@ class LendingConfig(AppConfig):
             panels.register("home.rows", panels.Panel(name, "", home_row(name), ""))
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="append-only")
         approvals.kind_register()
+        approvals_receipts.kind_register()
         work_sources.kinds_register()
         publishing.kinds_register()
