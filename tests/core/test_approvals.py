@@ -146,6 +146,13 @@ def test_a_payload_that_was_changed_is_not_applied(house: House) -> None:
     assert approvals.broken() == [a.reference]
 
 
+def test_a_payload_that_was_changed_together_with_its_hash_is_found_by_the_log(house: House) -> None:
+    a = ask(house.staff["payments"])
+    a.payload = {"x": 2}
+    Approval.objects.filter(pk=a.pk).update(payload=a.payload, payload_hash=approvals.payload_hash(a))
+    assert approvals.broken() == [a.reference]
+
+
 def test_the_doctor_finds_a_grant_without_a_second_person(house: House) -> None:
     a = ask(house.staff["payments"])
     assert approvals.broken() == []

@@ -21,7 +21,7 @@ from tideover.core.action_log import Entry, log, log_many
 from tideover.core.authority import Lines, Steps
 from tideover.core.business_time import business_date, now
 from tideover.core.ids import handle_new
-from tideover.core.models import Approval, ApprovalState, ApprovalStep, Role, User
+from tideover.core.models import ActionLog, Approval, ApprovalState, ApprovalStep, Role, User
 from tideover.core.problems import Forbidden, IdempotencyConflict, NotFound, Problem, Refused, refuse
 from tideover.core.reach import reach_of
 
@@ -301,12 +301,17 @@ def approvals_to_decide(user: User, at: datetime | None = None) -> list[Approval
 
 
 def broken() -> list[str]:
-    """References of approvals that do not hold what was asked for, or were granted without the people that they needed."""
+    """References of approvals that do not hold what was asked for, or were granted without the people that they needed.
+
+    What was asked for is also in the action log, so that a payload changed together with its hash is found.
+    """
+    asked = ActionLog.objects.filter(action="approval.ask", object_type="approval")
+    logged = {reference: detail.get("payload_sha256") for reference, detail in asked.values_list("object_id", "detail")}
     out = []
     for a in Approval.objects.prefetch_related("steps").iterator(chunk_size=2000):
         granted = [s for s in a.steps.all() if s.grant]
         people = {s.decided_by_id for s in granted} - {a.asked_by_id}
         short = a.state == ApprovalState.GRANTED and len(people) < len(a.steps_needed)
-        if payload_hash(a) != bytes(a.payload_hash) or short:
+        if payload_hash(a) != bytes(a.payload_hash) or bytes(a.payload_hash).hex() != logged.get(a.reference) or short:
             out.append(a.reference)
     return out
