@@ -94,7 +94,7 @@ def test_many_small_waivers_are_one_large_one(house: House) -> None:
 
 def test_a_large_receipt_is_taken_back_by_two(house: House) -> None:
     c = client(house, "payments")
-    body = {"party": "P-0001", "entity": "BANK", "amount": "60000.00", "received_on": "2026-02-25", "channel": "transfer"}
+    body = {"party": "P-0001", "entity": "BANK", "amount": "60000.00", "received_on": "2026-02-25", "source": "bank"}
     number = post(c, "/receipts", body).json()["number"]
     first, again = (post(c, f"/receipts/{number}/reverse", {"reason": "wrong person"}, "u") for _ in range(2))
     assert (first.status_code, first.json()) == (202, again.json()) and first.json()["steps"] == [["finance", "payments"]]

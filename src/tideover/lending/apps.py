@@ -11,10 +11,11 @@ class LendingConfig(AppConfig):
 
     def ready(self) -> None:
         from tideover.core import panels, reach
-        from tideover.lending import approvals, approvals_receipts, publishing, work_sources
+        from tideover.lending import approvals, publishing, work_sources
         from tideover.lending.documents import kinds_register
         from tideover.lending.panels import EXCEPTIONS, home_row
         from tideover.lending.panels_documents import loan_documents
+        from tideover.lending.receipts import approvals as approvals_of_receipts
         from tideover.lending.selectors import reach_of
         from tideover.lending.triggers import install
 
@@ -26,6 +27,6 @@ class LendingConfig(AppConfig):
             panels.register("home.rows", panels.Panel(name, "", home_row(name), ""))
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="append-only")
         approvals.kind_register()
-        approvals_receipts.kind_register()
+        approvals_of_receipts.kind_register()
         work_sources.kinds_register()
         publishing.kinds_register()

@@ -13,7 +13,7 @@ from tideover.core.approvals import ApprovalKind, Shown, approval_ask, approval_
 from tideover.core.authority import Line
 from tideover.core.models import Approval, Role, User
 from tideover.lending.models import Receipt
-from tideover.lending.services import receipt_reverse
+from tideover.lending.receipts.services import receipt_reverse
 from tideover.lending.words import money
 
 KIND = "receipt.reverse"
