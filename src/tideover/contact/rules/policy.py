@@ -231,31 +231,35 @@ def _plain(value: Any) -> Any:
 
 
 class Values:
-    """The values of one rule; every key must be asked for, or it is unknown."""
+    """The values of one rule, read by key: every key must be asked for, or it is unknown. Raises ValueError naming the key."""
 
     def __init__(self, rule: Rule) -> None:
         self.given: Mapping[str, Any] = rule.values
         self.asked: set[str] = set()
 
     def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
+        """A whole number within bounds."""
         found = self._get(key, default)
         if isinstance(found, bool) or not isinstance(found, int) or not low <= found <= high:
             raise ValueError(f"{key} must be a whole number in {low}..{high}, not {found!r}")
         return found
 
     def truth(self, key: str) -> bool:
+        """True or false; false when it is not there."""
         found = self._get(key, False)
         if not isinstance(found, bool):
             raise ValueError(f"{key} must be true or false, not {found!r}")
         return found
 
     def word(self, key: str, known: Mapping[str, Any]) -> Any:
+        """What a known word stands for."""
         found = self._get(key, None)
         if found not in known:
             raise ValueError(f"{key} cannot be {found!r}; it is one of {', '.join(known)}")
         return known[found]
 
     def members(self, key: str, kind: type[E], default: frozenset[E]) -> frozenset[E]:
+        """The named members of an enumeration; `default` when it is not there."""
         found = self._get(key, None) if key in self.given else None
         self.asked.add(key)
         if found is None:
@@ -277,6 +281,7 @@ class Values:
         return value
 
     def text(self, key: str) -> str:
+        """A word that must be there."""
         found = self._get(key, None)
         if not isinstance(found, str) or not found:
             raise ValueError(f"{key} must be a word, not {found!r}")
@@ -291,6 +296,7 @@ class Values:
         return {str(k).lower(): v for k, v in found.items()}
 
     def done(self) -> None:
+        """Refuse a key that nobody asked for."""
         unknown = sorted(set(self.given) - self.asked)
         if unknown:
             raise ValueError(f"unknown key {unknown[0]}; keys are {', '.join(sorted(self.asked))}")
@@ -304,6 +310,7 @@ class Values:
         return default
 
     def scope(self, purposes: frozenset[Purpose], recipients: frozenset[Recipient] = frozenset(Recipient)) -> Scope:
+        """Channels, purposes and recipients that the rule speaks of."""
         return Scope(
             self.members("channels", Channel, frozenset(Channel)),
             self.members("purposes", Purpose, purposes),
