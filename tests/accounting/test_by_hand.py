@@ -149,8 +149,8 @@ def test_suspense_and_placing_it_meet_in_cash(house: House) -> None:
     c = lives(house)["late"]
     Receipt.objects.create(
         number="R-9", entity=house.entity, party=house.borrower, amount_minor=402_000, unapplied_minor=402_000,
-        source_kind="bank", received_on=ON("2026-04-20"), recorded_at=end_of(ON("2026-04-20")), payer_name="x", idempotency_key="k",
-        body_hash=b"", actor="t",
+        source_kind="bank", received_on=ON("2026-04-20"), recorded_at=end_of(ON("2026-04-20")), payer_name="x",
+        idempotency_key="k", body_hash=b"", actor="t",
     )  # fmt: skip
     post(ON("2026-04-21"), first=PAID_OUT)
     before = ledger()
