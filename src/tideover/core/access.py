@@ -58,7 +58,7 @@ answer for them, steps at law by legal. A kind that is not listed is nobody's.""
 WRITES_EVENTS = frozenset[Role]().union(*EVENT_ROLES.values())
 
 PUBLIC = frozenset({
-    "sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "verify-code", "hook", "push-shown", "unsubscribe",
+    "sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "hook", "push-shown", "unsubscribe",
 })  # fmt: skip
 """Routes that need no sign-in; those of gateways and browsers check a token or a signature of their own."""
 _ROWS = ("promises", "disputes", "complaints", "help-requests", "notices", "consents")
