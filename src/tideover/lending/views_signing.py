@@ -56,11 +56,16 @@ def my_sign(request: HttpRequest, request_id: str) -> HttpResponse:
         problems = [("code", _("That code was not right, or too old. Nothing was signed. Try again, or ask for another code."))]
     context: dict[str, Any] = {
         "row": row, "document": row.document, "contract": found.contract, "data": found.data, "problems": problems,
-        "kind": label_of(row.document.kind), "phone": found.contract.borrower.masked_phone, "late": row.expires_at <= now(),
+        "kind": label_of(row.document.kind), "phone": found.contract.borrower.masked_phone, "late": is_late(row),
         "code_sent": row.code_sent_at is not None, "service": ca.is_set_up(), "agreed": request.POST.get("agree") == "yes",
         "errors": dict(problems), "other_language": row.document.language != language_of_page(),
     }  # fmt: skip
     return render(request, "lending/sign.html", context, status=422 if act and problems else 200)
+
+
+def is_late(row: Signature) -> bool:
+    """Whether the time to sign has passed."""
+    return row.expires_at is not None and row.expires_at <= now()
 
 
 def _act(request: HttpRequest, found: ToSign, act: str) -> None:
