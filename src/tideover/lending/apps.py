@@ -24,7 +24,7 @@ class LendingConfig(AppConfig):
         panels.register("loan.side", side)
         for name in EXCEPTIONS:
             panels.register("home.rows", panels.Panel(name, "", home_row(name), ""))
-        panels.register("home.rows", panels.Panel("signatures", "", signatures_stuck, ""))
+        panels.register("home.rows", panels.Panel("signatures", "", signatures_stuck, "document-sign"))
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="append-only")
         approvals.kind_register()
         work_sources.kinds_register()

@@ -29,6 +29,12 @@ class ToSign:
     contract: Contract
     data: Mapping[str, Any]
 
+    @property
+    def first_due_on(self) -> date | None:
+        """The day of the first payment, where the document has one."""
+        said = (self.data.get("terms") or {}).get("first_due_on")
+        return date.fromisoformat(said["iso"]) if said else None
+
 
 def _of_borrower(document: Document, user: User, on: date) -> Contract:
     contract = contract_get(user, document.subject_id, on)

@@ -30,7 +30,7 @@ HOMES: dict[Role, tuple[str, ...]] = {
     Role.BRANCH_HEAD: ("help", "missed", "new", "late", "bad", "complaint", "soon", "rolled"),
     Role.PAYMENTS: ("debit", "held", "surplus", "reversed", "corrected", "import"),
     Role.FINANCE: ("held", "surplus", "reversed", "corrected", "debit", "written_off", "unclosed"),
-    Role.LEGAL: ("signatures", "accelerated", "written_off", "bad", "dispute", "help", "hold"),
+    Role.LEGAL: ("accelerated", "written_off", "bad", "dispute", "help", "hold"),
     Role.BUREAU: ("corrected", "dispute", "new", "bad"),
     Role.COMPLAINTS: ("complaint", "dispute", "help", "hold"),
     Role.RISK: ("became_late", "rolled", "new", "late", "bad", "written_off"),
