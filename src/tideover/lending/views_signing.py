@@ -58,7 +58,9 @@ def my_sign(request: HttpRequest, request_id: str) -> HttpResponse:
         "row": row, "document": row.document, "contract": found.contract, "data": found.data, "problems": problems,
         "kind": label_of(row.document.kind), "phone": found.contract.borrower.masked_phone, "late": is_late(row),
         "code_sent": row.code_sent_at is not None, "service": ca.is_set_up(), "agreed": request.POST.get("agree") == "yes",
-        "errors": dict(problems), "typed": request.POST.get("code", "")[:20], "first_due_on": found.first_due_on, "other_language": row.document.language != language_of_page(),
+        "errors": dict(problems),
+        "typed": request.POST.get("code", "")[:20], "first_due_on": found.first_due_on,
+        "other_language": row.document.language != language_of_page(),
     }  # fmt: skip
     return render(request, "lending/sign.html", context, status=422 if act and problems else 200)
 

@@ -49,7 +49,7 @@ def signature_draft(document: Document, *, signer: str, actor: str) -> Signature
     if document.state != "valid":
         raise refuse("not_valid", f"{document.number} is {document.state}: only a valid document is signed")
     closed = (SignatureState.REFUSED, SignatureState.EXPIRED)
-    if document.signatures.filter(signer=signer).exclude(state__in=closed).exists():
+    if Signature.objects.filter(document=document, signer=signer).exclude(state__in=closed).exists():
         raise refuse("signed_already", f"{document.number} is signed, or its request is still open")
     prepared, digest, start, end = prepared_for(bytes_now(document), "Lender")
     try:
