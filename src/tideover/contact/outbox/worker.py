@@ -13,9 +13,10 @@ from dataclasses import fields
 
 from django.db import DatabaseError, close_old_connections
 
-from tideover.contact.outbox.work import Counts, Gateways, outbox_work, worker_name
+from tideover.contact.outbox.work import Counts, Gateways, outbox_work
 from tideover.core.business_time import now
 from tideover.core.documents.settle import signatures_settle
+from tideover.core.lease import owner_new
 
 SETTLE_EVERY_S = 300.0
 """How often the worker asks what became of signatures without an answer."""
@@ -28,7 +29,7 @@ def run(*, batch: int, once: bool, parent: int, pause_s: float, stopped: Callabl
 
     A database that is away for a moment is waited for; `once` raises instead.
     """
-    gateways, owner, total, settle_at = Gateways(), worker_name(), Counts(), time.monotonic()
+    gateways, owner, total, settle_at = Gateways(), owner_new(), Counts(), time.monotonic()
     try:
         gateways.open_all()
         while not stopped() and not (parent and os.getppid() != parent):
@@ -36,7 +37,7 @@ def run(*, batch: int, once: bool, parent: int, pause_s: float, stopped: Callabl
                 counts = outbox_work(batch, now(), gateways=gateways, owner=owner)
                 if time.monotonic() >= settle_at:
                     settle_at = time.monotonic() + SETTLE_EVERY_S
-                    signatures_settle(now(), actor="worker")
+                    signatures_settle(now(), actor="worker", limit=20)
             except DatabaseError:
                 if once:
                     raise
