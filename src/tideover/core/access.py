@@ -26,6 +26,8 @@ LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role
 ISSUES_DOCUMENTS = MEETS_PEOPLE | LENDS | {Role.LEGAL, Role.PAYMENTS}
 OPENS_DOCUMENTS = ISSUES_DOCUMENTS | {Role.COMPLIANCE, Role.AUDITOR}
 CANCELS_DOCUMENTS = LENDS | {Role.LEGAL, Role.CUSTOMER_MANAGER, Role.COMPLAINTS}
+RECORDS_PAPER = LENDS | {Role.LEGAL, Role.CUSTOMER_MANAGER, Role.COUNSELLOR}
+"""Who asks a borrower to sign, and brings in what was signed on paper."""
 SEES_MESSAGES = MEETS_PEOPLE | {Role.LEGAL, Role.BUREAU, Role.COMPLIANCE, Role.AUDITOR}
 WORDS = frozenset({Role.COMPLIANCE, Role.LEGAL, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.COMPLAINTS})
 POSTS_LETTERS = frozenset({Role.LEGAL, Role.BUREAU, Role.TEAM_LEAD, Role.BRANCH_HEAD})
@@ -58,7 +60,7 @@ answer for them, steps at law by legal. A kind that is not listed is nobody's.""
 WRITES_EVENTS = frozenset[Role]().union(*EVENT_ROLES.values())
 
 PUBLIC = frozenset({
-    "sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "verify-code", "hook", "push-shown", "unsubscribe",
+    "sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "hook", "push-shown", "unsubscribe",
 })  # fmt: skip
 """Routes that need no sign-in; those of gateways and browsers check a token or a signature of their own."""
 _ROWS = ("promises", "disputes", "complaints", "help-requests", "notices", "consents")
@@ -85,6 +87,13 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "document": OPENS_DOCUMENTS,
     "document-cancel": CANCELS_DOCUMENTS,
     "document-sign": frozenset({Role.LEGAL, Role.BRANCH_HEAD}),
+    "my-sign": frozenset({Role.BORROWER}),
+    "my-sign-file": frozenset({Role.BORROWER}),
+    "document-ask-signature": RECORDS_PAPER,
+    "document-paper": RECORDS_PAPER,
+    "signature-list": OPENS_DOCUMENTS,
+    "signature": OPENS_DOCUMENTS,
+    "signature-scan": RECORDS_PAPER | {Role.COMPLIANCE, Role.AUDITOR},
     "my-push": frozenset({Role.BORROWER}),
     "my-messages": frozenset({Role.BORROWER}),
     "my-message": frozenset({Role.BORROWER}),
@@ -155,6 +164,9 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:document-file": OPENS_DOCUMENTS,
     "api:document-cancel": CANCELS_DOCUMENTS,
     "api:document-sign": frozenset({Role.LEGAL, Role.BRANCH_HEAD}),
+    "api:document-signatures": OPENS_DOCUMENTS,
+    "api:document-ask-signature": RECORDS_PAPER,
+    "api:document-paper": RECORDS_PAPER,
     "api:documents-verify": EVERYONE,
     "api:loan-trace": READS_LOANS,
     "api:loan-payoff": READS_LOANS,

@@ -20,6 +20,13 @@ def word(code: str) -> str:
 
 
 NAMES = {
+    "fees_charged": "fees charged",
+    "signatures_signed": "signatures settled",
+    "signatures_refused": "signatures refused",
+    "signatures_expired": "signatures not given in time",
+    "signatures_pending": "signatures to be given again",
+    "signatures_unknown": "signatures without an answer",
+    "documents_wiped": "documents wiped",
     "current": "up to date",
     "d1_30": "1–30 days late",
     "d31_60": "31–60 days late",
