@@ -40,6 +40,7 @@ CATALOGUE = Path(__file__).parent / "catalogue"
 VARIANTS = ("app", "sms", "mail", "letter", "call")
 VARIANT_OF: Mapping[Channel, tuple[str, ...]] = {
     Channel.APP: ("app",), Channel.PUSH: ("sms",), Channel.SMS: ("sms",), Channel.WECOM: ("sms",),
+    Channel.MINI_PROGRAM: ("sms",),
     Channel.EMAIL: ("mail", "app"), Channel.LETTER: ("letter",), Channel.CALL: ("call",), Channel.AI_CALL: ("call",),
     Channel.VISIT: ("call",),
 }  # fmt: skip

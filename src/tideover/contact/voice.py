@@ -14,6 +14,7 @@ from tideover.contact.loan_values import loan_values
 from tideover.contact.message_templates import message_make, template_in_force
 from tideover.contact.models import CallList, CallListLine, MessageTemplate
 from tideover.contact.outbox.queue import gate_reason
+from tideover.contact.reach import number_dead
 from tideover.contact.rules.hours import open_until
 from tideover.contact.rules.model import Channel, Outcome, Purpose, Recipient
 from tideover.core.action_log import log
@@ -131,5 +132,7 @@ def call_end(line: CallListLine, *, outcome: str, seconds: int | None, at: datet
         row.done_at, row.outcome = at, outcome
         row.save(update_fields=["done_at", "outcome"])
         contact_outcome(row.contact_record, OUTCOMES[outcome], at, seconds=seconds)
+        if outcome == "wrong_number":
+            number_dead(row.party, outcome, at)
         log(actor, "call.end", "party", row.party.reference, {"list": row.list.number, "outcome": outcome})
     return row

@@ -4,7 +4,7 @@ from tideover.lending.models.contract import Collateral, Contract, Facility, Loa
 from tideover.lending.models.journal import BookClock, LoanEvent, StandingRow
 from tideover.lending.models.money import Debit, ImportBatch, Receipt, ReceiptPart
 from tideover.lending.models.organisation import Branch, LegalEntity, Staff, Team
-from tideover.lending.models.party import Party
+from tideover.lending.models.party import ContactPoint, Party
 from tideover.lending.models.plain import (
     Claim,
     Complaint,
@@ -19,7 +19,7 @@ from tideover.lending.models.plain import (
 from tideover.lending.models.rates import PublishedRate, ResetNotice
 
 __all__ = [
-    "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactRecord", "Contract", "Debit", "Dispute",
+    "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord", "Contract", "Debit", "Dispute",
     "Facility", "HelpRequest", "Hold", "HoldReview", "ImportBatch", "LegalEntity", "LoanEvent", "LoanParty", "Notice", "Party",
     "Product", "Promise", "PublishedRate", "Receipt", "ReceiptPart", "ResetNotice", "Staff", "StandingRow", "Team",
 ]  # fmt: skip
