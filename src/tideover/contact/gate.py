@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from tideover.contact.addresses import address_hash
+from tideover.contact.addresses import address_hash, number_plain
 from tideover.contact.chain import GENESIS, verdict_hash
 from tideover.contact.clock_saving import clock_approval
 from tideover.contact.facts import (
@@ -34,7 +34,6 @@ from tideover.contact.rules.model import Channel, Outcome, Proposal, Purpose, Re
 from tideover.contact.rules.policy import Policy
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
-from tideover.core.crypto import search_hash
 from tideover.core.problems import refuse
 from tideover.lending import clock
 from tideover.lending.models import ContactRecord, Contract, Party
@@ -64,10 +63,13 @@ def person_lock(party_id: int) -> None:
 
 
 def number_hash_of(party: Party, channel: Channel, recipient: Recipient, number: str) -> bytes:
-    """Keyed hash of the number or address that is reached; the person's own telephone where none is named."""
-    if number:
-        return search_hash(number)
-    return bytes(party.phone_hash) if channel in BY_PHONE and recipient not in THIRD else b""
+    """Keyed hash of the number or address that is reached; the person's own telephone where none is named.
+
+    One number is one however it is written, so that no cap and no third person's refusal is passed by a prefix or a blank.
+    """
+    if number and not (channel in BY_PHONE and number_plain(number) == number_plain(str(party.phone))):
+        return address_hash(channel, number)
+    return bytes(party.phone_hash) if channel in BY_PHONE and (number or recipient not in THIRD) else b""
 
 
 def policy_for(party: Party, contracts: Sequence[Contract], at: datetime) -> Policy:

@@ -64,7 +64,7 @@ def message_queue(
     with transaction.atomic():
         if before := Message.objects.filter(key=key).first():
             return _same(before, asked)
-        version = template_in_force(template, business_date(at))
+        version = template_in_force(template, business_date(at), addresses.lender_of(party, contracts).jurisdiction)
         _fits(version, purpose, recipient)
         m = _drafted(party, contracts, channel, version, number, at, not_before, expires_at)
         m.key, m.request_hash, m.actor, m.saves_clock, m.approved = key, asked, actor, saves_clock, approved

@@ -16,6 +16,8 @@ from tideover.contact.rules.policy import Cap, Per, Policy, ThirdPerson, Wait, W
 HORIZON_DAYS = 400
 """How far ahead an instant is looked for; a rule that forbids longer is as good as one without end."""
 ROUNDS_MAX = 64
+TALKS = frozenset({Channel.CALL, Channel.AI_CALL, Channel.VISIT})
+"""A bounced mail or a text that failed is no attempt to speak with somebody: it makes nobody lost."""
 VAIN = frozenset({Outcome.FAILED, Outcome.UNANSWERED, Outcome.MESSAGE_LEFT})
 ADDRESS_RULE = "address.unreachable"
 OWN_RULES = ("preference.channel", "preference.time", ADDRESS_RULE)
@@ -134,9 +136,9 @@ def _third(third: ThirdPerson, facts: Facts, past: Sequence[PastContact], p: Pro
 
 
 def _vain_row(past: Sequence[PastContact]) -> int:
-    """How many attempts in a row to reach the debtor were in vain, the latest last."""
+    """How many attempts in a row to speak with the debtor, by telephone or at the door, were in vain, the latest last."""
     row = 0
-    tries = [c for c in past if c.outbound and c.recipient == Recipient.DEBTOR and c.outcome != Outcome.DELIVERED]
+    tries = [c for c in past if c.outbound and c.recipient == Recipient.DEBTOR and c.channel in TALKS]
     for c in sorted(tries, key=lambda c: c.at):
         row = row + 1 if c.outcome in VAIN else 0
     return row

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tideover.contact.rules.gate import HORIZON_DAYS, OWN_RULES, ROUNDS_MAX, VAIN
+from tideover.contact.rules.gate import HORIZON_DAYS, OWN_RULES, ROUNDS_MAX, TALKS, VAIN
 from tideover.contact.rules.local_time import DAY
 from tideover.contact.rules.model import Channel, Facts, Outcome, PastContact, Proposal, Purpose, Recipient, Zone
 from tideover.contact.rules.policy import Days, Per, Policy, Scope
@@ -52,7 +52,7 @@ FIRST_DAY, LAST_DAY = 7_305, 32_872
 """Days for which kinds are laid out: 1990 to 2059, as the zones."""
 DAY_KINDS = {Days.EVERY: 0, Days.HOLIDAYS: 1, Days.DAYS_OFF: 2}
 PER_NUMBER, PER_DEBT = int(Per.NUMBER), int(Per.DEBT)
-CONVERSATION, DELIVERED = int(Outcome.CONVERSATION), int(Outcome.DELIVERED)
+CONVERSATION = int(Outcome.CONVERSATION)
 COLLECTION, SERVICE, STATUTORY = int(Purpose.COLLECTION), int(Purpose.SERVICE), int(Purpose.STATUTORY)
 LETTER = int(Channel.LETTER)
 DEBTOR, GUARANTOR, ATTORNEY = int(Recipient.DEBTOR), int(Recipient.GUARANTOR), int(Recipient.ATTORNEY)
@@ -210,7 +210,7 @@ def may_contact_many(policy: PolicyColumns, people: People, proposals: np.ndarra
     return out
 
 
-VAIN_MASK = _mask(VAIN)
+VAIN_MASK, TALKS_MASK = _mask(VAIN), _mask(TALKS)
 
 
 @kernel
@@ -283,11 +283,11 @@ def _cap_until(rule, p, past, low, high, starts, offsets, zl, zh, today, debt):
 
 @kernel
 def _vain_row(past, low, high, upto):
-    """How many attempts in a row to reach the debtor were in vain, the latest last."""
+    """How many attempts in a row to speak with the debtor were in vain, the latest last."""
     row = 0
     for i in range(high - 1, low - 1, -1):
         c = past[i]
-        if c.at > upto or c.outbound == 0 or c.recipient != DEBTOR or c.outcome == DELIVERED:
+        if c.at > upto or c.outbound == 0 or c.recipient != DEBTOR or (TALKS_MASK >> c.channel) & 1 == 0:
             continue
         if (VAIN_MASK >> c.outcome) & 1 == 0:
             return row
