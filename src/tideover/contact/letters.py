@@ -138,7 +138,7 @@ def _outcome(m: Message, state: State, on: date, words: str, actor: str) -> Mess
             row.delivered_on = on
             row.save(update_fields=["delivered_on"])
         else:
-            addresses.address_fault(row, "returned", at)
+            addresses.address_fault(row.party, Channel.LETTER, bytes(row.to_hash), "returned", at, row)
         log(actor, f"letter.{state.value}", "message", row.reference, {"on": on.isoformat()})
     return row
 

@@ -25,6 +25,7 @@ from tideover.contact.outbox.inbound import inbound_apply
 from tideover.contact.outbox.life import contact_settle, deadline, locked, move, note, settled
 from tideover.contact.outbox.queue import gate_ask, gate_reason
 from tideover.contact.outbox.receipts import inquiry_apply, parked_match, parked_sweep, report_apply
+from tideover.contact.rules.faults import is_gone
 from tideover.contact.rules.message import LEFT_THE_HOUSE, Move, State, after_answer, unknown
 from tideover.contact.rules.model import Channel, Outcome
 from tideover.core.lease import owner_new
@@ -193,14 +194,14 @@ def _begin(pk: int, now: datetime, owner: str, adapter: Adapter, counts: Counts)
             move(m, Move(State.CANCELLED, "expired"), now, "expired")
             counts.expired += 1
             return None
-        if m.tries == 0 and addresses.is_unusable(m.party, Channel(m.channel), bytes(m.to_hash)):
-            move(m, Move(State.BLOCKED, "address_unusable"), now, "blocked")
-            counts.blocked += 1
-            return None
         verdict = gate_ask(m, now, stage="sending")
         m.last_verdict = verdict.pk
         if not verdict.allowed:
             _held_back(m, verdict, now, counts)
+            return None
+        if m.tries == 0 and not addresses.subscription_use(m):
+            move(m, Move(State.BLOCKED, "no_subscription"), now, "blocked")
+            counts.blocked += 1
             return None
         m.tries += 1
         m.gateway, m.first_tried_at = adapter.name, m.first_tried_at or now
@@ -264,8 +265,10 @@ def _answered(m: Message, result: SendResult, adapter: Adapter, now: datetime, c
     )  # fmt: skip
     if to.state == State.FAILED:
         move(m, to, now, "answer", **said)
-        if addresses.is_gone(to.reason):
-            addresses.address_fault(m, to.reason, now)
+        addresses.message_fault(m, to.reason, now)
+        if "user_refuses" in to.reason:
+            addresses.subscriptions_of(m).update(left=0)
+        if is_gone(to.reason):
             contact_settle(m, Outcome.FAILED, now)
         counts.failed += 1
         return

@@ -24,7 +24,8 @@ from tideover.core.packs.rules.pack import Citation, Pack, PackError, Rule
 ALL_PURPOSES = frozenset(Purpose)
 KINDS = ("forbidden", "required", "no_amount", "no_link_data")
 PREFIX = "contact.content."
-FLAGS = ("demand", "adverse_notice")
+FLAGS = ("demand", "adverse_notice", "validation", "initial")
+"""What a text is: legal's flags, a validation notice, the first communication about a debt."""
 AMOUNT = re.compile(
     r"[¥$€£]\s*\d|\d[\d,]*\.\d{2}(?!\d)|\d[\d,.]*\s*(?:元|块钱|万|rmb\b|cny\b|yuan\b)|(?:人民币|rmb|cny)\s*\d|"
     r"[零壹贰叁肆伍陆柒捌玖拾佰仟一二三四五六七八九十百千万]+元",
