@@ -366,7 +366,7 @@ def templates_seed(on: date, *, actor: str) -> int:
             if entry["code"] in have:
                 continue
             t = template_from(entry)
-            t.drafted_by, t.drafted_at, t.note = actor, now(), "comes with the package"
+            t.drafted_by, t.drafted_at, t.note = actor, now(), "随软件提供"
             if problems := template_problems(t, on):
                 raise Refused(*problems)
             t.state, t.valid_from, t.published_by, t.published_at = TemplateState.PUBLISHED, on, actor, now()

@@ -20,7 +20,7 @@ from tideover.contact.models import VerdictRow
 from tideover.contact.now import allowed_now
 from tideover.contact.preferences import BANDS, OPTIONAL, preference_of, preferences_set
 from tideover.contact.rules.model import Channel, Outcome, Purpose
-from tideover.contact.words import rule_words
+from tideover.contact.words import cited, rule_words
 from tideover.core.access import can, require
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now, start_of_day
@@ -64,6 +64,10 @@ def contact_log_page(request: HttpRequest) -> HttpResponse:
     query = request.GET.copy()
     for name in ("before", "show"):
         query.pop(name, None)
+    if what == "decisions":
+        for row in page:
+            row.says = [rule_words(policy_on(row.pack, row.pack_on), f["rule"]) for f in row.fired]  # type: ignore[union-attr]
+    policy = policy_on("cn", business_date())
     context = {
         "rows": page[:PAGE_SIZE],
         "more": page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
@@ -73,7 +77,7 @@ def contact_log_page(request: HttpRequest) -> HttpResponse:
         "wrong": wrong,
         "query": query.urlencode(),
         "channels": [c.name.lower() for c in Channel],
-        "rules": sorted(policy_on("cn", business_date()).citations),
+        "rules": sorted(((r, rule_words(policy, r)) for r in policy.citations), key=lambda pair: pair[1]),
         "may_export": can(user, "contact-export"),
     }
     return render(request, "contact/log.html", context)
@@ -104,7 +108,9 @@ def verdict(request: HttpRequest, pk: int) -> HttpResponse:
     policy = policy_on(row.pack, row.pack_on)
     context = {
         "row": row,
-        "fired": [{**f, "says": rule_words(policy, f["rule"])} for f in row.fired],
+        "fired": [
+            {**f, "says": rule_words(policy, f["rule"]), "cited": cited(f"{f['instrument']} {f['article']}")} for f in row.fired
+        ],
         "exempt": [(id, rule_words(policy, id)) for id in row.exempt],
         "same_pack": policy.hash == bytes(row.pack_hash),
         "facts": row.facts,

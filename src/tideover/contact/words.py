@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from tideover.contact.rules.policy import COUNTS, Cap, Days, Per, Policy, Wait, Window
@@ -54,6 +57,14 @@ def _cap(cap: Cap) -> str:
 
 def _wait(wait: Wait) -> str:
     return _("After a conversation about a loan no call about it for %(days)s days") % {"days": wait.days}
+
+
+def cited(source: str) -> str:
+    """Where a rule is written, as it reads in the page's language: 第 70 条 for art. 70."""
+    if not (get_language() or "").startswith("zh"):
+        return source
+    zh = re.sub(r"\bart\. (\d+)", r"第 \1 条", source)
+    return zh.replace("(article not verified here)", "（条款号未核对）")
 
 
 def rule_words(policy: Policy, rule: str) -> str:

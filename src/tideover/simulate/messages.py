@@ -23,6 +23,7 @@ from tideover.core.business_time import now, start_of_day
 from tideover.core.models import User
 from tideover.core.problems import Refused
 from tideover.lending.models import Branch, Contract, StandingRow
+from tideover.lending.panels import EXCEPTIONS
 from tideover.sources.models import Consent, ConsentAct
 
 LATE_MAX, SOON_MAX, LETTERS_MAX, CALLS_MAX = 120, 40, 12, 12
@@ -181,7 +182,7 @@ def _answers(as_of: date) -> None:
 def _calls(loans: list[Contract], as_of: date) -> None:
     if loans:
         call_list_make(
-            "Longest late first", loans, why="Loans that are late", template="late.several", branch=None, at=_at(as_of, 0),
+            "逾期最久的先打", loans, why=EXCEPTIONS["late"].label, template="late.several", branch=None, at=_at(as_of, 0),
             actor="team_lead",
         )  # fmt: skip
 
