@@ -99,8 +99,9 @@ def test_axe_finds_nothing_on_a_phone_in_english(visit: Callable[..., Any], axe:
     assert found == []
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    ("role", "language"), [(r, lang) for r in ROLES for lang in ("zh", "en") if lang == "en" or r not in KINDS]
+)
 def test_nothing_scrolls_sideways_on_a_phone(visit: Callable[..., Any], role: str, language: str) -> None:
     page, wide = visit(role, language, 390), []
     for address in pages_of(role, page):
@@ -140,7 +141,10 @@ def test_the_keyboard_reaches_the_first_act_of_every_page_and_shows_where_it_is(
     page, hidden = sign_in(USERS.get(role, role), allow="status of 4"), []
     for address in addresses(page, role):
         page.goto(address)
-        page.focus("#main a, #main button, #main input, #main select, #main textarea, #main summary")
+        first = page.locator("#main a, #main button, #main input:not([type=hidden]), #main select, #main textarea, #main summary")
+        if not first.count():
+            continue  # a page to read only
+        first.first.focus()
         for key in ("Shift+Tab", "Tab", "Tab"):
             page.keyboard.press(key)
             seen = page.evaluate(FOCUS_SHOWN)

@@ -12,7 +12,7 @@ from tideover.contact.facts import days_back, known_of, rows_of, seconds
 from tideover.contact.gate import policy_for
 from tideover.contact.models import VerdictRow
 from tideover.contact.rules.local_time import local_day, local_second
-from tideover.contact.rules.model import Zone
+from tideover.contact.rules.model import Channel, Zone
 from tideover.contact.rules.policy import Policy
 from tideover.contact.rules.proof import Kept, kept
 from tideover.contact.words import cited, rule_words
@@ -30,7 +30,7 @@ COLUMNS = (
 @dataclass(frozen=True, slots=True)
 class RuleLine:
     """One rule in words, where it is written, of how many contacts it speaks and how many broke it. seen: the hours or the
-    largest number that occurred, as text; empty where it spoke of none."""
+    largest number that occurred, as text; empty where it spoke of none. ways: the channels, empty for all of them."""
 
     rule: str
     says: str
@@ -39,6 +39,7 @@ class RuleLine:
     spoke: int
     broken: int
     seen: str
+    ways: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,21 @@ def _line(policy: Policy, k: Kept) -> RuleLine:
         seen = f"{k.highest} / {k.most}"
     source = "" if written is None or written.instrument == "house rule" else cited(str(written))
     return RuleLine(
-        k.rule, rule_words(policy, k.rule), source, policy.statuses.get(k.rule, "house"), len(k.spoke), len(k.broken), seen
+        k.rule,
+        rule_words(policy, k.rule),
+        source,
+        policy.statuses.get(k.rule, "house"),
+        len(k.spoke),
+        len(k.broken),
+        seen,
+        _ways(policy, k.rule),
     )
+
+
+def _ways(policy: Policy, rule: str) -> tuple[str, ...]:
+    rules = (*policy.windows, *policy.caps, *policy.waits)
+    channels = next(r.scope.channels for r in rules if r.id == rule)
+    return () if len(channels) == len(Channel) else tuple(c.name.lower() for c in sorted(channels))
 
 
 def _hours(second: int) -> str:

@@ -49,6 +49,9 @@ ACTS: Mapping[str, str] = {
     "template.recall": _("called a wording back"), "template.retire": _("retired a wording"),
     "template.seed": _("took in the wordings of the package"), "token.create": _("made an access token"),
     "token.revoke": _("revoked an access token"), "verdict.read": _("read a decision of the gate"),
+    "entity.create": _("entered an entity"), "branch.create": _("entered a branch"), "team.create": _("entered a team"),
+    "staff.create": _("entered a post"), "entity.end": _("ended an entity"), "branch.end": _("ended a branch"),
+    "team.end": _("ended a team"), "staff.end": _("ended a post"),
     "work.claim": _("took a case"), "work.done": _("finished a case"), "work.give": _("gave a case away"),
     "work.open": _("opened a case"), "work.release": _("gave a case back"), "work.snooze": _("let a case wait"),
 }  # fmt: skip
@@ -58,6 +61,7 @@ THINGS: Mapping[str, str] = {
     "loan": _("loan"), "message": _("message"), "message_template": _("wording"), "party": _("the person"),
     "user": _("account"), "voucher": _("voucher"), "work": _("case"), "log": _("action log"), "facility": _("credit line"),
     "receipt": _("receipt"), "token": _("token"), "tape": _("tape"), "product": _("product"),
+    "branch": _("branch"), "staff": _("post"), "team": _("team"),
 }  # fmt: skip
 
 

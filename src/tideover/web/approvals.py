@@ -232,10 +232,15 @@ def authority(request: HttpRequest) -> HttpResponse:
 
 def _alike(table: Mapping[str, Lines]) -> list[tuple[list[str], str]]:
     """The table in words, acts with the same lines together."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     for name in sorted(table):
-        found.setdefault(line_words(table[name]), []).append(act_name(name))
-    return [(names, words) for words, names in found.items()]
+        label, colon, part = act_name(name).partition(_(": "))
+        parts = found.setdefault(line_words(table[name]), {}).setdefault(label, [])
+        parts += [part] if colon else []
+    return [
+        ([f"{label}{_(': ')}{_(', ').join(parts)}" if parts else label for label, parts in acts.items()], words)
+        for words, acts in found.items()
+    ]
 
 
 def home_row(user: User, on: date) -> dict[str, Any]:
