@@ -36,7 +36,7 @@ from tideover.contact.rules.model import Channel, Purpose, Recipient
 from tideover.contact.rules.wording import LANGUAGES, TYPES, ZH
 from tideover.contact.rules.words_diff import words_diff
 from tideover.contact.views_outbox import day_of, user_of
-from tideover.contact.words_messages import all_said
+from tideover.contact.words_messages import all_said, at_fields
 from tideover.core.access import can, require
 from tideover.core.business_time import business_date
 from tideover.core.models import Approval
@@ -206,7 +206,7 @@ def edit(request: HttpRequest, code: str) -> HttpResponse:
         "code": code,
         "last": last,
         "form": form.shown,
-        "problems": all_said(form.problems),
+        "problems": at_fields(form.problems),
         "may_flag": may_flag,
         "types": TYPES,
         "purposes": [p.name.lower() for p in Purpose],
