@@ -39,7 +39,7 @@ from tideover.contact.views_outbox import day_of, user_of
 from tideover.contact.words_messages import all_said, at_fields
 from tideover.core.access import can, require
 from tideover.core.business_time import business_date
-from tideover.core.models import Approval
+from tideover.core.models import Approval, Role
 from tideover.core.problems import NotFound, Problem, Refused
 from tideover.lending.models import Contract
 from tideover.lending.selectors import contracts_visible
@@ -138,12 +138,19 @@ def _page(request: HttpRequest, t: MessageTemplate, problems: list[Problem]) -> 
         "problems": all_said(problems),
         "faults": all_said(template_problems(t, today)) if t.state == TemplateState.DRAFT else [],
         "approval": Approval.objects.filter(reference=t.approval).first() if t.approval else None,
+        "deciders": _deciders(t),
         "in_force": is_in_force(t, today),
         "may_edit": can(user, "message-template-edit"),
         "may_retire": can(user, "message-template-edit") and t.state == TemplateState.PUBLISHED,
         "today": today,
     }
     return render(request, "contact/template.html", context, status=422 if problems else 200)
+
+
+def _deciders(t: MessageTemplate) -> str:
+    """The roles of which one must grant a version in review."""
+    asked = Approval.objects.filter(reference=t.approval, state="open").first() if t.approval else None
+    return " / ".join(str(Role(r).label) for steps in asked.steps_needed for r in steps) if asked else ""
 
 
 def _loan(request: HttpRequest, today: date) -> tuple[Contract | None, bool]:
@@ -177,6 +184,7 @@ def _side(
         return Side(language, subject, body, changed, "", "", (), 0)
     channel = SHOWN_AS[variant]
     values = preview_values(t, loan, today)[0] | addresses.standard_values(loan.borrower, [loan], language, None)
+    values["name"] = loan.borrower.masked_name  # the preview is about the words, not about who the person is
     lender = addresses.lender_of(loan.borrower, [loan])
     names = (lender.name_zh, lender.name_en)
     made = text_make(t, channel, language, values, names, lender.jurisdiction, wording, today)

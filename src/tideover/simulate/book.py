@@ -102,6 +102,8 @@ def _organisation(as_of: date) -> Frame:
         )  # fmt: skip
         if role == Role.CUSTOMER_MANAGER:
             managers[branches[0].pk] = post
+    second = User.objects.create(username="legal_2", role=Role.LEGAL, password=secret)  # a demand needs two of legal
+    Staff.objects.create(user=second, number="1099", name_zh="严谨", name_en="Yan Jin", valid_from=start)
     for n, branch in enumerate(branches[1:]):
         user = User.objects.create(username=f"manager_{branch.code.lower()}", role=Role.CUSTOMER_MANAGER, password=secret)
         managers[branch.pk] = Staff.objects.create(

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 
+from django.utils.translation import gettext_noop
+
 from tideover.contact.channels.base import DeliveryState, Inbound, Outgoing, Quiet, Report, SendResult, SendState
 from tideover.contact.letters import letter_batch_make, letter_batch_post, letter_delivered, letter_returned
 from tideover.contact.loan_values import LOAN_NEEDS, loan_values
@@ -23,7 +25,6 @@ from tideover.core.business_time import now, start_of_day
 from tideover.core.models import User
 from tideover.core.problems import Refused
 from tideover.lending.models import Branch, Contract, StandingRow
-from tideover.lending.panels import EXCEPTIONS
 from tideover.sources.models import Consent, ConsentAct
 
 LATE_MAX, SOON_MAX, LETTERS_MAX, CALLS_MAX = 120, 40, 12, 12
@@ -182,8 +183,8 @@ def _answers(as_of: date) -> None:
 def _calls(loans: list[Contract], as_of: date) -> None:
     if loans:
         call_list_make(
-            "逾期最久的先打", loans, why=EXCEPTIONS["late"].label, template="late.several", branch=None, at=_at(as_of, 0),
-            actor="team_lead",
+            "逾期最久的先打", loans, why=gettext_noop("Late, the longest first"), template="late.several", branch=None,
+            at=_at(as_of, 0), actor="team_lead",
         )  # fmt: skip
 
 
