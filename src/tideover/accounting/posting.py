@@ -18,12 +18,13 @@ from django.db import transaction
 from django.db.models import Min, Q, Sum
 
 from tideover.accounting.booking import book
-from tideover.accounting.lease import books_lock, claim, owner_new, renew, running
+from tideover.accounting.lease import books_lock, claim, renew, running
 from tideover.accounting.models import BookRun, LoanPosition, PeriodClose, ReceiptPosition, RunPart
 from tideover.accounting.moving import ADJUSTING, REGULAR, Line, Places, moved, summed
 from tideover.accounting.rules.positions import SUSPENSE
 from tideover.accounting.valuation import Part, part_of
 from tideover.core.business_time import micros, now
+from tideover.core.lease import owner_new
 from tideover.core.sql import rows_insert
 from tideover.lending.columns import Conventions, Loans, columns_of, numbers
 from tideover.lending.models import Contract, LegalEntity, LoanParty, Receipt

@@ -24,9 +24,10 @@ from tideover.accounting import breaks
 from tideover.accounting.posting import books_post
 from tideover.core.action_log import log
 from tideover.core.business_time import micros, now
+from tideover.core.lease import owner_new
 from tideover.core.problems import refuse
 from tideover.daily import retention, screens, steps
-from tideover.daily.lease import claim, owner_new, release, renew
+from tideover.daily.lease import claim, release, renew
 from tideover.daily.loans import Moment, Replayed, replayed
 from tideover.daily.lookups import Lookups, lookups_read
 from tideover.daily.models import CloseRun, run_closed, runs_closed

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from hashlib import sha256
-from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -30,6 +27,7 @@ from tideover.contact.outbox.queue import gate_ask, gate_reason
 from tideover.contact.outbox.receipts import inquiry_apply, parked_match, parked_sweep, report_apply
 from tideover.contact.rules.message import LEFT_THE_HOUSE, Move, State, after_answer, unknown
 from tideover.contact.rules.model import Channel, Outcome
+from tideover.core.lease import owner_new
 
 LEASE = timedelta(seconds=120)
 BY_HAND = (Channel.LETTER, Channel.CALL, Channel.VISIT)
@@ -85,18 +83,13 @@ class Gateways:
         self.open.clear()
 
 
-def worker_name() -> str:
-    """A name for one worker: host, process, and a token of its own."""
-    return f"{socket.gethostname()[:30]}:{os.getpid()}:{uuid4().hex[:6]}"
-
-
 def outbox_work(limit: int, now: datetime, *, gateways: Gateways | None = None, owner: str = "") -> Counts:
     """One round: what expired ends, dead workers' messages are found, due ones are sent or asked after, reports are taken.
 
     limit: messages claimed at most. Safe in any number of processes at once.
     """
     own = gateways or Gateways()
-    owner, counts, began = owner or worker_name(), Counts(), time.monotonic()
+    owner, counts, began = owner or owner_new(), Counts(), time.monotonic()
 
     def clock() -> datetime:
         return now + timedelta(seconds=time.monotonic() - began)

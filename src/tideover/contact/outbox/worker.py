@@ -10,8 +10,9 @@ from dataclasses import fields
 
 from django.db import DatabaseError, close_old_connections
 
-from tideover.contact.outbox.work import Counts, Gateways, outbox_work, worker_name
+from tideover.contact.outbox.work import Counts, Gateways, outbox_work
 from tideover.core.business_time import now
+from tideover.core.lease import owner_new
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ def run(*, batch: int, once: bool, parent: int, pause_s: float, stopped: Callabl
 
     A database that is away for a moment is waited for; `once` raises instead.
     """
-    gateways, owner, total = Gateways(), worker_name(), Counts()
+    gateways, owner, total = Gateways(), owner_new(), Counts()
     try:
         gateways.open_all()
         while not stopped() and not (parent and os.getppid() != parent):
