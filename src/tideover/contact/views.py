@@ -116,6 +116,7 @@ def verdict(request: HttpRequest, pk: int) -> HttpResponse:
         "facts": row.facts,
         "followed": row.party.contactrecords.filter(verdict_id=row.pk),
         "loans": row.facts["proposal"]["debts"],
+        "may_log": can(user, "contact-log"),
     }
     return render(request, "contact/verdict.html", context)
 
