@@ -25,7 +25,7 @@ from tideover.contact.rules.encode import faults_read
 from tideover.contact.rules.gate import ADDRESS_RULE, OWN_RULES
 from tideover.contact.rules.model import Channel, Outcome, Purpose
 from tideover.contact.views_reach import address_act, address_rows
-from tideover.contact.words import rule_words
+from tideover.contact.words import cited, rule_words
 from tideover.core.access import can, require
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now, start_of_day
@@ -69,6 +69,10 @@ def contact_log_page(request: HttpRequest) -> HttpResponse:
     query = request.GET.copy()
     for name in ("before", "show"):
         query.pop(name, None)
+    if what == "decisions":
+        for row in page:
+            row.says = [rule_words(policy_on(row.pack, row.pack_on), f["rule"]) for f in row.fired]  # type: ignore[union-attr]
+    policy = policy_on("cn", business_date())
     context = {
         "rows": page[:PAGE_SIZE],
         "more": page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
@@ -78,7 +82,7 @@ def contact_log_page(request: HttpRequest) -> HttpResponse:
         "wrong": wrong,
         "query": query.urlencode(),
         "channels": [c.name.lower() for c in Channel],
-        "rules": [*sorted(policy_on("cn", business_date()).citations), *OWN_RULES],
+        "rules": sorted(((r, rule_words(policy, r)) for r in [*policy.citations, *OWN_RULES]), key=lambda pair: pair[1]),
         "may_export": can(user, "contact-export"),
     }
     return render(request, "contact/log.html", context)
@@ -109,13 +113,17 @@ def verdict(request: HttpRequest, pk: int) -> HttpResponse:
     policy = policy_on(row.pack, row.pack_on)
     context = {
         "row": row,
-        "fired": [{**f, "says": says} for f, says in zip(row.fired, _whys(row), strict=True)],
+        "fired": [
+            {**f, "says": says, "cited": cited(f"{f['instrument']} {f['article']}")}
+            for f, says in zip(row.fired, _whys(row), strict=True)
+        ],
         "others": _others(row) if any(f["rule"] == ADDRESS_RULE for f in row.fired) else [],
         "exempt": [(id, rule_words(policy, id)) for id in row.exempt],
         "same_pack": policy.hash == bytes(row.pack_hash),
         "facts": row.facts,
         "followed": row.party.contactrecords.filter(verdict_id=row.pk),
         "loans": row.facts["proposal"]["debts"],
+        "may_log": can(user, "contact-log"),
     }
     return render(request, "contact/verdict.html", context)
 
