@@ -240,7 +240,7 @@ def _next_change(w, conv, today):
     return best
 
 
-@inlined
+@woven
 def _advance(w, loan, conv, to):
     """Live from state.today to `to`, its due rows included, its events not."""
     st = w.state[0]
@@ -248,7 +248,10 @@ def _advance(w, loan, conv, to):
         _note_rows(w, min(st.note_at, to))
         st.note_at = NO
     if conv.stepped:
-        _step(w, loan, conv, to, False)
+        on = _step(w, conv, to, True)
+        while on <= to:
+            _fall_due(w, loan, conv, on)
+            on = _step(w, conv, to, False)
     else:
         on = _next_due(w, st.today)
         while on <= to:
@@ -260,18 +263,21 @@ def _advance(w, loan, conv, to):
 
 
 @kernel
-def _step(w, loan, conv, to, answers):
-    """`_advance` where days between matter: compound that joins its base lives from change to change as the reference does,
-    interest on what is out from one change of the base, the rate or the running row to the next; a cap is looked at before each
-    row that falls due. answers: the standing of `to` is asked next."""
-    st, full = w.state[0], True
+def _step(w, conv, to, full):
+    """The next day up to `to` on which rows fall due, the days before it lived, or FAR: for terms where days between matter.
+
+    Compound that joins its base lives from change to change as the reference does; interest on what is out from one change of
+    the base, the rate or the running row to the next; a cap is looked at once. full: rows changed since the last step.
+    """
+    st = w.state[0]
     joins = conv.has_penalty and conv.compound_joins == JOINS
     while st.today < to and st.status == OK:
+        due = _next_due(w, st.today)
+        on = min(to, due)
         if joins:
-            on = _next_change(w, conv, st.today)
-        else:
-            on = next_turn(w, st.today) if conv.outstanding else _next_due(w, st.today)
-        on = min(to, on)
+            on = min(on, _next_change(w, conv, st.today))
+        elif conv.outstanding:
+            on = min(on, next_turn(w, st.today))
         if conv.outstanding:
             follow(w, conv, st.today, full or on == to)
             _note_later(w, conv, st.today)
@@ -279,19 +285,17 @@ def _step(w, loan, conv, to, answers):
                 tail(w, conv, st.today, on)
         if conv.cap >= 0:
             hold_to_cap(w, conv, st.today, on)
-        falls, full = _next_due(w, st.today) == on, False
-        st.today = on
+        st.today, full = on, False
         if st.note_at != NO:
             _note_rows(w, min(st.note_at, on))
             st.note_at = NO
         if joins:
             for i in range(st.rows):
                 live_row(w, conv, w.rows[i], on)
-        if falls:
-            _fall_due(w, loan, conv, on)
+        if due == on:
+            return on
         _fix_ended(w, on)
-    if answers and conv.outstanding:
-        follow(w, conv, st.today, True)
+    return FAR
 
 
 @kernel
@@ -1492,24 +1496,23 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     if _next_due(w, st.today - 1) == st.today:
         _fall_due(w, loan, conv, st.today)
     _fix_ended(w, st.today)
-    for k in range(n):
-        e = events[w.chosen[k]]
+    for k in range(n + 1):
+        on = as_of if k == n else events[w.chosen[k]].on
+        if on > st.today:
+            _advance(w, loan, conv, on)
         if st.status != OK:
             return
-        if e.on > st.today:
-            _advance(w, loan, conv, e.on)
+        if k == n:
+            break
+        e = events[w.chosen[k]]
         amount = _adjusted_amount(events, details, low, high, known_at, e) if st.adjusted else e.amount
         if e.kind == E_PAYMENT and e.detail == 0:
             _payment(w, loan, conv, e.seq, e.on, E_PAYMENT, amount, st.today)
         else:
             live_rows(w, conv, st.today)
             _apply(w, loan, conv, e, amount, details[e.detail], st.today)
-    if st.status != OK:
-        return
-    if as_of > st.today:
-        _advance(w, loan, conv, as_of)
     if conv.outstanding:
-        _step(w, loan, conv, st.today, True)
+        follow(w, conv, st.today, True)
         if st.status != OK:
             return
     live_rows(w, conv, as_of)
