@@ -1,4 +1,4 @@
-"""Databases of the tests: SQLite by default; tests marked `postgres` run in a process of their own against a real PostgreSQL.
+"""Databases of the tests: SQLite by default, the PostgreSQL that TIDEOVER_DATABASE names otherwise (scripts/with_postgres.py).
 
 Nothing is ever flushed (the journal's triggers refuse it): each test rolls back.
 """
@@ -6,6 +6,7 @@ Nothing is ever flushed (the journal's triggers refuse it): each test rolls back
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,18 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 import pytest
 
 from tests.factories import House, house_build
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder for what is made once a run (tests/databases.py); the workers of xdist take that of the one who started them."""
+    if not hasattr(config, "workerinput"):
+        os.environ["TIDEOVER_TEMPLATES"] = tempfile.mkdtemp(prefix="tideover-templates-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Nothing stays behind."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["TIDEOVER_TEMPLATES"], ignore_errors=True)
 
 
 @pytest.fixture
