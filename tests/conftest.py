@@ -19,6 +19,13 @@ import pytest
 
 from tests.factories import House, house_build
 
+LONG = (
+    "tests/real_books/", "tests/browser/", "tests/daily/test_kill", "tests/accounting/test_kill", "tests/contact/test_faults",
+    "tests/contact/channels/test_end_to_end", "tests/web/test_crawl", "tests/web/test_api_fuzz", "tests/peers_book/test_killed",
+    "tests/engine/test_kernel.py", "tests/lending/test_import_killed",
+)  # fmt: skip
+"""Files that take the longest; what is not named here runs after them in the usual order."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """A folder for what is made once a run (tests/databases.py); the workers of xdist take that of the one who started them."""
@@ -30,6 +37,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Nothing stays behind."""
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ["TIDEOVER_TEMPLATES"], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: not any(name in item.nodeid for name in LONG))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.databases import ROOT, book_fresh
 
-KILLS = int(os.environ.get("TIDEOVER_KILLS", "4"))
+KILLS = int(os.environ.get("TIDEOVER_KILLS", "3"))
 
 
 def test_killed_anywhere(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ import pytest
 from tests.contact.crew import POINTS
 from tests.databases import ROOT, book_copy, book_fresh
 
-KILLS = int(os.environ.get("TIDEOVER_OUTBOX_KILLS", "10"))
-MESSAGES = 40
+KILLS = int(os.environ.get("TIDEOVER_OUTBOX_KILLS", "5"))
+MESSAGES = 5 * KILLS
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ class Run:
         self.workers.stdin.write(f"{self.args.kills}\n")
         self.workers.stdin.flush()
         assert self.workers.stdout.readline() == "done\n"
-        still_open = settle(fault, 90)
+        still_open = settle(fault, 300)
         row = {"gateway": self.args.gateway, "fault": fault, "messages": len(self.people), "kills": self.args.kills}
         return row | judged(fault, self.peer.lines()[before:], still_open) | {"seconds": round(time.monotonic() - began)}
 
