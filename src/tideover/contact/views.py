@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from tideover.contact import log as contact_log
+from tideover.contact.addresses import address_of
 from tideover.contact.clock_saving import clock_ask
 from tideover.contact.facts import policy_on
 from tideover.contact.forms import asked_read, bands_good, quiet_of, refused_of
@@ -297,26 +298,34 @@ def my_contact(request: HttpRequest) -> HttpResponse:
     if party is None:
         raise Http404("nobody to reach")
     if request.method == "POST":
-        if request.POST.get("act") == "withdraw":
+        withdrawn = request.POST.get("act") == "withdraw"
+        if withdrawn:
             _withdraw(party, request.POST.get("consent", ""), user.username)
         else:
             _choose(request, party)
-        response = HttpResponseRedirect(f"{reverse('my-contact')}?saved=1")
+        response = HttpResponseRedirect(f"{reverse('my-contact')}?saved={'withdrawn' if withdrawn else '1'}")
         response.set_cookie(settings.LANGUAGE_COOKIE_NAME, user.language, max_age=365 * 86400, samesite="Lax", httponly=True)
         return response
     row = preference_of(party)
     good = bands_good(row.inconvenient)
-    consents = consents_of(party).prefetch_related("acts")
+    consents = consents_of(party).select_related("contract").prefetch_related("acts")
     live = {c.pk for c in live_now(consents, now())}
     context = {
         "party": party,
         "bands": [(n, _clock(a), _clock(b), n in good) for n, (a, b) in enumerate(BANDS)],
-        "ways": [(c.name.lower(), c.name.lower() not in row.refused) for c in OPTIONAL],
+        "ways": [(c.name.lower(), c.name.lower() not in row.refused, bool(address_of(party, c))) for c in OPTIONAL],
         "consents": [(c, c.pk in live) for c in consents],
         "large": user.large_type,
-        "saved": request.GET.get("saved") == "1",
+        "saved": SAVED[request.GET["saved"]]() if request.GET.get("saved") in SAVED else "",
     }
     return render(request, "contact/my_contact.html", context)
+
+
+SAVED = {
+    "1": lambda: _("Saved. It counts from now on."),
+    "withdrawn": lambda: _("Withdrawn. It counts from now on."),
+}
+"""What the page says after each of its two forms."""
 
 
 def _clock(minutes: int) -> str:
