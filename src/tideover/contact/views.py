@@ -27,7 +27,7 @@ from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now, start_of_day
 from tideover.core.problems import Refused
 from tideover.lending.forms import date_read
-from tideover.lending.models import Contract, Hold, Party
+from tideover.lending.models import Contract, Hold, Party, StandingRow
 from tideover.lending.scope import parties_reachable, rows_visible
 from tideover.lending.selectors import contracts_visible
 from tideover.lending.services_holds import hold_review, open_now
@@ -153,6 +153,7 @@ def call(request: HttpRequest, reference: str) -> HttpResponse:
         "problems": [(f"f-{k}", v) for k, v in errors.items()],
         "done": request.GET.get("done") == "1",
         "contacts": party.contactrecords.order_by("-at")[:10],
+        "owing": StandingRow.objects.filter(contract__in=loans).exclude(bucket="closed").select_related("contract"),
     }
     return render(request, "contact/call.html", context, status=422 if errors else 200)
 
@@ -171,13 +172,15 @@ def _record(request: HttpRequest, party: Party, loans: list[Contract], row: Verd
     """Write a call down; what is wrong with the form, by field."""
     given, errors = request.POST, {}
     inbound = given.get("direction") == "in"
+    if given.get("direction") not in ("in", "out"):
+        errors["verdict"] = _("Say who called")
     outcome = given.get("outcome", "")
     if outcome not in [o.name.lower() for o in SPOKEN]:
         errors["outcome"] = _("Choose how the call ended")
     text = given.get("seconds", "").strip()
     if text and not (text.isdigit() and int(text) <= SECONDS_MAX):
         errors["seconds"] = _("Enter whole seconds, for example 95")
-    if not inbound and row is None:
+    if given.get("direction") == "out" and row is None:
         errors["verdict"] = _("Ask first whether the call is allowed")
     if errors:
         return errors
