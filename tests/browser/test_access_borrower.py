@@ -1,4 +1,4 @@
-"""Can a borrower, a collector, a counsellor and an underwriter use all of theirs: axe, narrow screens, keyboard, large type, fingers."""
+"""Can borrowers, collectors, counsellors and underwriters use all of theirs: axe, narrow screens, keyboard, large type."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, summary, inpu
 }).map(e => e.outerHTML.slice(0, 90))"""
 CUT_TEXT = """() => [...document.querySelectorAll('main *, footer *')].filter(e => {
     const s = getComputedStyle(e);
-    return !e.closest('.vh, svg, thead') && s.overflowX !== 'visible' && s.overflowX !== 'auto' && e.scrollWidth > e.clientWidth + 1;
+    if (e.closest('.vh, svg, thead')) return false;
+    return s.overflowX !== 'visible' && s.overflowX !== 'auto' && e.scrollWidth > e.clientWidth + 1;
 }).map(e => e.outerHTML.slice(0, 90))"""
 EMPTY_HEADINGS = """() => [...document.querySelectorAll('main h1, main h2, main h3')].filter(h => {
     const next = h.nextElementSibling;
@@ -44,7 +45,15 @@ def pages_of(role: str, page: Any) -> list[str]:
         plan = address(page.locator("a[href^='/my/schedule/']"))
         page.goto("/my/messages")
         message = address(page.locator("a[href^='/my/messages/']"))
-        own = ["/", "/my/messages", *message, "/my/messages?page=9", "/my/documents", "/my/contact", "/my/contact?saved=withdrawn"]
+        own = [
+            "/",
+            "/my/messages",
+            *message,
+            "/my/messages?page=9",
+            "/my/documents",
+            "/my/contact",
+            "/my/contact?saved=withdrawn",
+        ]
         return [*own, "/my/receipts", *plan, "/my/help", "/settings", "/settings?saved=1", "/nowhere", "/verify/V-0000-0000-000"]
     page.goto("/loans?show=late")
     person, loan = (address(page.locator(f"main a[href^='/{kind}/']")) for kind in ("people", "loans"))
@@ -125,8 +134,9 @@ def _stops(page: Any, count: int) -> list[dict[str, Any]]:
         seen.append(
             page.evaluate("""() => {
           const e = document.activeElement, s = getComputedStyle(e), box = e.getBoundingClientRect();
-          return {name: e.id || e.name && `${e.name}=${e.value}` || e.textContent.trim().slice(0, 30), end: e === document.body,
-                  ring: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2, seen: box.bottom > 0 && box.top < innerHeight};
+          return {name: e.id || e.name && `${e.name}=${e.value}` || e.textContent.trim().slice(0, 30),
+                  ring: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2,
+                  seen: box.bottom > 0 && box.top < innerHeight, end: e === document.body};
         }""")
         )
     return list(takewhile(lambda stop: not stop["end"], seen))
@@ -139,7 +149,12 @@ def test_the_keyboard_alone_is_enough_for_a_borrower(visit: Callable[..., Any], 
     stops = _stops(page, 60)
     assert [s["name"] for s in stops if not (s["ring"] and s["seen"])] == []
     words = " ".join(s["name"] for s in stops)
-    wanted = {"/": "How to pay", "/my/contact": "way=wecom", "/my/documents": "kind=repayment_record", "/my/help": "Send the request"}
+    wanted = {
+        "/": "How to pay",
+        "/my/contact": "way=wecom",
+        "/my/documents": "kind=repayment_record",
+        "/my/help": "Send the request",
+    }
     assert wanted[where] in words and "Ask for help here" in words
 
 
@@ -172,8 +187,8 @@ def test_a_collector_goes_from_call_to_call_without_looking_for_the_next(visit: 
     lines = page.locator("section.panel")
     tags = [t for t in lines.locator("h2 .tag").all_inner_texts() if t]
     assert tags == sorted(tags, key=lambda t: t == "not now"), "who may be called stands first"
-    for line in lines.filter(has_text="not now").all():
-        assert re.search(r"opens 20|asked|house|hold|case", line.inner_text(), re.I), "a blocked line says why or when"
+    for line in lines.filter(has=page.locator(".tag--stop")).all():
+        assert len(line.locator("h2 + p").inner_text()) > 5, "a blocked line says why, and when it opens where time opens it"
     if not page.locator("a:has-text('Next:')").count():
         return  # the tests may run in the quiet hours: then nobody may be called
     first, second = page.locator("section.panel").nth(0), page.locator("section.panel").nth(1).get_attribute("id")
