@@ -121,7 +121,7 @@ def test_a_decision_shows_rules_sources_and_facts(noon: House) -> None:
         party=noon.borrower, contracts=[noon.loan], channel=Channel.CALL, purpose=Purpose.COLLECTION, at=day_at(22), actor="t"
     )
     page = text(client_for(noon, "compliance"), f"/contact-log/decisions/{row.pk}")
-    for said in ("Only from 08:00 to 22:00", "GB/T 45251", "Asia/Shanghai", "the same today", "It opens at"):
+    for said in ("Only from 08:00 to 22:00", "GB/T 45251", "Beijing time", "the same today", "It opens at"):
         assert said in page, said
 
 
@@ -153,7 +153,10 @@ def test_a_borrower_chooses_and_withdraws(noon: House) -> None:
     form = {"time": ["0", "2"], "way": ["call", "email"], "language": "en", "size": "large"}
     assert c.post("/my/contact", form).status_code == 302
     row = ContactPreference.objects.get()
-    assert row.refused == ["ai_call", "push", "sms", "visit", "wecom"] and row.inconvenient == [[720, 840], [1080, 1320]]
+    assert row.refused == ["ai_call", "mini_program", "push", "sms", "visit", "wecom"] and row.inconvenient == [
+        [720, 840],
+        [1080, 1320],
+    ]
     noon.borrower.refresh_from_db()
     user = User.objects.get(pk=noon.borrower.user_id)
     assert (noon.borrower.language, user.language, user.large_type) == ("en", "en", True)

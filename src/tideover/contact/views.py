@@ -20,8 +20,12 @@ from tideover.contact.gate import contact_record, verdict_ask
 from tideover.contact.models import VerdictRow
 from tideover.contact.now import allowed_now
 from tideover.contact.preferences import BANDS, OPTIONAL, preference_of, preferences_set
+from tideover.contact.reach import number_dead
+from tideover.contact.rules.encode import faults_read
+from tideover.contact.rules.gate import ADDRESS_RULE, OWN_RULES
 from tideover.contact.rules.model import Channel, Outcome, Purpose
-from tideover.contact.words import rule_words
+from tideover.contact.views_reach import address_act, address_rows
+from tideover.contact.words import cited, rule_words
 from tideover.core.access import can, require
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now, start_of_day
@@ -65,6 +69,10 @@ def contact_log_page(request: HttpRequest) -> HttpResponse:
     query = request.GET.copy()
     for name in ("before", "show"):
         query.pop(name, None)
+    if what == "decisions":
+        for row in page:
+            row.says = [rule_words(policy_on(row.pack, row.pack_on), f["rule"]) for f in row.fired]  # type: ignore[union-attr]
+    policy = policy_on("cn", business_date())
     context = {
         "rows": page[:PAGE_SIZE],
         "more": page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
@@ -74,7 +82,7 @@ def contact_log_page(request: HttpRequest) -> HttpResponse:
         "wrong": wrong,
         "query": query.urlencode(),
         "channels": [c.name.lower() for c in Channel],
-        "rules": sorted(policy_on("cn", business_date()).citations),
+        "rules": sorted(((r, rule_words(policy, r)) for r in [*policy.citations, *OWN_RULES]), key=lambda pair: pair[1]),
         "may_export": can(user, "contact-export"),
     }
     return render(request, "contact/log.html", context)
@@ -105,12 +113,17 @@ def verdict(request: HttpRequest, pk: int) -> HttpResponse:
     policy = policy_on(row.pack, row.pack_on)
     context = {
         "row": row,
-        "fired": [{**f, "says": rule_words(policy, f["rule"])} for f in row.fired],
+        "fired": [
+            {**f, "says": says, "cited": cited(f"{f['instrument']} {f['article']}")}
+            for f, says in zip(row.fired, _whys(row), strict=True)
+        ],
+        "others": _others(row) if any(f["rule"] == ADDRESS_RULE for f in row.fired) else [],
         "exempt": [(id, rule_words(policy, id)) for id in row.exempt],
         "same_pack": policy.hash == bytes(row.pack_hash),
         "facts": row.facts,
         "followed": row.party.contactrecords.filter(verdict_id=row.pk),
         "loans": row.facts["proposal"]["debts"],
+        "may_log": can(user, "contact-log"),
     }
     return render(request, "contact/verdict.html", context)
 
@@ -165,7 +178,18 @@ def _chosen(request: HttpRequest, loans: list[Contract]) -> list[Contract]:
 
 
 def _whys(row: VerdictRow | None) -> list[str]:
-    return [] if row is None else [rule_words(policy_on(row.pack, row.pack_on), f["rule"]) for f in row.fired]
+    if row is None:
+        return []
+    policy, faults, channel = policy_on(row.pack, row.pack_on), faults_read(row.facts), Channel[row.channel.upper()]
+    return [rule_words(policy, f["rule"], faults, channel) for f in row.fired]
+
+
+def _others(row: VerdictRow) -> list[str]:
+    """Where an address takes nothing: the other ways that are open now for the same purpose and that have an address."""
+    purpose, party = Purpose[row.purpose.upper()], row.party
+    loans = list(party.contracts.filter(number__in=row.facts["proposal"]["debts"] or []).select_related("entity"))
+    lines = allowed_now(party, loans, at=now(), purpose=purpose).channels
+    return [c.channel for c in lines if c.allowed and address_of(party, Channel[c.channel.upper()])]
 
 
 def _record(request: HttpRequest, party: Party, loans: list[Contract], row: VerdictRow | None) -> dict[str, str]:
@@ -193,6 +217,9 @@ def _record(request: HttpRequest, party: Party, loans: list[Contract], row: Verd
         )  # fmt: skip
     except Refused:
         errors["verdict"] = _("The gate did not allow this call")
+    else:
+        if not inbound and outcome == "failed":
+            number_dead(party, "no_such_number", now())
     return errors
 
 
@@ -300,15 +327,19 @@ def my_contact(request: HttpRequest) -> HttpResponse:
     party = getattr(user, "party", None)
     if party is None:
         raise Http404("nobody to reach")
+    errors: dict[str, str] = {}
     if request.method == "POST":
-        withdrawn = request.POST.get("act") == "withdraw"
-        if withdrawn:
+        act = request.POST.get("act", "")
+        if act in ("set", "right", "end"):
+            errors = address_act(request, party, source="borrower", actor=user.username)
+        elif act == "withdraw":
             _withdraw(party, request.POST.get("consent", ""), user.username)
         else:
             _choose(request, party)
-        response = HttpResponseRedirect(f"{reverse('my-contact')}?saved={'withdrawn' if withdrawn else '1'}")
-        response.set_cookie(settings.LANGUAGE_COOKIE_NAME, user.language, max_age=365 * 86400, samesite="Lax", httponly=True)
-        return response
+        if not errors:
+            response = HttpResponseRedirect(f"{reverse('my-contact')}?saved={'withdrawn' if act == 'withdraw' else '1'}")
+            response.set_cookie(settings.LANGUAGE_COOKIE_NAME, user.language, max_age=365 * 86400, samesite="Lax", httponly=True)
+            return response
     row = preference_of(party)
     good = bands_good(row.inconvenient)
     consents = consents_of(party).select_related("contract").prefetch_related("acts")
@@ -319,9 +350,12 @@ def my_contact(request: HttpRequest) -> HttpResponse:
         "ways": [(c.name.lower(), c.name.lower() not in row.refused, bool(address_of(party, c))) for c in OPTIONAL],
         "consents": [(c, c.pk in live) for c in consents],
         "large": user.large_type,
-        "saved": SAVED[request.GET["saved"]]() if request.GET.get("saved") in SAVED else "",
+        "saved": SAVED[request.GET["saved"]]() if not errors and request.GET.get("saved") in SAVED else "",
+        "addresses": [{**r, "error": errors.get(r["kind"], "")} for r in address_rows(party, join=True)],
+        "given": request.POST.dict(),
+        "problems": [(f"f-{k}", v) for k, v in errors.items()],
     }
-    return render(request, "contact/my_contact.html", context)
+    return render(request, "contact/my_contact.html", context, status=422 if errors else 200)
 
 
 SAVED = {

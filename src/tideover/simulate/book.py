@@ -45,6 +45,12 @@ BRANCHES = (
     ("MICRO", "TZ", "台州营业部", "Taizhou office", "taizhou"),
 )
 ENTITIES = (("BANK", "潮生银行", "Tidewater Bank", "bank"), ("MICRO", "潮生小额贷款", "Tidewater Microcredit", "micro_lender"))
+STAFF_NAMES = (
+    ("沈岚", "Shen Lan"), ("陈明", "Chen Ming"), ("许文", "Xu Wen"), ("何静", "He Jing"), ("方毅", "Fang Yi"),
+    ("周正", "Zhou Zheng"), ("钱悦", "Qian Yue"), ("冯立", "Feng Li"), ("蒋律", "Jiang Lü"), ("韩雪", "Han Xue"),
+    ("杨帆", "Yang Fan"), ("秦川", "Qin Chuan"), ("尤敏", "You Min"), ("施然", "Shi Ran"), ("孔亮", "Kong Liang"),
+)  # fmt: skip
+"""Names of the demo's staff, in the order of their roles: who decided must be told from who asked."""
 BRANCH_ROLES = (Role.BRANCH_HEAD, Role.CUSTOMER_MANAGER)
 
 
@@ -89,12 +95,15 @@ def _organisation(as_of: date) -> Frame:
     for n, role in enumerate(r for r in Role if r != Role.BORROWER):
         user = User.objects.create(username=role.value, role=role, password=secret)
         narrow = role in BRANCH_ROLES
+        zh, en = STAFF_NAMES[n % len(STAFF_NAMES)]
         post = Staff.objects.create(
-            user=user, number=f"{1000 + n}", name_zh="陈明", name_en="Chen Ming", valid_from=start,
+            user=user, number=f"{1000 + n}", name_zh=zh, name_en=en, valid_from=start,
             entity=entities["BANK"] if narrow else None, branch=branches[0] if narrow else None,
         )  # fmt: skip
         if role == Role.CUSTOMER_MANAGER:
             managers[branches[0].pk] = post
+    second = User.objects.create(username="legal_2", role=Role.LEGAL, password=secret)  # a demand needs two of legal
+    Staff.objects.create(user=second, number="1099", name_zh="严谨", name_en="Yan Jin", valid_from=start)
     for n, branch in enumerate(branches[1:]):
         user = User.objects.create(username=f"manager_{branch.code.lower()}", role=Role.CUSTOMER_MANAGER, password=secret)
         managers[branch.pk] = Staff.objects.create(

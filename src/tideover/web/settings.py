@@ -39,6 +39,7 @@ CHANNELS = {
     "SMS": os.environ.get("TIDEOVER_SMS", _sink),
     "EMAIL": os.environ.get("TIDEOVER_EMAIL", _sink),
     "WECOM": os.environ.get("TIDEOVER_WECOM", _sink),
+    "MINI_PROGRAM": os.environ.get("TIDEOVER_MINI_PROGRAM", _sink),
     "AI_CALL": os.environ.get("TIDEOVER_AI_CALL", _sink),
     "PUSH": os.environ.get("TIDEOVER_PUSH", ""),
 }

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from hashlib import sha256
-from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -28,8 +25,10 @@ from tideover.contact.outbox.inbound import inbound_apply
 from tideover.contact.outbox.life import contact_settle, deadline, locked, move, note, settled
 from tideover.contact.outbox.queue import gate_ask, gate_reason
 from tideover.contact.outbox.receipts import inquiry_apply, parked_match, parked_sweep, report_apply
+from tideover.contact.rules.faults import is_gone
 from tideover.contact.rules.message import LEFT_THE_HOUSE, Move, State, after_answer, unknown
 from tideover.contact.rules.model import Channel, Outcome
+from tideover.core.lease import owner_new
 
 LEASE = timedelta(seconds=120)
 BY_HAND = (Channel.LETTER, Channel.CALL, Channel.VISIT)
@@ -85,18 +84,13 @@ class Gateways:
         self.open.clear()
 
 
-def worker_name() -> str:
-    """A name for one worker: host, process, and a token of its own."""
-    return f"{socket.gethostname()[:30]}:{os.getpid()}:{uuid4().hex[:6]}"
-
-
 def outbox_work(limit: int, now: datetime, *, gateways: Gateways | None = None, owner: str = "") -> Counts:
     """One round: what expired ends, dead workers' messages are found, due ones are sent or asked after, reports are taken.
 
     limit: messages claimed at most. Safe in any number of processes at once.
     """
     own = gateways or Gateways()
-    owner, counts, began = owner or worker_name(), Counts(), time.monotonic()
+    owner, counts, began = owner or owner_new(), Counts(), time.monotonic()
 
     def clock() -> datetime:
         return now + timedelta(seconds=time.monotonic() - began)
@@ -200,14 +194,14 @@ def _begin(pk: int, now: datetime, owner: str, adapter: Adapter, counts: Counts)
             move(m, Move(State.CANCELLED, "expired"), now, "expired")
             counts.expired += 1
             return None
-        if m.tries == 0 and addresses.is_unusable(m.party, Channel(m.channel), bytes(m.to_hash)):
-            move(m, Move(State.BLOCKED, "address_unusable"), now, "blocked")
-            counts.blocked += 1
-            return None
         verdict = gate_ask(m, now, stage="sending")
         m.last_verdict = verdict.pk
         if not verdict.allowed:
             _held_back(m, verdict, now, counts)
+            return None
+        if m.tries == 0 and not addresses.subscription_use(m):
+            move(m, Move(State.BLOCKED, "no_subscription"), now, "blocked")
+            counts.blocked += 1
             return None
         m.tries += 1
         m.gateway, m.first_tried_at = adapter.name, m.first_tried_at or now
@@ -271,8 +265,10 @@ def _answered(m: Message, result: SendResult, adapter: Adapter, now: datetime, c
     )  # fmt: skip
     if to.state == State.FAILED:
         move(m, to, now, "answer", **said)
-        if addresses.is_gone(to.reason):
-            addresses.address_fault(m, to.reason, now)
+        addresses.message_fault(m, to.reason, now)
+        if "user_refuses" in to.reason:
+            addresses.subscriptions_of(m).update(left=0)
+        if is_gone(to.reason):
             contact_settle(m, Outcome.FAILED, now)
         counts.failed += 1
         return
