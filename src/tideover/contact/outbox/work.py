@@ -98,9 +98,9 @@ def outbox_work(limit: int, now: datetime, *, gateways: Gateways | None = None, 
     try:
         _expire(now, counts)
         _recover(now, own, counts)
-        for pk in _claim(limit, now, owner):
+        for m in _claim(limit, now, owner):
             counts.claimed += 1
-            _one(pk, clock, owner, own, counts)
+            _one(m, clock, owner, own, counts)
         _take(own, clock(), counts)
     finally:
         if gateways is None:
@@ -119,12 +119,12 @@ def _rows(where: Q, limit: int) -> list[Message]:
     return list(rows[:limit])
 
 
-def _claim(limit: int, now: datetime, owner: str) -> list[int]:
+def _claim(limit: int, now: datetime, owner: str) -> list[Message]:
     """Take up to `limit` due messages under this worker's lease."""
     states = (State.DRAFTED, State.SENT, State.UNKNOWN)
     with transaction.atomic():
-        taken = [m.pk for m in _rows(_due(now) & Q(state__in=states) & ~Q(channel__in=BY_HAND), limit)]
-        Message.objects.filter(pk__in=taken).update(lease_owner=owner, lease_until=now + LEASE)
+        taken = _rows(_due(now) & Q(state__in=states) & ~Q(channel__in=BY_HAND), limit)
+        Message.objects.filter(pk__in=[m.pk for m in taken]).update(lease_owner=owner, lease_until=now + LEASE)
     return taken
 
 
@@ -167,21 +167,21 @@ def _knows_key(m: Message, adapter: Adapter, now: datetime) -> bool:
     return forgets is None or now + timedelta(seconds=MARGIN_S) < first + timedelta(seconds=forgets)
 
 
-def _one(pk: int, clock: Callable[[], datetime], owner: str, gateways: Gateways, counts: Counts) -> None:
-    m = Message.objects.select_related("party", "template").get(pk=pk)
+def _one(m: Message, clock: Callable[[], datetime], owner: str, gateways: Gateways, counts: Counts) -> None:
+    """A message as it was claimed; each step reads it again under its lock."""
     adapter = gateways.of(Channel(m.channel))
     if m.state in (State.SENT, State.UNKNOWN):
         _ask(m, adapter, clock, owner, counts)
         return
-    ready = _begin(pk, clock(), owner, adapter, counts)
+    ready = _begin(m.pk, clock(), owner, adapter, counts)
     if ready is None:
         return
     try:
         result = adapter.send(ready)
     except Exception as error:  # what an adapter did not foresee may have happened after the gateway took the message
-        logger.exception("the adapter %s failed on message %s", adapter.name, pk)
+        logger.exception("the adapter %s failed on message %s", adapter.name, m.pk)
         result = SendResult(SendState.UNKNOWN, reason=type(error).__name__)
-    _end(pk, result, adapter, clock(), counts)
+    _end(m.pk, result, adapter, clock(), counts)
 
 
 def _begin(pk: int, now: datetime, owner: str, adapter: Adapter, counts: Counts) -> Outgoing | None:
