@@ -31,7 +31,7 @@ from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now, start_of_day
 from tideover.core.problems import Refused
 from tideover.lending.forms import date_read
-from tideover.lending.models import Contract, Hold, Party
+from tideover.lending.models import Contract, Hold, Party, StandingRow
 from tideover.lending.scope import parties_reachable, rows_visible
 from tideover.lending.selectors import contracts_visible
 from tideover.lending.services_holds import hold_review, open_now
@@ -166,6 +166,7 @@ def call(request: HttpRequest, reference: str) -> HttpResponse:
         "problems": [(f"f-{k}", v) for k, v in errors.items()],
         "done": request.GET.get("done") == "1",
         "contacts": party.contactrecords.order_by("-at")[:10],
+        "owing": StandingRow.objects.filter(contract__in=loans).exclude(bucket="closed").select_related("contract"),
     }
     return render(request, "contact/call.html", context, status=422 if errors else 200)
 
@@ -195,13 +196,15 @@ def _record(request: HttpRequest, party: Party, loans: list[Contract], row: Verd
     """Write a call down; what is wrong with the form, by field."""
     given, errors = request.POST, {}
     inbound = given.get("direction") == "in"
+    if given.get("direction") not in ("in", "out"):
+        errors["verdict"] = _("Say who called")
     outcome = given.get("outcome", "")
     if outcome not in [o.name.lower() for o in SPOKEN]:
         errors["outcome"] = _("Choose how the call ended")
     text = given.get("seconds", "").strip()
     if text and not (text.isdigit() and int(text) <= SECONDS_MAX):
         errors["seconds"] = _("Enter whole seconds, for example 95")
-    if not inbound and row is None:
+    if given.get("direction") == "out" and row is None:
         errors["verdict"] = _("Ask first whether the call is allowed")
     if errors:
         return errors
@@ -326,32 +329,40 @@ def my_contact(request: HttpRequest) -> HttpResponse:
         raise Http404("nobody to reach")
     errors: dict[str, str] = {}
     if request.method == "POST":
-        if request.POST.get("act") in ("set", "right", "end"):
+        act = request.POST.get("act", "")
+        if act in ("set", "right", "end"):
             errors = address_act(request, party, source="borrower", actor=user.username)
-        elif request.POST.get("act") == "withdraw":
+        elif act == "withdraw":
             _withdraw(party, request.POST.get("consent", ""), user.username)
         else:
             _choose(request, party)
         if not errors:
-            response = HttpResponseRedirect(f"{reverse('my-contact')}?saved=1")
+            response = HttpResponseRedirect(f"{reverse('my-contact')}?saved={'withdrawn' if act == 'withdraw' else '1'}")
             response.set_cookie(settings.LANGUAGE_COOKIE_NAME, user.language, max_age=365 * 86400, samesite="Lax", httponly=True)
             return response
     row = preference_of(party)
     good = bands_good(row.inconvenient)
-    consents = consents_of(party).prefetch_related("acts")
+    consents = consents_of(party).select_related("contract").prefetch_related("acts")
     live = {c.pk for c in live_now(consents, now())}
     context = {
         "party": party,
         "bands": [(n, _clock(a), _clock(b), n in good) for n, (a, b) in enumerate(BANDS)],
-        "ways": [(c.name.lower(), c.name.lower() not in row.refused) for c in OPTIONAL],
+        "ways": [(c.name.lower(), c.name.lower() not in row.refused, bool(address_of(party, c))) for c in OPTIONAL],
         "consents": [(c, c.pk in live) for c in consents],
         "large": user.large_type,
-        "saved": request.GET.get("saved") == "1" and not errors,
+        "saved": SAVED[request.GET["saved"]]() if not errors and request.GET.get("saved") in SAVED else "",
         "addresses": [{**r, "error": errors.get(r["kind"], "")} for r in address_rows(party, join=True)],
         "given": request.POST.dict(),
         "problems": [(f"f-{k}", v) for k, v in errors.items()],
     }
     return render(request, "contact/my_contact.html", context, status=422 if errors else 200)
+
+
+SAVED = {
+    "1": lambda: _("Saved. It counts from now on."),
+    "withdrawn": lambda: _("Withdrawn. It counts from now on."),
+}
+"""What the page says after each of its two forms."""
 
 
 def _clock(minutes: int) -> str:

@@ -58,9 +58,18 @@ def _line(document: Document) -> dict[str, Any]:
     }
 
 
-def kinds_for(settled: bool) -> list[tuple[str, str]]:
-    """(code, words) of what a borrower may ask for; the payoff letter only for a loan that is paid off."""
-    return [(k.code, _(k.label)) for k in KINDS if settled or k.code != "payoff_letter"]
+GOOD_FOR = {
+    "payoff_letter": lambda: _("Says that this loan is paid off, for a bank or an employer."),
+    "balance_statement": lambda: _("What is left to pay today, to the cent."),
+    "repayment_record": lambda: _("Every payment with its day and amount, for a landlord or a bank who asks how you pay."),
+    "contract": lambda: _("What you signed, with all costs and the plan."),
+}
+"""What a borrower needs each of the four for."""
+
+
+def kinds_for(settled: bool) -> list[tuple[str, str, str]]:
+    """(code, words, what it is good for) of what a borrower may ask for; the payoff letter only for a loan that is paid off."""
+    return [(k.code, _(k.label), GOOD_FOR[k.code]()) for k in KINDS if settled or k.code != "payoff_letter"]
 
 
 def loan_documents(user: User, contract: Contract) -> Mapping[str, Any]:
