@@ -9,15 +9,22 @@ from itertools import pairwise, takewhile
 from typing import Any
 
 import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests.browser.conftest import first_loan
+from tests.browser.kinds import ELSEWHERE, KINDS, USERS, addresses
 
 pytestmark = pytest.mark.browser
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-ROLES = ("risk", "compliance", "borrower", "-")
+ROLES = ("risk", "borrower", "-", *KINDS)
 RUN_AXE = """([tags, rules]) => axe.run(document, {
     resultTypes: ['violations'], runOnly: rules ? {type: 'rule', values: rules} : {type: 'tag', values: tags},
 }).then(found => found.violations.map(v => v.id + ': ' + v.nodes[0].target + ' — ' + v.nodes[0].failureSummary))"""
+FOCUS_SHOWN = """() => {
+    const e = document.activeElement, s = getComputedStyle(e), box = e.getBoundingClientRect();
+    const ringed = s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2;
+    return [e.outerHTML.slice(0, 80), e === document.body || (ringed && box.bottom > 0 && box.top < innerHeight)];
+}"""
 WIDER_THAN_THE_SCREEN = "document.documentElement.scrollWidth - window.innerWidth"
 
 
@@ -28,8 +35,8 @@ def pages_of(role: str, page: Any) -> list[str]:
     if role == "borrower":
         page.goto("/")
         return ["/", "/my/receipts", str(page.locator("a[href^='/my/schedule/']").first.get_attribute("href")), "/settings"]
-    if role == "compliance":
-        return ["/", "/action-log", "/day"]
+    if role in KINDS:
+        return addresses(page, role)
     loan = f"/loans/{first_loan(page)}"
     person = str(page.locator("a[href^='/people/']").first.get_attribute("href"))
     page.goto(loan)
@@ -48,9 +55,25 @@ def visit(sign_in: Callable[..., Any], site: str, chromium: Any) -> Callable[...
         if role == "-":
             return chromium.new_context(base_url=site, locale={"zh": "zh-CN", "en": "en-US"}[language],
                                         viewport={"width": width, "height": 844}).new_page()  # fmt: skip
-        return sign_in(role, language, width, allow="status of 4")
+        return sign_in(USERS.get(role, role), language, width, allow="status of 4")
 
     return go
+
+
+def _names(patterns: list[URLPattern | URLResolver]) -> set[str]:
+    found: set[str] = set()
+    for p in patterns:
+        if isinstance(p, URLPattern):
+            found |= {str(p.name)}
+        elif p.namespace is None:
+            found |= _names(p.url_patterns)
+    return found
+
+
+def test_every_kind_of_page_is_walked() -> None:
+    walked = {name for steps in KINDS.values() for name, _start, _links in steps}
+    assert walked & ELSEWHERE == set()
+    assert _names(get_resolver().url_patterns) == walked | ELSEWHERE
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -76,8 +99,9 @@ def test_axe_finds_nothing_on_a_phone_in_english(visit: Callable[..., Any], axe:
     assert found == []
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    ("role", "language"), [(r, lang) for r in ROLES for lang in ("zh", "en") if lang == "en" or r not in KINDS]
+)
 def test_nothing_scrolls_sideways_on_a_phone(visit: Callable[..., Any], role: str, language: str) -> None:
     page, wide = visit(role, language, 390), []
     for address in pages_of(role, page):
@@ -110,6 +134,23 @@ def test_the_keyboard_alone_is_enough_on_a_loan(sign_in: Callable[..., Any]) -> 
     names = [name for name, *_ in seen]
     for needed in ("find", "day-range", "as_of", "show-day", "wk", "wa", "wo", "work-it-out"):
         assert needed in names, needed
+
+
+@pytest.mark.parametrize("role", list(KINDS))
+def test_the_keyboard_reaches_the_first_act_of_every_page_and_shows_where_it_is(sign_in: Callable[..., Any], role: str) -> None:
+    page, hidden = sign_in(USERS.get(role, role), allow="status of 4"), []
+    for address in addresses(page, role):
+        page.goto(address)
+        first = page.locator("#main a, #main button, #main input:not([type=hidden]), #main select, #main textarea, #main summary")
+        if not first.count():
+            continue  # a page to read only
+        first.first.focus()
+        for key in ("Shift+Tab", "Tab", "Tab"):
+            page.keyboard.press(key)
+            seen = page.evaluate(FOCUS_SHOWN)
+            if not seen[1]:
+                hidden.append((address, key, seen[0]))
+    assert hidden == []
 
 
 def test_the_slider_moves_by_arrow_keys_keeps_the_focus_and_says_the_day(sign_in: Callable[..., Any]) -> None:

@@ -121,7 +121,7 @@ def test_a_decision_shows_rules_sources_and_facts(noon: House) -> None:
         party=noon.borrower, contracts=[noon.loan], channel=Channel.CALL, purpose=Purpose.COLLECTION, at=day_at(22), actor="t"
     )
     page = text(client_for(noon, "compliance"), f"/contact-log/decisions/{row.pk}")
-    for said in ("Only from 08:00 to 22:00", "GB/T 45251", "Asia/Shanghai", "the same today", "It opens at"):
+    for said in ("Only from 08:00 to 22:00", "GB/T 45251", "Beijing time", "the same today", "It opens at"):
         assert said in page, said
 
 

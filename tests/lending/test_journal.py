@@ -14,8 +14,9 @@ from tideover.engine.events import EventKind
 from tideover.lending import clock, triggers
 from tideover.lending.journal import chain_break, event_append
 from tideover.lending.models import LoanEvent, Party, StandingRow
+from tideover.lending.receipts.services import Payer, Source, receipt_record, receipt_reverse
 from tideover.lending.selectors import contract_get, contracts_visible, loan_standing
-from tideover.lending.services import event_record, receipt_record, receipt_reverse
+from tideover.lending.services import event_record
 
 TODAY = date(2026, 3, 5)
 
@@ -125,7 +126,8 @@ def test_standing_of_a_past_day_and_as_known_then(house: House) -> None:
 def test_a_receipt_is_divided_and_reversed_as_one_act(house: House) -> None:
     on = date(2026, 2, 25)
     receipt = receipt_record(
-        party=house.borrower, entity_id=house.entity.pk, amount_minor=900_000, received_on=on, channel="transfer",
+        party=house.borrower, entity_id=house.entity.pk, amount_minor=900_000, received_on=on,
+        payer=Payer(), source=Source("bank"),
         idempotency_key="r", actor="payments",
     )  # fmt: skip
     parts = sum(p.amount_minor for p in receipt.parts.all())

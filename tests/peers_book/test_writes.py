@@ -16,7 +16,7 @@ from tideover.lending.models import LoanEvent, Receipt
 from tideover.web.api import api
 
 NOT_ISO = ("20/02/2026", "2026-2-20", "20260220", "20 February 2026", [2026, 2, 20], 20_504, "2026-02-20T00:00:00")
-RECEIPT = {"party": "P-0001", "entity": "BANK", "amount": "500.00", "received_on": "2026-02-25", "channel": "transfer"}
+RECEIPT = {"party": "P-0001", "entity": "BANK", "amount": "500.00", "received_on": "2026-02-25", "source": "bank"}
 
 
 def posts() -> list[tuple[str, str]]:

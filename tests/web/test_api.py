@@ -90,7 +90,7 @@ def test_batch_reports_each_payment(house: House) -> None:
 
 def test_receipt_and_its_reversal(house: House) -> None:
     c = client(house)
-    body = {"party": "P-0001", "entity": "BANK", "amount": "9000.00", "received_on": "2026-02-25", "channel": "transfer"}
+    body = {"party": "P-0001", "entity": "BANK", "amount": "9000.00", "received_on": "2026-02-25", "source": "bank"}
     receipt = post(c, "/receipts", body).json()
     assert sum(float(p["amount"]) for p in receipt["parts"]) + float(receipt["unapplied"]) == 9000
     undone = post(c, f"/receipts/{receipt['number']}/reverse", {}, "undo").json()

@@ -30,7 +30,8 @@ from tideover.lending import services_agreements, services_rows
 from tideover.lending.approvals import event_ask
 from tideover.lending.documents import loan_document_issue
 from tideover.lending.models import Debit, Receipt
-from tideover.lending.services import event_record, facility_open, receipt_record
+from tideover.lending.receipts.services import Payer, Source, receipt_record
+from tideover.lending.services import event_record, facility_open
 from tideover.lending.services_holds import hold_place
 from tideover.sources.services import consent_give
 
@@ -61,7 +62,8 @@ def more(house: House, n: int) -> None:
     facility_open(number=f"F-{n}", party=house.borrower, entity=house.entity, limit_minor=100, **line)
     for key, whose in ((f"a{n}", house.borrower), (f"b{n}", someone)):
         receipt_record(
-            party=whose, entity_id=house.entity.pk, amount_minor=100, received_on=date(2026, 2, 25), channel="cash",
+            party=whose, entity_id=house.entity.pk, amount_minor=100, received_on=date(2026, 2, 25),
+            payer=Payer(), source=Source("counter"),
             idempotency_key=key, actor="t",
         )  # fmt: skip
     services_agreements.loan_party_add(

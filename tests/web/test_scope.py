@@ -24,7 +24,8 @@ from tideover.lending import services_rows
 from tideover.lending.approvals import event_ask
 from tideover.lending.documents import loan_document_issue
 from tideover.lending.models import Staff
-from tideover.lending.services import facility_open, receipt_record
+from tideover.lending.receipts.services import Payer, Source, receipt_record
+from tideover.lending.services import facility_open
 from tideover.lending.services_holds import hold_place
 from tideover.sources.services import consent_give
 
@@ -64,7 +65,8 @@ def two(house: House) -> tuple[House, dict[str, str]]:
         actor="t",
     )  # fmt: skip
     receipt = receipt_record(
-        party=theirs, entity_id=house.entity.pk, amount_minor=100_000, received_on=date(2026, 2, 25), channel="transfer",
+        party=theirs, entity_id=house.entity.pk, amount_minor=100_000, received_on=date(2026, 2, 25),
+        payer=Payer(), source=Source("bank"),
         idempotency_key="r", actor="t",
     )  # fmt: skip
     made = {
@@ -155,7 +157,7 @@ def test_bodies_cannot_name_what_is_out_of_scope(two: tuple[House, dict[str, str
     head, pay, under = (client(house, r) for r in ("branch_head", "payments", "underwriter"))
     their = {"party": "P-0002"}
     pay_there = {"loan": "T-3", "amount": "1.00", "effective_on": "2026-02-20", "idempotency_key": "x"}
-    receipt = {**their, "entity": "BANK", "amount": "1.00", "received_on": "2026-02-20", "channel": "cash"}
+    receipt = {**their, "entity": "BANK", "amount": "1.00", "received_on": "2026-02-20", "source": "counter"}
     line = {**their, "number": "F-9", "entity": "BANK", "limit": "1.00", "opened_on": DAY, "expires_on": "2027-01-01"}
     for c, address, body in (
         (pay, "/payments", pay_there),
@@ -178,7 +180,7 @@ def test_bodies_cannot_name_what_is_out_of_scope(two: tuple[House, dict[str, str
 
 def test_a_receipt_does_not_tell_the_number_of_a_loan_elsewhere(house: House) -> None:
     loan("T-8", house.borrower, house.other_branch)
-    body = {"party": "P-0001", "entity": "BANK", "amount": "12180.00", "received_on": "2026-02-25", "channel": "transfer"}
+    body = {"party": "P-0001", "entity": "BANK", "amount": "12180.00", "received_on": "2026-02-25", "source": "bank"}
     number = post(client(house), "/receipts", body).json()["number"]
     whole = client(house, "finance").get(f"/api/v1/receipts/{number}").json()["parts"]
     narrow = client(house, "branch_head").get(f"/api/v1/receipts/{number}").json()["parts"]

@@ -290,6 +290,18 @@ def test_query_counts_stay_at_their_baseline(busy: House) -> None:
     for role, addresses in {
         "risk": ("/", "/book", "/loans", "/loans/T-1", "/people/P-0001", "/settings"),
         "collector": ("/",),
+        "compliance": (
+            "/",
+            "/contact-log",
+            "/contact-log/proof?person=P-0001",
+            "/holds",
+            "/outbox",
+            "/action-log",
+            "/experiments",
+            "/templates",
+        ),
+        "finance": ("/", "/books", "/books/periods", "/books/income", "/approvals", "/approvals?show=done"),
+        "team_lead": ("/queue", "/calls", "/people/P-0001"),
         "borrower": ("/", "/my/receipts", "/my/schedule/T-1"),
     }.items():
         client = client_for(busy, role)

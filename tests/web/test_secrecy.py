@@ -58,7 +58,7 @@ def toured(house: House, caplog: pytest.LogCaptureFixture) -> tuple[House, str, 
     reference = keep(post(lender, "/parties", body)).json()["reference"]
     keep(post(lender, "/parties", body))
     keep(post(lender, "/contracts", terms(house, number="T-7", borrower=reference)))
-    money = {"party": reference, "entity": "BANK", "amount": "4060.00", "received_on": "2026-02-20", "channel": "transfer"}
+    money = {"party": reference, "entity": "BANK", "amount": "4060.00", "received_on": "2026-02-20", "source": "bank"}
     keep(post(pay, "/receipts", {**money, "payer_name": PERSON["payer"]}))
     for kind, row in ROWS.items():
         keep(post(lender, f"/{kind}", {"party": reference, "loan": "T-7", **row}))
@@ -122,7 +122,7 @@ def test_every_write_names_its_actor_in_the_log(house: House) -> None:
         "payments": [
             ("/payments", {"loan": "T-1", "amount": "1.00", "effective_on": "2026-02-20", "idempotency_key": "w"}),
             ("/loans/T-1/events", {"kind": "payment", "amount": "1.00", "effective_on": "2026-02-20"}),
-            ("/receipts", {"party": "P-0001", "entity": "BANK", "amount": "1.00", "received_on": "2026-02-25", "channel": "c"}),
+            ("/receipts", {"party": "P-0001", "entity": "BANK", "amount": "1.00", "received_on": "2026-02-25", "source": "bank"}),
         ],
         "complaints": [(f"/{kind}", {"party": "P-0001", **row}) for kind, row in ROWS.items()],
     }

@@ -166,3 +166,12 @@ def test_another_authority_table_needs_compliance(house: House) -> None:
     assert post(Client(headers={"authorization": "Bearer finance"}), "/loans/T-1/events", WRITE_OFF).status_code == 200
     page = client_for(house, "risk").get("/authority").content.decode()
     assert "event.record" in page and "nobody else" in page
+
+
+def test_what_waits_for_somebody_else_is_listed_with_whose_turn_it_is(house: House) -> None:
+    """Who may read it but not decide it sees the role that decides next, and no button."""
+    reference, _finance = ask(house)
+    page = client_for(house, "compliance").get("/approvals?show=others").content.decode()
+    assert reference in page and "write-off" in page and "Risk manager" in page
+    one = client_for(house, "compliance").get(f"/approvals/{reference}").content.decode()
+    assert "It waits for: Risk manager" in one and 'value="grant"' not in one

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from datetime import date, datetime, timedelta
-from uuid import uuid4
+from datetime import date, datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from tideover.accounting.models import BookRun
 from tideover.core.business_time import now
+from tideover.core.lease import LEASE, is_dead
 from tideover.core.problems import refuse
+from tideover.core.sql import lock_until_commit
 
-LEASE = timedelta(seconds=60)
 LOCK_ID = 7004
 """Held by whoever begins a run, books entries or closes a period, until the transaction ends."""
 
 
-def owner_new() -> str:
-    """A name for one run's owner: host, process, and a token of its own."""
-    return f"{socket.gethostname()[:40]}:{os.getpid()}:{uuid4().hex[:8]}"
-
-
 def books_lock() -> None:
     """Keep others from booking and closing until this transaction ends (on SQLite every writer is alone)."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_ID])
+    lock_until_commit(LOCK_ID)
 
 
 def running() -> BookRun | None:
@@ -44,7 +35,7 @@ def claim(first: date, last: date, cut_off: datetime, owner: str) -> BookRun:
         books_lock()
         run = BookRun.objects.select_for_update(no_key=True).filter(state="running").first()
         if run is not None:
-            if run.lease_until and run.lease_until > now() and run.owner != owner and not _is_dead(run.owner):
+            if run.lease_until and run.lease_until > now() and run.owner != owner and not is_dead(run.owner):
                 ends = f"{run.lease_until:%H:%M:%S} UTC"
                 raise refuse("posting_running", f"{run.owner} is posting {run.last_day}; its lease ends at {ends}")
         else:
@@ -58,18 +49,3 @@ def renew(run: BookRun) -> None:
     """Hold on for another LEASE. Raises Refused when somebody else has taken over; call it inside the transaction that writes."""
     if not BookRun.objects.filter(pk=run.pk, owner=run.owner, state="running").update(lease_until=now() + LEASE):
         raise refuse("lease_lost", f"another process has taken over the posting of {run.last_day}; this one stops")
-
-
-def _is_dead(owner: str) -> bool:
-    """Whether the owner was a process of this machine that is no more."""
-    host, _, rest = owner.partition(":")
-    pid = rest.split(":")[0]
-    if host != socket.gethostname()[:40] or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False

@@ -45,7 +45,7 @@ def breaks(entities: list[LegalEntity], on: date) -> ExceptionRow:
     run = _latest()
     count = run.break_count if run is not None else 0
     oldest = run.last_day if run and count else None
-    return _row("Differences between the books and the tape", count, reverse("books"), oldest=oldest, act_by=on, on=on)
+    return _row("Differences between the books and the tape", count, f"{reverse('books')}#tape", oldest=oldest, act_by=on, on=on)
 
 
 def unvalued(entities: list[LegalEntity], on: date) -> ExceptionRow:

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from tideover.contact.message_templates import (
     TEMPLATE_FIELDS,
@@ -21,13 +22,14 @@ from tideover.contact.message_templates import (
 )
 from tideover.contact.models import MessageTemplate
 from tideover.contact.models.messages import TemplateState
-from tideover.contact.rules.wording import LANGUAGES
+from tideover.contact.rules.wording import LANGUAGES, ZH
 from tideover.core.action_log import log
 from tideover.core.approvals import ApprovalKind, Shown, approval_ask, approval_withdraw
 from tideover.core.authority import Lines, one_of
 from tideover.core.business_time import business_date
 from tideover.core.models import Approval, Role, User
 from tideover.core.problems import Refused, refuse
+from tideover.lending.words import word
 
 PUBLISH = "template.publish"
 DRAFTS = frozenset({Role.COMPLIANCE, Role.LEGAL, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.COMPLAINTS})
@@ -88,17 +90,32 @@ def _stamp(subject: tuple[str, str], payload: dict[str, Any]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
+FLAGS = {
+    "is_demand": gettext_noop("Is a demand"),
+    "is_adverse_notice": gettext_noop("Is a notice before a negative record"),
+}
+
+
 def _show(approval: Approval) -> Iterable[Shown]:
-    """Every text that changes, as it is now and as it would be."""
+    """What legal says of it, and every text that changes, as it is now and as it would be."""
     t = _of(approval)
-    now = next((v for v in versions_of(t.code) if v.state == TemplateState.PUBLISHED), None)
+    published = (v for v in versions_of(t.code) if v.state == TemplateState.PUBLISHED and v.version < t.version)
+    now = next(published, None)
+    for flag, says in FLAGS.items():
+        was, then = bool(now and getattr(now, flag)), bool(getattr(t, flag))
+        if was or then:
+            yield Shown(_(says), "" if now is None else _yes(was), _yes(then))
     yield Shown(_("In force from"), "" if now is None else str(now.valid_from), approval.payload["from"])
     for language in LANGUAGES:
         texts, before = t.texts.get(language, {}), now.texts.get(language, {}) if now else {}
         for variant in sorted({*texts, *before}):
             was, then = (_words(x.get(variant, {})) for x in (before, texts))
             if was != then:
-                yield Shown(f"{language} · {variant}", was, then)
+                yield Shown(f"{'中文' if language == ZH else 'English'} · {word(variant)}", was, then)
+
+
+def _yes(is_so: bool) -> str:
+    return _("yes") if is_so else _("no")
 
 
 def _words(text: dict[str, str]) -> str:

@@ -23,8 +23,9 @@ from tideover.contact.zones import UnknownZone, zone
 from tideover.core.business_time import EPOCH
 from tideover.core.packs.load import pack
 from tideover.core.sql import among, rows_read
-from tideover.lending.models import ContactRecord, Contract, Hold, Party
+from tideover.lending.models import ContactRecord, Contract, Hold, LoanParty, Party
 from tideover.lending.models.plain import ids_about
+from tideover.lending.rules.holds import OF_DEBT
 from tideover.sources.rules.consents import ConsentFact, allows
 from tideover.sources.selectors import consents_by_party
 
@@ -86,7 +87,7 @@ class Rows:
 
 
 PARTY = ("id", "region", "phone_hash")
-HOLD = ("party_id", "kind", "contract_id", "starts_at", "ends_at")
+HOLD = ("party_id", "kind", "contract_id", "starts_at", "ends_at", "id")
 PREFERENCE = ("party_id", "refused", "inconvenient", "zone")
 FAULT = ("party_id", "channel", "to_hash", "refusals", "found_at", "ends_at")
 CONTACT = (
@@ -100,10 +101,14 @@ def rows_of(parties: Sequence[int], at: datetime, days: int) -> Rows:
     where, params = among("party_id", list(parties))
     own, own_params = among("id", list(parties))
     rows = Rows(at, {r[0]: r for r in rows_read(Party, PARTY, own, own_params)})
-    open_holds = f"lifted_at IS NULL AND {where}"
-    for row in rows_read(Hold, HOLD, open_holds, params, "ORDER BY id"):
-        if row[3] <= at and (row[4] is None or row[4] > at):
-            rows.holds.setdefault(row[0], []).append(row)
+    theirs = rows_read(Hold, HOLD, f"lifted_at IS NULL AND {where}", params)
+    in_loans = f"lifted_at IS NULL AND contract_id IN ({_stands_in(where, own)})"
+    found = {row[5]: row for row in (*theirs, *rows_read(Hold, HOLD, in_loans, [*params, *own_params]))}
+    held = [row for _id, row in sorted(found.items()) if row[3] <= at and (row[4] is None or row[4] > at)]
+    others = _others(held, list(parties)) if any(row[2] is not None and row[1] in OF_DEBT for row in held) else {}
+    for row in held:
+        for party in {row[0], *(others.get(row[2], ()) if row[1] in OF_DEBT else ())} & rows.parties.keys():
+            rows.holds.setdefault(party, []).append(row)
     rows.consents = consents_by_party(parties)
     rows.preferences = {r[0]: r for r in rows_read(ContactPreference, PREFERENCE, where, params)}
     since = ContactRecord._meta.get_field("at").get_db_prep_value(at - timedelta(days=days), connection)
@@ -118,6 +123,25 @@ def rows_of(parties: Sequence[int], at: datetime, days: int) -> Rows:
         faulty = Party.objects.filter(pk__in=rows.faults).select_related("user").prefetch_related("points")
         rows.own = {p.pk: addresses.own_hashes(p) for p in faulty.iterator(chunk_size=500)}
     return rows
+
+
+def _stands_in(by_party: str, by_id: str) -> str:
+    """SQL: the loans of some people, theirs or another's."""
+    theirs = by_id.replace("id", "borrower_id", 1)
+    return f"SELECT contract_id FROM lending_loanparty WHERE {by_party} UNION SELECT id FROM lending_contract WHERE {theirs}"
+
+
+def _others(held: list[tuple[Any, ...]], parties: list[int]) -> dict[int, set[int]]:
+    """Who of these people stands in each loan that is held, by loan."""
+    of_loans, loans = among("contract_id", sorted({row[2] for row in held if row[2] is not None}))
+    of_parties, people = among("party_id", parties)
+    out: dict[int, set[int]] = {}
+    for contract, party in rows_read(LoanParty, ("contract_id", "party_id"), f"{of_loans} AND {of_parties}", [*loans, *people]):
+        out.setdefault(contract, set()).add(party)
+    by_id, ids = among("id", sorted({row[2] for row in held if row[2] is not None}))
+    for contract, borrower in rows_read(Contract, ("id", "borrower_id"), by_id, ids):
+        out.setdefault(contract, set()).add(borrower)
+    return out
 
 
 def _numbers(rows: Rows) -> dict[int, str]:
@@ -167,7 +191,7 @@ def known_of(
         inconvenient=tuple((int(a), int(b)) for a, b in inconvenient),
         agreed_hours=allows(given, rows.at, "contact_hours", loans=contracts),
         unreachable=_is_unreachable(history, number_of(phone_hash)),
-        incapable=any(h[1] in LOST_HOLDS for h in held),
+        incapable=any(h[1] in LOST_HOLDS and h[0] == party for h in held),
         faults=faults,
     )
     if number_hash and ThirdRefusal.objects.filter(number_hash=number_hash).exists():

@@ -12,6 +12,8 @@ from tideover.contact.rules.model import Purpose, Recipient
 from tideover.contact.rules.wording import LANGUAGES, TYPES
 from tideover.core.problems import Problem
 
+UNTITLED = ("sms", "call")
+"""Variants that are said or sent without a subject."""
 WHOLE_TYPES = ("money", "count", "rate")
 TEXT_LONG = 4000
 PLAIN = ("name_zh", "name_en", "hours", "note")
@@ -35,6 +37,8 @@ class TemplateForm:
         variables = "\n".join(f"{n} {v['type']} {v.get('example', '')}" for n, v in t.variables.items())
         codes = "\n".join(f"{k} {v}" for k, v in t.gateway_codes.items())
         shown = {name: getattr(t, name) for name in (*PLAIN, *FLAGS, "discloses")}
+        if t.state != "draft":
+            shown["note"] = ""  # it told of that version, not of the next one
         shown |= {"purpose": Purpose(t.purpose).name.lower(), "recipient": Recipient(t.recipient).name.lower()}
         return cls({**shown, "variables": variables, "gateway_codes": codes, "texts": _rows(t.texts)})
 
@@ -118,4 +122,4 @@ def _rows(texts: Mapping[str, Any]) -> list[dict[str, Any]]:
         said = texts.get(language, {}).get(variant, {})
         return {"language": language, "subject": said.get("subject", ""), "body": said.get("body", "")}
 
-    return [{"variant": v, "sides": [side(language, v) for language in LANGUAGES]} for v in VARIANTS]
+    return [{"variant": v, "titled": v not in UNTITLED, "sides": [side(language, v) for language in LANGUAGES]} for v in VARIANTS]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from tideover.contact.addresses import address_hash, number_plain
 from tideover.contact.chain import GENESIS, verdict_hash
@@ -35,6 +35,7 @@ from tideover.contact.rules.policy import Policy
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
 from tideover.core.problems import refuse
+from tideover.core.sql import lock_until_commit
 from tideover.lending import clock
 from tideover.lending.models import ContactRecord, Contract, Party
 from tideover.lending.models.plain import about_of
@@ -57,9 +58,7 @@ class Question:
 
 def person_lock(party_id: int) -> None:
     """Let nobody else ask or record for this person until the transaction ends. On SQLite the transaction itself does it."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_SPACE + party_id])
+    lock_until_commit(LOCK_SPACE + party_id)
 
 
 def number_hash_of(party: Party, channel: Channel, recipient: Recipient, number: str) -> bytes:

@@ -13,6 +13,7 @@ import yaml
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext_noop
 
 from tideover.contact import addresses
 from tideover.contact.models import MessageTemplate
@@ -467,7 +468,7 @@ def templates_seed(on: date, *, actor: str) -> int:
             if entry["code"] in have:
                 continue
             t = template_from(entry)
-            t.drafted_by, t.drafted_at, t.note = actor, now(), "comes with the package"
+            t.drafted_by, t.drafted_at, t.note = actor, now(), gettext_noop("comes with the package")
             if problems := template_problems(t, on):
                 raise Refused(*problems)
             t.state, t.valid_from, t.published_by, t.published_at = TemplateState.PUBLISHED, on, actor, now()

@@ -11,7 +11,7 @@ from tideover.contact.gate import BY_PHONE, policy_for
 from tideover.contact.rules.gate import may_contact
 from tideover.contact.rules.model import Channel, Facts, Proposal, Purpose, Verdict
 from tideover.contact.rules.policy import Policy
-from tideover.contact.words import rule_words
+from tideover.contact.words import cited, rule_words
 from tideover.lending.models import Contract, Party
 
 
@@ -65,8 +65,8 @@ def whys_of(policy: Policy, verdict: Verdict, facts: Facts, channel: Channel) ->
     """The rules behind a verdict in words."""
     out = []
     for f in verdict.fired:
-        cited = policy.citations.get(f.rule)
-        said = "" if cited is None or cited.instrument == "house rule" else str(cited)
+        source = policy.citations.get(f.rule)
+        said = "" if source is None or source.instrument == "house rule" else cited(str(source))
         says = rule_words(policy, f.rule, facts.faults, channel)
         out.append(Why(f.rule, says, said, policy.statuses.get(f.rule, "house"), instant_of(f.until)))
     return tuple(out)

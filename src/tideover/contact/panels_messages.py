@@ -21,7 +21,7 @@ from tideover.contact.selectors_messages import (
     templates_in_review,
     unread_count,
 )
-from tideover.contact.words import rule_words
+from tideover.contact.words import cited, rule_words
 from tideover.core.access import can
 from tideover.core.business_time import business_date, now, start_of_day
 from tideover.core.models import Role, User
@@ -99,7 +99,7 @@ def citation_of(reason: str, pack: str, on: date) -> str:
     if not reason.startswith("contact."):
         return ""
     try:
-        return str(rule(pack, reason, on).citation)
+        return cited(str(rule(pack, reason, on).citation))
     except NoRule:
         return ""
 

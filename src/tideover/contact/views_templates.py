@@ -37,10 +37,10 @@ from tideover.contact.rules.model import Channel, Purpose, Recipient
 from tideover.contact.rules.wording import LANGUAGES, TYPES, ZH
 from tideover.contact.rules.words_diff import words_diff
 from tideover.contact.views_outbox import day_of, user_of
-from tideover.contact.words_messages import all_said
+from tideover.contact.words_messages import all_said, at_fields
 from tideover.core.access import can, require
 from tideover.core.business_time import business_date
-from tideover.core.models import Approval
+from tideover.core.models import Approval, Role
 from tideover.core.problems import NotFound, Problem, Refused
 from tideover.lending.models import Contract
 from tideover.lending.selectors import contracts_visible
@@ -139,12 +139,19 @@ def _page(request: HttpRequest, t: MessageTemplate, problems: list[Problem]) -> 
         "problems": all_said(problems),
         "faults": all_said(template_problems(t, today)) if t.state == TemplateState.DRAFT else [],
         "approval": Approval.objects.filter(reference=t.approval).first() if t.approval else None,
+        "deciders": _deciders(t),
         "in_force": is_in_force(t, today),
         "may_edit": can(user, "message-template-edit"),
         "may_retire": can(user, "message-template-edit") and t.state == TemplateState.PUBLISHED,
         "today": today,
     }
     return render(request, "contact/template.html", context, status=422 if problems else 200)
+
+
+def _deciders(t: MessageTemplate) -> str:
+    """The roles of which one must grant a version in review."""
+    asked = Approval.objects.filter(reference=t.approval, state="open").first() if t.approval else None
+    return " / ".join(str(Role(r).label) for steps in asked.steps_needed for r in steps) if asked else ""
 
 
 def _loan(request: HttpRequest, today: date) -> tuple[Contract | None, bool]:
@@ -178,6 +185,7 @@ def _side(
         return Side(language, subject, body, changed, "", "", (), 0)
     channel = SHOWN_AS[variant]
     values = preview_values(t, loan, today)[0] | addresses.standard_values(loan.borrower, [loan], language, None)
+    values["name"] = loan.borrower.masked_name  # the preview is about the words, not about who the person is
     speaker = speaker_of(loan.borrower, [loan])
     names = speaker.names
     made = text_make(t, channel, language, values, speaker, wording, today)
@@ -207,7 +215,7 @@ def edit(request: HttpRequest, code: str) -> HttpResponse:
         "code": code,
         "last": last,
         "form": form.shown,
-        "problems": all_said(form.problems),
+        "problems": at_fields(form.problems),
         "may_flag": may_flag,
         "types": TYPES,
         "purposes": [p.name.lower() for p in Purpose],

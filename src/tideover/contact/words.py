@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from tideover.contact.facts import instant_of
@@ -60,6 +62,28 @@ def _cap(cap: Cap) -> str:
 
 def _wait(wait: Wait) -> str:
     return _("After a conversation about a loan no call about it for %(days)s days") % {"days": wait.days}
+
+
+ARTICLES_ZH = {
+    "(article not verified here)": "（条款号未核对）",
+    "calls not answered": "无人接听的拨打",
+    "choice of person; third persons": "联系对象；第三人",
+    "(heirs, within the estate)": "（继承人，以遗产为限）",
+    "(cards: 2 years)": "（信用卡：2 年）",
+    "house rule; ": "机构内部规则；",
+    "whole": "全文",
+}
+"""Articles that the packs describe in English, in Chinese."""
+
+
+def cited(source: str) -> str:
+    """Where a rule is written, as it reads in the page's language: 第 70 条 for art. 70."""
+    if not (get_language() or "").startswith("zh"):
+        return source
+    zh = re.sub(r"\bart\. (\d+)", r"第 \1 条", source)
+    for en, said in ARTICLES_ZH.items():
+        zh = zh.replace(en, said)
+    return zh
 
 
 def fault_words(faults: Iterable[FaultFact], channel: Channel | None) -> str:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from tideover.core.problems import Problem, Refused
 
 SAYS = {
-    "missing": _("Please fill in every field: what you write is kept with it."),
+    "missing": _("Please fill this in: what you write is kept with it."),
     "too_late": _("It has been handed over and can no longer be taken back."),
     "not_resendable": _("Only what certainly did not arrive is sent again."),
     "no_letters": _("No letter may go out now."),
@@ -55,6 +55,30 @@ def said(problem: Problem) -> str:
     if problem.code == "content":
         return f"{problem.field.removeprefix('texts.')}: {problem.message}"
     return f"{problem.field.removeprefix('texts.')}: {words}" if problem.field.startswith("texts.") else words
+
+
+FIELDS = {
+    "name_zh": _("Name in Chinese"), "name_en": _("Name in English"), "note": _("What changes, and why"),
+    "hours": _("Waits at most (hours)"), "variables": _("Variables: name, type, example, a line each"),
+    "gateway_codes": _("Codes of gateways: gateway and code, a line each"), "purpose": _("Purpose"),
+    "recipient": _("Written to"),
+}  # fmt: skip
+"""Fields of the form of a wording, as they are called there."""
+
+
+def at_fields(problems: Iterable[Problem]) -> list[tuple[str, str]]:
+    """(id of the control, sentence that names it) of each problem of the form of a wording, each once; without a control: the
+    sentence alone, with an empty id."""
+    out = []
+    for p in problems:
+        place = p.field.removeprefix("texts.").split(".")
+        if p.field in FIELDS:
+            out.append((p.field, f"{FIELDS[p.field]}: {said(p)}"))
+        elif len(place) == 2 and p.field.startswith("texts."):
+            out.append((f"{place[0]}-{place[1]}-b", said(p)))
+        else:
+            out.append(("", said(p)))
+    return list(dict.fromkeys(out))
 
 
 def all_said(problems: Iterable[Problem]) -> list[str]:

@@ -125,3 +125,10 @@ def _statement(model: type[models.Model], replace_on: str, keep: tuple[str, ...]
     key = str(model._meta.get_field(replace_on).column)
     moved = [c for f, c in zip(fields, columns, strict=True) if c != key and f.name not in keep]
     return f"{said} ON CONFLICT ({key}) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in moved)}"
+
+
+def lock_until_commit(lock_id: int) -> None:
+    """Keep others who take this lock waiting until the transaction ends (on SQLite every writer is alone anyway)."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_id])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import Field
@@ -14,17 +13,16 @@ from tideover.core.action_log import log
 from tideover.core.api_approvals import WaitingOut, waiting_out
 from tideover.core.business_time import business_date
 from tideover.core.models import Approval
-from tideover.core.problems import NotFound, Problem, Refused, refuse
-from tideover.core.rest import Amount, Cursor, Day, Key, Limit, Money, Strict, decimal, minor, one_of, page_of, route
+from tideover.core.problems import Refused, refuse
+from tideover.core.rest import Amount, Cursor, Day, Key, Limit, Money, Strict, decimal, minor, page_of, route
 from tideover.engine.events import Event, EventKind, EventRejected
 from tideover.engine.standing import Standing
 from tideover.engine.terms import NO_DAY, Component, date_of, day
 from tideover.lending.approvals import event_ask
-from tideover.lending.models import Contract, LegalEntity, LoanEvent, Receipt, StandingRow
+from tideover.lending.models import Contract, LoanEvent, StandingRow
 from tideover.lending.payments import NewPayment
-from tideover.lending.scope import entities_visible, parties_reachable
-from tideover.lending.selectors import bucket_of, contract_get, contracts_visible, loan_standing, loan_status, standings_visible
-from tideover.lending.services import payments_record, receipt_record, receipt_reverse
+from tideover.lending.selectors import bucket_of, contract_get, loan_standing, loan_status, standings_visible
+from tideover.lending.services import payments_record
 
 router = Router(tags=["loans and money"])
 YEARS_ASKED = 40
@@ -36,22 +34,6 @@ class EventIn(Strict):
     amount: Money | None = None
     extra: dict[str, Any] | None = None
     reason: str = Field("", max_length=500, description="why; read by whoever decides, where a second person must")
-
-
-class DesignationIn(Strict):
-    debt: str = Field(max_length=30, description="number of the loan")
-    amount: Money | None = Field(None, description="null: as much as the loan asks for")
-
-
-class ReceiptIn(Strict):
-    party: str = Field(max_length=20)
-    entity: str = Field(max_length=20)
-    amount: Money
-    received_on: Day
-    channel: str = Field(min_length=1, max_length=20)
-    reference: str = Field("", max_length=80)
-    payer_name: str = Field("", max_length=80)
-    designation: list[DesignationIn] | None = Field(None, max_length=100)
 
 
 class WhatIfIn(Strict):
@@ -208,28 +190,6 @@ class BatchLine(Schema):
 class BatchOut(Schema):
     accepted: int
     results: list[BatchLine]
-
-
-class PartOut(Schema):
-    """A part of a receipt. `loan_id` is null for a loan of the same borrower outside your scope."""
-
-    loan_id: str | None
-    amount: Amount
-
-
-class ReceiptOut(Schema):
-    number: str
-    party: str
-    amount: Amount
-    unapplied: Amount
-    received_on: date
-    reversed_at: datetime | None
-    parts: list[PartOut]
-
-
-class ReceiptPage(Schema):
-    items: list[ReceiptOut]
-    next_cursor: int | None
 
 
 def iso(value: int) -> str | None:
@@ -484,86 +444,3 @@ def payments_batch(request: HttpRequest, body: BatchIn) -> dict[str, Any]:
 
 def _payment(p: PaymentIn) -> NewPayment:
     return NewPayment(p.loan, minor(p.amount), p.effective_on, p.idempotency_key)
-
-
-@route(router.get, "/receipts", "receipts-list", ReceiptPage)
-def receipts_list(request: HttpRequest, cursor: Cursor, limit: Limit, party: str = "") -> dict[str, Any]:
-    """Receipts of the people in your scope; `party` filters. Logged."""
-    rows = _receipts(request)
-    rows = rows.filter(party__reference=party) if party else rows
-    page = page_of(rows.select_related("party").prefetch_related("parts"), cursor, limit, lambda r: r)
-    page["items"] = _receipts_out(request, page["items"])
-    log(request.user.username, "receipt.list", "party", party, {"found": len(page["items"])})
-    return page
-
-
-def _receipts(request: HttpRequest) -> Any:
-    reached = parties_reachable(request.user, business_date()).filter(pk=OuterRef("party"))
-    return Receipt.objects.filter(Exists(reached), entity__in=entities_visible(request.user, business_date()))
-
-
-@route(router.post, "/receipts", "receipts-create", ReceiptOut)
-def receipt_create(request: HttpRequest, body: ReceiptIn, key: Key) -> dict[str, Any]:
-    """Money for a borrower, divided over the loans; idempotent by the Idempotency-Key header."""
-    today = business_date()
-    party = one_of(parties_reachable(request.user, today), "party", "party", reference=body.party)
-    entity: LegalEntity = one_of(entities_visible(request.user, today), "entity", "entity", code=body.entity)
-    if not contracts_visible(request.user, today).filter(borrower=party, entity=entity).exists():
-        raise refuse("no_such_entity", f"{body.party} has no loan with {body.entity}", "entity")
-    lines = [
-        {"debt": d.debt, **({"amount": str(d.amount)} if d.amount is not None else {})} for d in body.designation or ()
-    ] or None
-    receipt = receipt_record(
-        party=party,
-        entity_id=entity.pk,
-        amount_minor=minor(body.amount),
-        received_on=body.received_on,
-        channel=body.channel,
-        reference=body.reference,
-        payer_name=body.payer_name,
-        designation=lines,
-        idempotency_key=key,
-        actor=request.user.username,
-    )
-    return _receipts_out(request, [receipt])[0]
-
-
-@route(router.get, "/receipts/{number}", "receipt-get", ReceiptOut)
-def receipt_get(request: HttpRequest, number: str) -> dict[str, Any]:
-    """One receipt and its parts; logged."""
-    receipt = _receipt(request, number)
-    log(request.user.username, "receipt.read", "receipt", number)
-    return _receipts_out(request, [receipt])[0]
-
-
-def _receipt(request: HttpRequest, number: str) -> Receipt:
-    receipt = _receipts(request).filter(number=number).first()
-    if receipt is None:
-        raise NotFound(Problem("no_such_receipt", f"there is no receipt {number} in your scope", "number"))
-    return receipt
-
-
-@route(router.post, "/receipts/{number}/reverse", "receipt-reverse", ReceiptOut)
-def receipt_undo(request: HttpRequest, number: str, key: Key) -> dict[str, Any]:
-    """Reverse every part of a receipt as one act."""
-    done = receipt_reverse(_receipt(request, number), idempotency_key=key, actor=request.user.username)
-    return _receipts_out(request, [done])[0]
-
-
-def _receipts_out(request: HttpRequest, receipts: list[Receipt]) -> list[dict[str, Any]]:
-    """Receipts and their parts; a loan outside the scope keeps its number to itself."""
-    parts = [p for r in receipts for p in r.parts.all()]
-    visible = contracts_visible(request.user, business_date()).filter(pk__in={p.contract_id for p in parts})
-    numbers = dict(visible.values_list("pk", "number"))
-    return [
-        {
-            "number": r.number,
-            "party": r.party.reference,
-            "amount": decimal(r.amount_minor),
-            "unapplied": decimal(r.unapplied_minor),
-            "received_on": r.received_on,
-            "reversed_at": r.reversed_at,
-            "parts": [{"loan_id": numbers.get(p.contract_id), "amount": decimal(p.amount_minor)} for p in r.parts.all()],
-        }
-        for r in receipts
-    ]

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from tideover.core.business_time import now
-from tideover.core.sql import rows_read
+from tideover.core.sql import lock_until_commit, rows_read
 from tideover.lending.models import BookClock
 
 LOCK_ID = 7002
@@ -49,9 +49,7 @@ def stamp(after: datetime | None = None, *, joined: bool = False) -> datetime:
 def cut_off_take() -> datetime:
     """Fix a new cut-off: everything stamped by this machine's clock is at or below it, every later stamp above it."""
     with transaction.atomic():
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_ID])
+        lock_until_commit(LOCK_ID)
         clock, _ = BookClock.objects.select_for_update().get_or_create(pk=1, defaults={"cut_off": now()})
         clock.cut_off = max(now(), clock.cut_off)
         clock.save()

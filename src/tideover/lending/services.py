@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -21,15 +17,14 @@ from tideover.core.packs.load import NoRule
 from tideover.core.packs.load import ladder as class_ladder
 from tideover.core.packs.rules.fixings import MissingFixing
 from tideover.core.packs.rules.price import price_findings
-from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
-from tideover.engine.apportion import Debt, apportion
+from tideover.core.problems import Problem, Refused, refuse
 from tideover.engine.events import EventKind
 from tideover.engine.replay import schedule
 from tideover.engine.standing import Standing
-from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX, Component, day
+from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX
 from tideover.lending import clock
 from tideover.lending.contract_terms import calendar_pinned, ladder_of, reference_of, terms_for, terms_problems
-from tideover.lending.journal import KEY_LENGTH_MAX, OWN_KEYS, event_append, is_live
+from tideover.lending.journal import OWN_KEYS, event_append
 from tideover.lending.models import (
     Branch,
     Contract,
@@ -39,19 +34,16 @@ from tideover.lending.models import (
     LoanParty,
     Party,
     Product,
-    Receipt,
-    ReceiptPart,
     Staff,
     StandingRow,
 )
 from tideover.lending.models.party import PartyKind
 from tideover.lending.payments import Booking, NewPayment
 from tideover.lending.rates import fixing, pack_here
+from tideover.lending.rules.fees import fees_due, fees_read
 from tideover.lending.selectors import contracts_visible, facility_available, loan_standing, standing_fields
 
 LOAN_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,30}")
-AMOUNT = re.compile(r"\d{1,13}(\.\d{1,2})?")
-SECURITY_RANK = {"": 0, "guarantee": 1, "mortgage": 2}
 
 
 def party_register(
@@ -257,7 +249,9 @@ def _law_problems(c: Contract) -> list[Problem]:
         class_ladder(c.entity.jurisdiction, c.entity.lender_type, c.signed_on, ladder_of(c))
     except NoRule as error:
         return [Problem("no_ladder", str(error), "ladder")]
-    found = price_findings(rules, c.entity.lender_type, terms, schedule(terms), c.signed_on)
+    rows = schedule(terms)
+    fees_minor = sum(d.amount_minor for d in fees_due(fees_read(c.product.fees), terms, rows))
+    found = price_findings(rules, c.entity.lender_type, terms, rows, c.signed_on, fees_minor)
     out = [Problem(f.code, str(f), f.field) for f in found]
     reference = reference_of(c)
     if reference is None:
@@ -359,174 +353,3 @@ def standing_refresh(contract: Contract, *, as_of: date) -> Standing:
     standing = loan_standing(contract, as_of)
     StandingRow.objects.update_or_create(contract=contract, defaults=standing_fields(standing, contract))
     return standing
-
-
-def _request_hash(*parts: object) -> bytes:
-    return hashlib.sha256(json.dumps([str(p) for p in parts]).encode()).digest()
-
-
-def _designated(designation: Sequence[Mapping[str, object]] | None) -> dict[str, int | None]:
-    """Loan number -> wish (minor; None: as much as it asks). Raises Refused for a line that cannot be read."""
-    out: dict[str, int | None] = {}
-    for line in designation or ():
-        number, amount = str(line.get("debt", "")), line.get("amount")
-        if not number or number in out or set(line) - {"debt", "amount"}:
-            message = "each line names one loan once: {debt, amount}"
-            raise refuse("bad_designation", message, "designation")
-        if amount is not None and (not AMOUNT.fullmatch(str(amount)) or not Decimal(str(amount))):
-            raise refuse("bad_designation", f"{amount!r} is not an amount like 120.50", "designation")
-        out[number] = None if amount is None else int(Decimal(str(amount)) * 100)
-    return out
-
-
-def _debts_of(party: Party, entity_id: int, on: date, wishes: Mapping[str, int | None]) -> list[tuple[Contract, Debt]]:
-    """What each loan of a borrower asks for on a day. A loan with nothing due takes money only when the payer names it."""
-    loans = Contract.objects.filter(borrower=party, entity=entity_id, disbursed_on__lte=on).select_related("product")
-    out = []
-    for contract in loans.order_by("pk"):
-        s = loan_standing(contract, on)
-        claims = _claims_due(s, on)
-        if not any(claims.values()) and contract.number in wishes and s.payoff_minor > 0:
-            wish = wishes[contract.number]
-            claims = {Component.PRINCIPAL: s.payoff_minor if wish is None else min(wish, s.payoff_minor)}
-        if any(claims.values()):
-            due_on = s.oldest_due_on if s.days_past_due else s.next_due_on
-            out.append((contract, Debt(contract.number, due_on, contract.annual_rate_ppm, claims, _security_rank(contract))))
-    return out
-
-
-def _claims_due(s: Standing, on: date) -> dict[Component, int]:
-    due = sum(r.outstanding_minor for r in s.rows if r.due_on <= day(on))
-    return {
-        Component.PRINCIPAL: due - s.interest_minor,
-        Component.INTEREST: s.interest_minor,
-        Component.PENALTY: s.penalty_minor,
-        Component.COMPOUND: s.compound_minor,
-        Component.FEE: s.fee_minor,
-        Component.THIRD_PARTY_FEE: s.third_party_fee_minor,
-        Component.RECOVERY_COST: s.recovery_cost_minor,
-    }
-
-
-def _security_rank(contract: Contract) -> int:
-    """0 for an unsecured debt: Civil Code art. 560 pays the least secured first."""
-    if contract.collateral.exists():
-        return SECURITY_RANK["mortgage"]
-    return SECURITY_RANK["guarantee" if contract.parties.filter(role__startswith="guarant").exists() else ""]
-
-
-def receipt_record(
-    *,
-    party: Party,
-    entity_id: int,
-    amount_minor: int,
-    received_on: date,
-    channel: str,
-    idempotency_key: str,
-    actor: str,
-    reference: str = "",
-    payer_name: str = "",
-    designation: Sequence[Mapping[str, object]] | None = None,
-    as_of: date | None = None,
-) -> Receipt:
-    """Take in money at borrower level and book its parts on the loans it belongs to (Civil Code art. 560).
-
-    What no debt can take stays unapplied on the receipt. The same key with the same request returns the first receipt.
-    Raises Refused (nothing changes) for a non-positive amount or a designation of a loan the payer does not have.
-    """
-    if not 0 < amount_minor <= PRINCIPAL_MINOR_MAX:
-        raise refuse("amount_not_positive", f"the amount must lie in 1..{PRINCIPAL_MINOR_MAX} minor units", "amount")
-    if not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
-        raise refuse("bad_idempotency_key", f"an idempotency key has 1 to {KEY_LENGTH_MAX} characters", "idempotency_key")
-    wishes = _designated(designation)
-    body = _request_hash(party.pk, entity_id, amount_minor, received_on, channel, reference, sorted(wishes.items(), key=str))
-    try:
-        with transaction.atomic():
-            clock.writing()
-            Party.objects.select_for_update(no_key=True).get(pk=party.pk)
-            before = Receipt.objects.filter(idempotency_key=idempotency_key).first()
-            if before is not None:
-                if bytes(before.body_hash) != body:
-                    raise _key_used(idempotency_key)
-                return before
-            debts = _debts_of(party, entity_id, received_on, wishes)
-            try:
-                parts = apportion(amount_minor, [d for _, d in debts], received_on=day(received_on), designation=designation)
-            except ValueError as error:
-                raise refuse("bad_designation", str(error), "designation") from error
-            receipt = Receipt.objects.create(
-                number=f"new-{secrets.token_hex(8)}",
-                entity_id=entity_id,
-                party=party,
-                amount_minor=amount_minor,
-                unapplied_minor=parts.unapplied_minor,
-                received_on=received_on,
-                recorded_at=clock.stamp(),
-                payer_name=payer_name,
-                channel=channel,
-                reference=reference,
-                idempotency_key=idempotency_key,
-                body_hash=body,
-                actor=actor,
-            )
-            # Numbered by its row, not by a count: two receipts booked at once would count the same.
-            receipt.number = f"R-{receipt.pk:07d}"
-            receipt.save(update_fields=["number"])
-            for contract, debt in debts:
-                _book_part(receipt, contract, sum(parts.by_debt[debt.id].values()), actor, as_of or business_date())
-            log(actor, "receipt.record", "receipt", receipt.number, {"party": party.reference})
-    except IntegrityError as error:
-        if Receipt.objects.filter(idempotency_key=idempotency_key).exists():
-            raise _key_used(idempotency_key) from error
-        raise
-    return receipt
-
-
-def _key_used(key: str) -> IdempotencyConflict:
-    message = f"key {key} was used for another request; use a new key"
-    return IdempotencyConflict(Problem("idempotency_conflict", message, "idempotency_key"))
-
-
-def _book_part(receipt: Receipt, contract: Contract, amount_minor: int, actor: str, as_of: date) -> None:
-    if not amount_minor:
-        return
-    part = ReceiptPart.objects.create(receipt=receipt, contract=contract, amount_minor=amount_minor)
-    event_append(
-        contract,
-        kind=EventKind.PAYMENT,
-        effective_on=receipt.received_on,
-        amount_minor=amount_minor,
-        idempotency_key=f"{OWN_KEYS}{receipt.number}:{contract.pk}",
-        actor=actor,
-        receipt_part=part,
-    )
-    standing_refresh(contract, as_of=as_of)
-
-
-def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of: date | None = None) -> Receipt:
-    """Reverse every part of a receipt as one act; reversing it again, under any key, changes nothing.
-
-    A part whose payment was reversed by itself before is left as it is. `idempotency_key` goes into the action log.
-    """
-    with transaction.atomic():
-        clock.writing()
-        locked = Receipt.objects.select_for_update(no_key=True).get(pk=receipt.pk)
-        if locked.reversed_at is not None:
-            return locked
-        for part in locked.parts.select_related("contract").order_by("contract_id"):
-            [event] = part.events.all()
-            if not is_live(part.contract, event.seq):
-                continue
-            event_append(
-                part.contract,
-                kind=EventKind.REVERSAL,
-                effective_on=event.effective_on,
-                extra={"of_seq": event.seq},
-                idempotency_key=f"{OWN_KEYS}{locked.number}:{part.contract_id}:reversal",
-                actor=actor,
-            )
-            standing_refresh(part.contract, as_of=as_of or business_date())
-        locked.reversed_at = clock.stamp()
-        locked.save(update_fields=["reversed_at"])
-        log(actor, "receipt.reverse", "receipt", locked.number, {"key": idempotency_key})
-    return locked

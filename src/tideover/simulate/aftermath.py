@@ -118,4 +118,5 @@ def rows_left(as_of: date) -> None:
             )  # fmt: skip
     for hold in Hold.objects.order_by("pk")[::7]:  # some have waited for their review
         hold.review_on = as_of - timedelta(days=hold.pk % 4)
-        hold.save(update_fields=["review_on"])
+        hold.starts_at -= timedelta(days=9)
+        hold.save(update_fields=["review_on", "starts_at"])

@@ -59,14 +59,14 @@ def _ask(loans: Iterator[Contract], kind: EventKind, actor: User, as_of: date, r
 def _approvals(staff: dict[Role, User], as_of: date) -> None:
     finance, risk, head, legal = (staff[r] for r in (Role.FINANCE, Role.RISK, Role.BRANCH_HEAD, Role.LEGAL))
     candidates = _late(180)
-    _ask(candidates, EventKind.WRITE_OFF, finance, as_of, "Enforcement ended without assets")
-    refused = _ask(candidates, EventKind.WRITE_OFF, finance, as_of, "Unreachable for six months")
+    _ask(candidates, EventKind.WRITE_OFF, finance, as_of, "强制执行终结，未查到可供执行的财产")
+    refused = _ask(candidates, EventKind.WRITE_OFF, finance, as_of, "连续六个月联系不上")
     if refused:
         approval_decide(refused, grant=False, reason="A new address is known; try it first", actor=risk)
-    _ask(candidates, EventKind.ACCELERATION, legal, as_of, "Three notices, no answer")
+    _ask(candidates, EventKind.ACCELERATION, legal, as_of, "三次书面通知均无回复")
     in_branch = (c for c in _late(30) if c.branch.code == _branch_of(head))
-    _ask(in_branch, EventKind.SETTLEMENT, head, as_of, "Family pays one sum after an illness", amount_minor=100_000)
-    taken_back = _ask(_late(60), EventKind.ACCELERATION, legal, as_of, "Asked for by mistake")
+    _ask(in_branch, EventKind.SETTLEMENT, head, as_of, "借款人患病，家人愿一次性还清约定金额", amount_minor=100_000)
+    taken_back = _ask(_late(60), EventKind.ACCELERATION, legal, as_of, "误提交")
     if taken_back:
         approval_withdraw(taken_back, actor=legal)
     product = product_newest("consumer-annuity")
@@ -74,9 +74,9 @@ def _approvals(staff: dict[Role, User], as_of: date) -> None:
         begins = as_of + timedelta(days=14)
         text = product.source_yaml.replace(f"version: {product.version}", f"version: {product.version + 1}", 1)
         text = text.replace(f"valid_from: {product.valid_from}", f"valid_from: {begins}", 1)
-        product_ask(text=text, reason="Yearly renewal of the product", actor=risk)
-    asked = authority_ask(text=text_in_force(as_of), valid_from=as_of, reason="Yearly confirmation of the table", actor=risk)
-    approval_decide(asked, grant=True, reason="Confirmed without change", actor=staff[Role.COMPLIANCE])
+        product_ask(text=text, reason="产品年度更新", actor=risk)
+    asked = authority_ask(text=text_in_force(as_of), valid_from=as_of, reason="授权表年度确认", actor=risk)
+    approval_decide(asked, grant=True, reason="确认，无变化", actor=staff[Role.COMPLIANCE])
 
 
 def _branch_of(user: User) -> str:
@@ -85,14 +85,14 @@ def _branch_of(user: User) -> str:
 
 
 def _experiment(staff: dict[Role, User], as_of: date) -> None:
-    common: dict[str, Any] = {"starts_on": as_of, "reason": "To learn before it is for everybody", "actor": staff[Role.RISK]}
+    common: dict[str, Any] = {"starts_on": as_of, "reason": "先小范围试行，再决定是否推广", "actor": staff[Role.RISK]}
     first = experiments.experiment_ask(
-        code="reminder.before_due", title="Does a reminder three days before the due day keep people on time?", design="holdout",
+        code="reminder.before_due", title="到期前三天提醒，能帮人按时还款吗？", design="holdout",
         surface=SURFACE, arms=[("without", 100_000), ("with", 900_000)], ends_on=as_of + timedelta(days=90), **common,
     )  # fmt: skip
-    approval_decide(first, grant=True, reason="Small holdout, ends in February", actor=staff[Role.COMPLIANCE])
+    approval_decide(first, grant=True, reason="对照组小，二月结束", actor=staff[Role.COMPLIANCE])
     experiments.experiment_ask(
-        code="reminder.tone", title="Which wording of the reminder is answered more often?", design="split",
+        code="reminder.tone", title="哪种提醒文案得到的回复更多？", design="split",
         surface="reminder.wording", arms=[("short", 500_000), ("warm", 500_000)], ends_on=as_of + timedelta(days=60), **common,
     )  # fmt: skip
     people = Party.objects.order_by("pk").values_list("reference", flat=True)[:EXPOSED_MAX]
@@ -117,4 +117,4 @@ def _work(staff: dict[Role, User], as_of: date) -> None:
             work_claim(queue[0], actor=staff[role])
         if len(queue) > 2:
             work_claim(queue[2], actor=staff[role])
-            work_snooze(queue[2], until=now() + timedelta(days=2), reason="The person is away until then", actor=staff[role])
+            work_snooze(queue[2], until=now() + timedelta(days=2), reason="借款人外出，届时回来", actor=staff[role])

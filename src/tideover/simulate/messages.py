@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 
+from django.utils.translation import gettext_noop
+
 from tideover.contact.channels.base import DeliveryState, Inbound, Outgoing, Quiet, Report, SendResult, SendState
 from tideover.contact.letters import letter_batch_make, letter_batch_post, letter_delivered, letter_returned
 from tideover.contact.loan_values import LOAN_NEEDS, loan_values
@@ -181,8 +183,8 @@ def _answers(as_of: date) -> None:
 def _calls(loans: list[Contract], as_of: date) -> None:
     if loans:
         call_list_make(
-            "Longest late first", loans, why="Loans that are late", template="late.several", branch=None, at=_at(as_of, 0),
-            actor="team_lead",
+            "逾期最久的先打", loans, why=gettext_noop("Late, the longest first"), template="late.several", branch=None,
+            at=_at(as_of, 0), actor="team_lead",
         )  # fmt: skip
 
 

@@ -15,11 +15,14 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from tideover.core.access import can, require
+from tideover.core.act_words import ACTS, act_words
 from tideover.core.action_log import entry_hash, first_break, log, newest_breaks
 from tideover.core.business_time import business_date
+from tideover.core.cells import cell
 from tideover.core.log_file import FIELDS, entries, line_of, lines
 from tideover.core.models import ActionLog, User
 from tideover.lending.forms import date_read
+from tideover.lending.words import word
 
 PAGE_SIZE = 50
 FILTERS = ("actor", "action", "object_id", "first", "last")
@@ -55,6 +58,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "rows": found[:PAGE_SIZE],
         "more": found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None,
         "typed": typed,
+        "acts": _acts(typed["action"]),
         "query": query,
         "filtered": bool(query),
         "problems": problems,
@@ -64,6 +68,14 @@ def page(request: HttpRequest) -> HttpResponse:
         "may_export": can(request.user, "action-log-export"),
     }
     return render(request, "web/log/list.html", context, status=422 if problems else 200)
+
+
+def _acts(typed: str) -> list[tuple[str, str]]:
+    """Acts to choose from by their words, entries in a journal as one; what an address asks for is among them."""
+    found = {code: act_words(code) for code in ACTS} | {"event.": _("entered in a loan's journal")}
+    if typed and typed not in found:
+        found[typed] = word(typed.removeprefix("event."))
+    return sorted(found.items(), key=lambda pair: pair[1])
 
 
 def _whole() -> dict[str, Any]:
@@ -129,10 +141,4 @@ def _csv(rows: QuerySet[ActionLog]) -> Iterator[str]:
     out = csv.writer(_Echo())
     yield out.writerow(FIELDS)
     for e in rows.order_by("pk").iterator(chunk_size=2000):
-        yield out.writerow([_cell(v) for v in line_of(e).values()])
-
-
-def _cell(value: Any) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+        yield out.writerow([cell(v) for v in line_of(e).values()])

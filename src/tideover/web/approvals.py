@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -9,8 +10,8 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from tideover.core.access import can, require
 from tideover.core.action_log import log
@@ -21,15 +22,18 @@ from tideover.core.approvals import (
     approvals_to_decide,
     approvals_visible,
     kind_of,
+    kinds,
     why_not,
 )
-from tideover.core.authority import table_read, text_in_force
+from tideover.core.authority import Lines, table_read, text_in_force
 from tideover.core.authority_publish import authority_ask, line_words
 from tideover.core.business_time import business_date, now
-from tideover.core.models import Approval, Role, User
+from tideover.core.models import Approval, ApprovalState, Role, User
 from tideover.core.panels import ExceptionRow
 from tideover.core.problems import NotFound, Refused
 from tideover.lending.forms import date_read
+from tideover.lending.models import Branch, LegalEntity, Product
+from tideover.lending.words import word
 
 PAGE_SIZE = 50
 WHY_NOT = {
@@ -62,15 +66,70 @@ def page(request: HttpRequest) -> HttpResponse:
     elif tab == "done":
         done = approvals_visible(user).exclude(closed_at=None).order_by("-closed_at", "-pk")
         rows = list(done[:PAGE_SIZE])
-    else:
+    elif tab == "others":
+        mine = [a.pk for a in waiting]
+        rest = (
+            approvals_visible(user)
+            .filter(state=ApprovalState.OPEN, expires_at__gt=at)
+            .exclude(asked_by=user)
+            .exclude(pk__in=mine)
+        )
+        rows = list(rest.order_by("expires_at", "pk")[:PAGE_SIZE])
+    if tab not in ("asked", "done", "others"):
         tab = "decide"
     tabs = [
         ("decide", _("To decide"), len(waiting)),
+        ("others", _("With others"), None),
         ("asked", _("Asked by me"), None),
         ("done", _("Done"), None),
     ]
-    context = {"rows": [(a, kind_of(a.kind)) for a in rows], "tab": tab, "tabs": tabs, "at": at, "size": PAGE_SIZE}
+    about = subjects_named(rows)
+    lines = [{"a": a, "what": what_asked(a), "about": about[a.pk], "with": _next_roles(a)} for a in rows]
+    context = {"rows": lines, "tab": tab, "tabs": tabs, "at": at, "size": PAGE_SIZE}
     return render(request, "web/approvals/list.html", context)
+
+
+def what_asked(a: Approval) -> str:
+    """What an approval is for, in words: its kind, and for an entry in a journal which event."""
+    kind = kind_of(a.kind)
+    return act_name(f"{a.kind}.{kind.part(a.payload)}" if kind.part else a.kind)
+
+
+def act_name(name: str) -> str:
+    """An act as the authority table names it (kind, or kind.part), in words."""
+    for kind in kinds():
+        if name == kind.code:
+            return _(kind.label)
+        if kind.part and name.startswith(f"{kind.code}."):
+            return f"{_(kind.label)}{_(': ')}{word(name.removeprefix(f'{kind.code}.'))}"
+    return name
+
+
+def subjects_named(rows: list[Approval]) -> dict[int, str]:
+    """What each is about, as people call it: product, wording, entity and month; else its number."""
+    zh = (get_language() or "").startswith("zh")
+    field = "name_zh" if zh else "name_en"
+    ids = {kind: {a.subject_id for a in rows if a.kind == kind} for kind in {a.kind for a in rows}}
+    products = dict(
+        Product.objects.filter(code__in=ids.get("product.publish", ())).order_by("version").values_list("code", field)
+    )
+    codes = {i.partition(":")[0] for i in ids.get("books.close_period", ())}
+    entities = dict(LegalEntity.objects.filter(code__in=codes).values_list("code", field)) if codes else {}
+    out = {}
+    for a in rows:
+        code, _colon, month = a.subject_id.partition(":")
+        if a.kind == "books.close_period":
+            out[a.pk] = f"{entities.get(code, code)} {month}"
+        else:
+            out[a.pk] = products.get(a.subject_id, a.subject_id) if a.kind == "product.publish" else a.subject_id
+    return out
+
+
+def _next_roles(a: Approval) -> str:
+    """The roles whose decision is next; empty when it is decided."""
+    if a.closed_at is not None:
+        return ""
+    return " / ".join(str(Role(r).label) for r in a.steps_needed[len(a.steps.all())])
 
 
 def _found(request: HttpRequest, reference: str) -> Approval:
@@ -103,6 +162,11 @@ def one(request: HttpRequest, reference: str) -> HttpResponse:
         "address": kind.address(approval) if kind.address else "",
         "steps": _steps(approval),
         "hindered": _(WHY_NOT[hinder.code]) if hinder else "",
+        "what": what_asked(approval),
+        "about": subjects_named([approval])[approval.pk],
+        "branch": Branch.objects.filter(code=approval.branch).first() if approval.branch else None,
+        "with": _next_roles(approval),
+        "following": [a.reference for a in approvals_to_decide(user) if a.pk != approval.pk] if hinder else [],
         "mine": approval.asked_by_id == user.pk and approval.state == "open",
         "problems": [("reason", words) for words in problems],
         "typed": request.POST.get("reason", ""),
@@ -119,7 +183,7 @@ def _decided(request: HttpRequest, approval: Approval, user: User) -> HttpRespon
         messages.success(request, _("Withdrawn."))
     elif act in ("grant", "refuse"):
         done = approval_decide(approval, grant=act == "grant", reason=reason, actor=user)
-        if done.closed_why == "stale":
+        if done.closed_why in ("stale", "asker", "authority"):
             messages.warning(request, _("Nothing was done: what it is about has changed since it was asked for."))
         else:
             messages.success(request, _("Your decision is recorded."))
@@ -155,7 +219,7 @@ def authority(request: HttpRequest) -> HttpResponse:
             problems = [(p.field or "text", p.message) for p in error.problems]
     table = table_read(text)
     context = {
-        "table": [(name, line_words(table[name])) for name in sorted(table)],
+        "table": _alike(table),
         "text": request.POST.get("text", text),
         "valid_from": request.POST.get("valid_from", today.isoformat()),
         "reason": request.POST.get("reason", ""),
@@ -164,6 +228,19 @@ def authority(request: HttpRequest) -> HttpResponse:
         "today": today,
     }
     return render(request, "web/approvals/authority.html", context, status=422 if problems else 200)
+
+
+def _alike(table: Mapping[str, Lines]) -> list[tuple[list[str], str]]:
+    """The table in words, acts with the same lines together."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for name in sorted(table):
+        label, colon, part = act_name(name).partition(_(": "))
+        parts = found.setdefault(line_words(table[name]), {}).setdefault(label, [])
+        parts += [part] if colon else []
+    return [
+        ([f"{label}{_(': ')}{_(', ').join(parts)}" if parts else label for label, parts in acts.items()], words)
+        for words, acts in found.items()
+    ]
 
 
 def home_row(user: User, on: date) -> dict[str, Any]:

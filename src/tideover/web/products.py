@@ -70,7 +70,17 @@ def one(request: HttpRequest, code: str) -> HttpResponse:
 @require("product-new")
 def new(request: HttpRequest) -> HttpResponse:
     """The form for a product that is not there yet."""
-    return _proposed(request, {"product": None, "versions": [], "text": ""})
+    return _proposed(request, {"product": None, "versions": [], "text": _example()})
+
+
+def _example() -> str:
+    """The text of a product to begin from: the first one on offer under another code; empty where there is none."""
+    first = Product.objects.filter(version=1).order_by("code").first()
+    if first is None:
+        return ""
+    return first.source_yaml.replace(f"code: {first.code}", f"code: {first.code}-new", 1).replace(
+        f"valid_from: {first.valid_from}", f"valid_from: {business_date()}", 1
+    )
 
 
 def _proposed(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:

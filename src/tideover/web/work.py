@@ -21,6 +21,7 @@ from tideover.core.models import Role, User, WorkItem
 from tideover.core.panels import ExceptionRow
 from tideover.core.problems import NotFound, Refused, refuse
 from tideover.core.rules.escalation import below, escalated_to
+from tideover.lending.models import Branch
 
 PAGE_SIZE = 50
 VIEWS = (
@@ -75,6 +76,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "views": views,
         "after": request.GET.get("after", ""),
         "more": start + PAGE_SIZE if len(found) > PAGE_SIZE else None,
+        "may_call": show == "queue" and can(user, "call-list"),
         "free": show == "queue" and work.work_next(user) is not None,
     }
     return render(request, "web/work/queue.html", context)
@@ -101,6 +103,7 @@ def item(request: HttpRequest, reference: str) -> HttpResponse:
     context = {
         **line,
         "address": kind.address(found) if kind.address else "",
+        "branch": Branch.objects.filter(code=found.branch).first() if found.branch else None,
         "outcomes": sorted(kind.outcomes.items()),
         "days": [(n, business_date() + timedelta(days=n)) for n in (1, 2, 3, 7)],
         "people": list(people[:100]) if found.owner_role in below(user.role) and found.done_at is None else [],

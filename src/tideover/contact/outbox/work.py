@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from hashlib import sha256
-from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -31,6 +28,7 @@ from tideover.contact.outbox.receipts import inquiry_apply, parked_match, parked
 from tideover.contact.rules.faults import is_gone
 from tideover.contact.rules.message import LEFT_THE_HOUSE, Move, State, after_answer, unknown
 from tideover.contact.rules.model import Channel, Outcome
+from tideover.core.lease import owner_new
 
 LEASE = timedelta(seconds=120)
 BY_HAND = (Channel.LETTER, Channel.CALL, Channel.VISIT)
@@ -86,18 +84,13 @@ class Gateways:
         self.open.clear()
 
 
-def worker_name() -> str:
-    """A name for one worker: host, process, and a token of its own."""
-    return f"{socket.gethostname()[:30]}:{os.getpid()}:{uuid4().hex[:6]}"
-
-
 def outbox_work(limit: int, now: datetime, *, gateways: Gateways | None = None, owner: str = "") -> Counts:
     """One round: what expired ends, dead workers' messages are found, due ones are sent or asked after, reports are taken.
 
     limit: messages claimed at most. Safe in any number of processes at once.
     """
     own = gateways or Gateways()
-    owner, counts, began = owner or worker_name(), Counts(), time.monotonic()
+    owner, counts, began = owner or owner_new(), Counts(), time.monotonic()
 
     def clock() -> datetime:
         return now + timedelta(seconds=time.monotonic() - began)
@@ -105,9 +98,9 @@ def outbox_work(limit: int, now: datetime, *, gateways: Gateways | None = None, 
     try:
         _expire(now, counts)
         _recover(now, own, counts)
-        for pk in _claim(limit, now, owner):
+        for m in _claim(limit, now, owner):
             counts.claimed += 1
-            _one(pk, clock, owner, own, counts)
+            _one(m, clock, owner, own, counts)
         _take(own, clock(), counts)
     finally:
         if gateways is None:
@@ -126,12 +119,12 @@ def _rows(where: Q, limit: int) -> list[Message]:
     return list(rows[:limit])
 
 
-def _claim(limit: int, now: datetime, owner: str) -> list[int]:
+def _claim(limit: int, now: datetime, owner: str) -> list[Message]:
     """Take up to `limit` due messages under this worker's lease."""
     states = (State.DRAFTED, State.SENT, State.UNKNOWN)
     with transaction.atomic():
-        taken = [m.pk for m in _rows(_due(now) & Q(state__in=states) & ~Q(channel__in=BY_HAND), limit)]
-        Message.objects.filter(pk__in=taken).update(lease_owner=owner, lease_until=now + LEASE)
+        taken = _rows(_due(now) & Q(state__in=states) & ~Q(channel__in=BY_HAND), limit)
+        Message.objects.filter(pk__in=[m.pk for m in taken]).update(lease_owner=owner, lease_until=now + LEASE)
     return taken
 
 
@@ -174,21 +167,21 @@ def _knows_key(m: Message, adapter: Adapter, now: datetime) -> bool:
     return forgets is None or now + timedelta(seconds=MARGIN_S) < first + timedelta(seconds=forgets)
 
 
-def _one(pk: int, clock: Callable[[], datetime], owner: str, gateways: Gateways, counts: Counts) -> None:
-    m = Message.objects.select_related("party", "template").get(pk=pk)
+def _one(m: Message, clock: Callable[[], datetime], owner: str, gateways: Gateways, counts: Counts) -> None:
+    """A message as it was claimed; each step reads it again under its lock."""
     adapter = gateways.of(Channel(m.channel))
     if m.state in (State.SENT, State.UNKNOWN):
         _ask(m, adapter, clock, owner, counts)
         return
-    ready = _begin(pk, clock(), owner, adapter, counts)
+    ready = _begin(m.pk, clock(), owner, adapter, counts)
     if ready is None:
         return
     try:
         result = adapter.send(ready)
     except Exception as error:  # what an adapter did not foresee may have happened after the gateway took the message
-        logger.exception("the adapter %s failed on message %s", adapter.name, pk)
+        logger.exception("the adapter %s failed on message %s", adapter.name, m.pk)
         result = SendResult(SendState.UNKNOWN, reason=type(error).__name__)
-    _end(pk, result, adapter, clock(), counts)
+    _end(m.pk, result, adapter, clock(), counts)
 
 
 def _begin(pk: int, now: datetime, owner: str, adapter: Adapter, counts: Counts) -> Outgoing | None:

@@ -17,7 +17,7 @@ from datetime import date
 from typing import Any
 
 from tideover.contact.rules.model import Channel, Purpose, Recipient
-from tideover.contact.rules.policy import Scope, _Values
+from tideover.contact.rules.policy import Scope, Values
 from tideover.contact.rules.wording import EN, ZH
 from tideover.core.packs.rules.pack import Citation, Pack, PackError, Rule
 
@@ -103,7 +103,7 @@ def _rule(rule: Rule) -> ContentRule:
     kind = rule.id.removeprefix(PREFIX).split(".")[0]
     if kind not in KINDS:
         raise ValueError(f"kinds of content rule are {', '.join(KINDS)}")
-    values = _Values(rule)
+    values = Values(rule)
     scope = values.scope(ALL_PURPOSES)
     made: dict[str, Any] = {"phrases": {}, "spared": {}}
     if kind in ("forbidden", "required"):
@@ -124,7 +124,7 @@ def _rule(rule: Rule) -> ContentRule:
     return ContentRule(rule.id, kind, scope, rule.citation, **made)
 
 
-def _phrases(values: _Values, key: str) -> dict[str, tuple[str, ...]]:
+def _phrases(values: Values, key: str) -> dict[str, tuple[str, ...]]:
     given = values.given.get(key, {})
     values.asked.add(key)
     words = {"zh": ZH, "en": EN}

@@ -92,7 +92,7 @@ def _cap(cap: Cap, facts: Facts, past: Sequence[PastContact], p: Proposal, at: i
     debts = _bits(p.debts) if cap.per == Per.DEBT else [p.debts]
     until = None
     for debt in debts:
-        days = sorted(local_day(facts.zone, c.at) for c in past if _counts(cap, c, p, debt))
+        days = sorted(local_day(facts.zone, c.at) for c in past if counts(cap, c, p, debt))
         recent = [d for d in days if today - cap.days < d <= today]
         if len(recent) >= cap.most:
             # The day on which so many have left the window that one more fits; with `most` 0 never.
@@ -105,7 +105,8 @@ def _cap(cap: Cap, facts: Facts, past: Sequence[PastContact], p: Proposal, at: i
         yield Fired(cap.id, until)
 
 
-def _counts(cap: Cap, c: PastContact, p: Proposal, debt: int) -> bool:
+def counts(cap: Cap, c: PastContact, p: Proposal, debt: int) -> bool:
+    """Whether a cap counts an earlier contact against a proposal about a debt."""
     if not c.outbound or c.outcome not in cap.counts or not cap.scope.covers(c.channel, c.purpose, c.recipient):
         return False
     if cap.skips_consented and c.consented:

@@ -1,8 +1,9 @@
 """The lender's records, by subject: organisation, parties, contracts, the journal, money in, and rows that all features read."""
 
 from tideover.lending.models.contract import Collateral, Contract, Facility, LoanParty, Product
+from tideover.lending.models.debits import Debit
+from tideover.lending.models.imports import ImportBatch
 from tideover.lending.models.journal import BookClock, LoanEvent, StandingRow
-from tideover.lending.models.money import Debit, ImportBatch, Receipt, ReceiptPart
 from tideover.lending.models.organisation import Branch, LegalEntity, Staff, Team
 from tideover.lending.models.party import ContactPoint, Party
 from tideover.lending.models.plain import (
@@ -17,6 +18,7 @@ from tideover.lending.models.plain import (
     Promise,
 )
 from tideover.lending.models.rates import PublishedRate, ResetNotice
+from tideover.lending.models.receipts import Receipt, ReceiptPart
 
 __all__ = [
     "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord", "Contract", "Debit", "Dispute",

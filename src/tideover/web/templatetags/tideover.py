@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -14,12 +15,15 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
+from tideover.core.act_words import act_words, thing_words
 from tideover.core.business_time import business_date
 from tideover.core.models import Role
 from tideover.core.panels import shown
 from tideover.core.written import MONTHS_EN, percent_text, rmb_capital
 from tideover.engine.terms import NO_DAY, date_of
+from tideover.lending.who import staff_names, who_words
 from tideover.lending.words import money, word
 
 register = template.Library()
@@ -89,6 +93,41 @@ def gate_minute(second: int) -> str:
 def role_named(role: str) -> str:
     """The name of a role in the page's language; an unknown one reads as itself."""
     return str(Role(role).label) if role in Role.values else role
+
+
+@register.filter
+def act_named(act: str) -> str:
+    """What was done, of a code of the action log; entries in a loan's journal by the word of their event."""
+    kind = act.removeprefix("event.")
+    return word(kind) if kind != act else act_words(act)
+
+
+register.filter("thing_named", thing_words)
+
+
+@register.filter
+def zone_named(zone: str) -> str:
+    """A time zone for people: Beijing time instead of Asia/Shanghai; others by their name."""
+    return _("Beijing time") if zone == "Asia/Shanghai" else zone.replace("_", " ")
+
+
+@register.filter
+def source_named(source: str) -> str:
+    """Where a rule is written, without the rule's own id before it: `books.vat.bank: 财税〔2016〕36号` as 财税〔2016〕36号."""
+    text = re.sub(r"^[a-z_.]+: ", "", source)
+    return text.replace("(article not verified here)", "（条款号未核对）") if _zh() else text
+
+
+@register.filter
+def pack_named(pack: str) -> str:
+    """A pack of law by its place: China instead of cn."""
+    return {"cn": _("China"), "us": _("United States")}.get(pack, pack)
+
+
+@register.filter
+def index_named(index: str) -> str:
+    """A published reference rate: one-year LPR instead of lpr_1y."""
+    return {"lpr_1y": _("LPR, one year"), "lpr_5y": _("LPR, over five years")}.get(index, index)
 
 
 @register.filter
@@ -163,6 +202,16 @@ def panels(context: Context, slot: str, thing: Any) -> SafeString:
         for panel, values in shown(slot, request.user, thing)
     ]
     return mark_safe("".join(pieces))
+
+
+@register.simple_tag(takes_context=True)
+def who(context: Context, actor: str) -> str:
+    """The name of who did something, of a sign-in name; the names of the house are read once a page."""
+    request = context["request"]
+    names = getattr(request, "staff_names", None)
+    if names is None:
+        names = request.staff_names = staff_names()
+    return who_words(actor, names, _zh())
 
 
 @lru_cache(maxsize=64)
