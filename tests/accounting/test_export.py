@@ -12,13 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.accounting.books import post
+from tests.accounting.books import happen, post
+from tests.accounting.test_posting import old_loan
 from tests.daily.books import AS_OF, START, book_build
 from tests.factories import House
 from tideover.accounting.export import bean_name, write_beancount, write_csv
+from tideover.accounting.models import Entry
 from tideover.accounting.selectors import decimal_of, entries_of, trial_balance
 from tideover.cli import main
 from tideover.core.problems import Refused
+from tideover.engine.events import EventKind as K
+from tideover.lending.models import Product
 
 pytestmark = pytest.mark.django_db
 FIRST, LAST = date(2025, 11, 1), date(2026, 2, 15)
@@ -76,6 +80,34 @@ def test_csv_has_two_lines_an_entry_that_balance(booked: House) -> None:
         by_voucher[r["period"], r["voucher"]] += Decimal(r["debit"] or 0) - Decimal(r["credit"] or 0)
     assert set(by_voucher.values()) == {Decimal(0)}
     assert len({(r["period"], r["voucher"], r["line"]) for r in rows}) == len(rows)
+
+
+def test_an_adjusting_entry_names_the_journal_entries_that_it_follows_from(house: House) -> None:
+    c = old_loan(house)
+    happen(c, 1, K.PAYMENT, date(2026, 2, 20), 406_000)
+    post(date(2026, 3, 2), first=date(2026, 1, 20))
+    happen(c, 2, K.PAYMENT, date(2026, 2, 25), 1_000, known=date(2026, 3, 3))
+    happen(c, 3, K.REVERSAL, date(2026, 3, 3), of_seq=1)
+    post(date(2026, 3, 3))
+    out, bean = io.StringIO(newline=""), io.StringIO()
+    write_csv(out, house.entity, date(2026, 3, 1), date(2026, 3, 3))
+    rows = list(csv.DictReader(io.StringIO(out.getvalue())))
+    assert {(r["kind"], r["loan"], r["effective_on"], r["journal"]) for r in rows} == {
+        ("regular", "", "2026-03-01", ""), ("regular", "", "2026-03-02", ""), ("regular", "", "2026-03-03", ""),
+        ("adjusting", "T-1", "2026-02-20", "2 3"),
+    }  # fmt: skip
+    write_beancount(bean, house.entity, date(2026, 3, 3), date(2026, 3, 3))
+    assert bean.getvalue().count('journal: "2 3"') == 1
+
+
+def test_a_spreadsheet_reads_the_file_as_text_and_in_chinese(booked: House, tmp_path: Path) -> None:
+    Product.objects.filter(pk=Entry.objects.exclude(product=None).first().product_id).update(code="=1+1")
+    out = tmp_path / "x.csv"
+    assert main(["books", "export", "--format", "csv", "--from", str(FIRST), "--to", str(LAST), "--out", str(out)]) == 0
+    assert out.read_bytes().startswith(b"\xef\xbb\xbfentity,")
+    with out.open(encoding="utf-8-sig", newline="") as file:
+        cells = {x for row in csv.reader(file) for x in row}
+    assert "'=1+1" in cells and not [x for x in cells if x[:1] in ("=", "+", "-", "@")]
 
 
 def test_a_span_that_is_not_posted_is_refused(house: House) -> None:

@@ -219,7 +219,7 @@ def test_a_co_lender_bears_its_share(house: House) -> None:
 def test_suspense_and_its_end(house: House) -> None:
     old_loan(house)
     r = Receipt.objects.create(
-        number="R-1", entity=house.entity, party=house.borrower, amount_minor=5_000, unapplied_minor=5_000, channel="bank",
+        number="R-1", entity=house.entity, party=house.borrower, amount_minor=5_000, unapplied_minor=5_000, source_kind="bank",
         received_on=date(2026, 1, 22), recorded_at=end_of(date(2026, 1, 22)), payer_name="x", idempotency_key="k",
         body_hash=b"", actor="t",
     )  # fmt: skip

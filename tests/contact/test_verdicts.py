@@ -18,11 +18,11 @@ from tideover.contact.models import ContactPreference, VerdictRow
 from tideover.contact.rules.encode import verdict_again
 from tideover.contact.rules.model import Channel, Outcome, Purpose, Recipient
 from tideover.contact.zones import zone
-from tideover.core.business_time import business_date, now
+from tideover.core.business_time import business_date, now, start_of_day
 from tideover.core.problems import Refused
 from tideover.engine.terms import day
-from tideover.lending.models import Hold
-from tideover.lending.services_holds import hold_place
+from tideover.lending.models import Hold, LoanParty
+from tideover.lending.services_holds import hold_place, hold_review, open_now
 from tideover.lending.services_rows import help_request_open, row_close
 from tideover.sources.services import consent_give, consent_withdraw
 
@@ -120,6 +120,38 @@ def test_a_hold_is_read_live_and_ends_with_its_cause(agreed: House) -> None:
     assert ask(agreed, purpose=Purpose.STATUTORY).allowed and ask(agreed, purpose=Purpose.REPLY).allowed
     row_close(request, on=business_date(), actor="counsellor")
     assert ask(agreed).allowed and Hold.objects.get().lifted_why == "its cause is closed"
+
+
+def test_a_disputed_debt_is_asked_of_nobody_who_stands_in_it(agreed: House) -> None:
+    """A reason that lies in the debt holds the guarantor too; one that lies in a person holds that person only."""
+    guarantor = agreed.other_borrower
+    LoanParty.objects.create(contract=agreed.loan, party=guarantor, role="guarantor_joint", valid_from=date(2026, 1, 20))
+    consent_give(
+        guarantor, None, purpose="contact", given_how="contract_clause", evidence="clause 3",
+        given_at=now() - timedelta(days=90), actor="branch_head",
+    )  # fmt: skip
+    asked = {"party": guarantor, "contracts": [agreed.loan]}
+    assert ask(agreed, **asked).allowed
+    mine = hold_place(agreed.borrower, agreed.loan, kind="cease_contact", starts_at=now(), actor="t")
+    assert ask(agreed, **asked).allowed and not ask(agreed).allowed
+    hold_place(agreed.borrower, agreed.loan, kind="dispute", starts_at=now(), actor="t")
+    assert ask(agreed, **asked).rules == ("contact.hold.dispute",)
+    assert ask(agreed, party=guarantor, contracts=[agreed.other_loan]).allowed, "another loan is another debt"
+    Hold.objects.filter(pk=mine.pk).update(lifted_at=now())
+    assert ask(agreed).rules == ("contact.hold.dispute",) and ask(agreed, contracts=[agreed.second_loan]).allowed
+
+
+def test_two_holds_that_overlap_end_at_the_later_midnight(agreed: House) -> None:
+    """The last second of the day is held, the first of the next is not; lifting one leaves the other."""
+    first, last = (start_of_day(business_date() + timedelta(days=n)) for n in (2, 4))
+    one = hold_place(agreed.borrower, agreed.loan, kind="live_promise", starts_at=now(), ends_at=first, actor="t")
+    two = hold_place(agreed.borrower, agreed.loan, kind="live_promise", starts_at=now(), ends_at=last, actor="t")
+    held = open_now(last - timedelta(seconds=1))
+    assert Hold.objects.filter(held).get() == two and not Hold.objects.filter(open_now(last)).exists()
+    assert set(Hold.objects.filter(open_now(first - timedelta(seconds=1)))) == {one, two}
+    assert ask(agreed, contracts=[agreed.loan]).rules == ("contact.hold.live_promise",)
+    hold_review(two, act="lift", reason="paid elsewhere", actor="lead")
+    assert not ask(agreed).allowed and ask(agreed, contracts=[agreed.second_loan]).allowed
 
 
 def test_a_withdrawn_consent_and_the_persons_own_wishes_bind(agreed: House) -> None:

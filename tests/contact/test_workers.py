@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.databases import book_fresh
+
 BUILD = """
 import django; django.setup()
 from datetime import timedelta
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
 from tests.factories import house_build
 from tideover.core.business_time import now
 from tideover.sources.services import consent_give
@@ -30,9 +29,7 @@ WORKERS, EACH = 4, 6
 
 
 def test_four_workers_cannot_overshoot_a_cap(tmp_path: Path) -> None:
-    env = {**os.environ, "TIDEOVER_HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "tideover.web.settings"}
-    if not env.get("TIDEOVER_DATABASE", "").startswith("postgres"):
-        env["TIDEOVER_DATABASE"] = f"sqlite:///{tmp_path / 'book.sqlite3'}"
+    env = book_fresh(tmp_path)
     python = [sys.executable, "-c"]
     subprocess.run([*python, BUILD], env=env, check=True)
     ask = [sys.executable, "-m", "tests.contact.caller"]

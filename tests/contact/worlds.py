@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from tideover.contact.rules.model import Channel, Facts, HoldFact, Outcome, PastContact, Proposal, Purpose, Recipient
+from tideover.contact.rules.model import Channel, Facts, FaultFact, HoldFact, Outcome, PastContact, Proposal, Purpose, Recipient
 from tideover.contact.rules.policy import Policy, policy_read
 from tideover.contact.zones import zone
 from tideover.core.business_time import business_date
@@ -43,10 +43,13 @@ calls = st.lists(
     st.builds(PastContact, instants, st.just(Channel.CALL), outcomes, number=st.integers(1, 2), debts=debts), max_size=40
 )
 holds = st.lists(st.builds(HoldFact, st.sampled_from(HOLD_KINDS), debts, st.one_of(st.none(), instants)), max_size=3).map(tuple)
+faults = st.lists(
+    st.builds(FaultFact, channels, st.integers(1, 5), instants, st.one_of(st.none(), instants)), max_size=3
+).map(tuple)  # fmt: skip
 facts = st.builds(
     Facts, st.sampled_from(ZONES).map(zone), holds, st.frozensets(channels), st.frozensets(channels, max_size=2),
     st.lists(st.tuples(st.integers(0, 700), st.integers(701, 1440)), max_size=2).map(tuple), st.booleans(), st.booleans(),
-    st.booleans(), st.booleans(),
+    st.booleans(), st.booleans(), faults,
 )  # fmt: skip
 proposals = st.builds(
     Proposal, instants, channels, purposes, recipients, st.integers(1, 3), debts, st.booleans(), st.booleans(), st.booleans(),

@@ -12,8 +12,8 @@ from tests.factories import House
 from tideover.core import approvals
 from tideover.core.approvals import ApprovalKind, Shown, approval_ask, approval_decide, approval_withdraw, approvals_to_decide
 from tideover.core.authority import Line, one_of
-from tideover.core.business_time import now
-from tideover.core.models import ActionLog, Approval, Role, User
+from tideover.core.business_time import business_date, now
+from tideover.core.models import ActionLog, Approval, AuthorityVersion, Role, User
 from tideover.core.problems import Refused, refuse
 
 APPLIED: list[Any] = []
@@ -106,12 +106,50 @@ def test_a_subject_that_changed_is_refused(house: House) -> None:
     assert (done.state, done.closed_why, APPLIED) == ("refused", "stale", [])
 
 
+@pytest.mark.parametrize("how", ["left", "another role"])
+def test_what_somebody_asked_who_may_not_ask_any_more_is_not_done(house: House, how: str) -> None:
+    a = ask(house.staff["payments"])
+    User.objects.filter(username="payments").update(**({"is_active": False} if how == "left" else {"role": Role.COLLECTOR}))
+    done = approval_decide(a, grant=True, reason="ok", actor=house.staff["finance"])
+    assert (done.state, done.closed_why, APPLIED) == ("refused", "asker", [])
+
+
+def test_what_was_asked_under_a_milder_authority_must_be_asked_again(house: House) -> None:
+    a = ask(house.staff["payments"], "t.sum", amount_minor=10_000)
+    table = 't.sum: [{up_to: "50.00", steps: [[finance]]}, {steps: [[finance], [risk]]}]'
+    AuthorityVersion.objects.create(text=table, valid_from=business_date(), recorded_at=now())
+    done = approval_decide(a, grant=True, reason="ok", actor=house.staff["finance"])
+    assert (done.state, done.closed_why, APPLIED) == ("refused", "authority", [])
+    again = ask(house.staff["payments"], "t.sum", amount_minor=10_000)
+    assert again.steps_needed == [["finance"], ["risk"]]
+    assert approval_decide(again, grant=False, reason="no", actor=house.staff["finance"]).closed_why == "decided"
+
+
+def test_a_new_role_between_the_steps_gives_nobody_a_second_say(house: House) -> None:
+    a = ask(house.staff["payments"], "t.sum", amount_minor=10_001)
+    approval_decide(a, grant=True, reason="ok", actor=house.staff["finance"])
+    User.objects.filter(username="finance").update(role=Role.RISK)
+    for who in ("finance", "payments"):
+        User.objects.filter(username="payments").update(role=Role.FINANCE)
+        with pytest.raises(Refused) as error:
+            approval_decide(a, grant=True, reason="ok", actor=User.objects.get(username=who))
+        assert code(error) == {"finance": "decided_before", "payments": "own_request"}[who]
+    assert not APPLIED
+
+
 def test_a_payload_that_was_changed_is_not_applied(house: House) -> None:
     a = ask(house.staff["payments"])
     Approval.objects.filter(pk=a.pk).update(payload={"x": 2})
     with pytest.raises(Refused) as error:
         approval_decide(a, grant=True, reason="ok", actor=house.staff["finance"])
     assert code(error) == "changed_payload" and not APPLIED
+    assert approvals.broken() == [a.reference]
+
+
+def test_a_payload_that_was_changed_together_with_its_hash_is_found_by_the_log(house: House) -> None:
+    a = ask(house.staff["payments"])
+    a.payload = {"x": 2}
+    Approval.objects.filter(pk=a.pk).update(payload=a.payload, payload_hash=approvals.payload_hash(a))
     assert approvals.broken() == [a.reference]
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pypdf import PdfReader
@@ -21,7 +23,8 @@ from tideover.core.documents import (
     missing,
     register,
 )
-from tideover.core.documents.render import render
+from tideover.core.documents.kinds import kind_of, template_of
+from tideover.core.documents.render import render, square
 from tideover.core.models import ActionLog, Document, DocumentCount
 from tideover.core.problems import Refused
 
@@ -116,8 +119,28 @@ def test_genuine_altered_unknown_by_bytes_and_by_code() -> None:
 def test_every_page_can_be_looked_at_as_an_image() -> None:
     import json
 
-    from tideover.core.documents.kinds import kind_of, template_of
-
     document = issue()
     pages = render(template_of(kind_of("note"), "en"), json.loads(document.data), document.issued_at, png=True)
     assert [p[:4] for p in pages] == [b"\x89PNG"]
+
+
+@pytest.mark.django_db
+def test_a_square_code_leads_to_the_check_where_the_site_has_an_address(settings: Any) -> None:
+    settings.SITE_ADDRESS = "https://bank.example"
+    document = issue()
+    page = PdfReader(io.BytesIO(document_bytes(document))).pages[0]
+    address = f"https://bank.example/verify?code={document_verify(document.code).code}"
+    links = [a.get_object()["/A"]["/URI"] for a in page["/Annots"]]
+    assert links == [address] * 2 and "Scan to check" in page.extract_text()
+    assert 'd="M4 4.5h7' in square(address), "the corner of a square code, after its quiet zone"
+    values, template = json.loads(document.data), template_of(kind_of("note"), "en")
+    assert render(template, values, document.issued_at) == [document_bytes(document)], "the same again, bit for bit"
+    assert render(template, {**values, "meta": {**values["meta"], "check": address + "x"}}, document.issued_at) != [
+        document_bytes(document)
+    ]
+
+
+@pytest.mark.django_db
+def test_without_an_address_the_code_stands_alone() -> None:
+    page = PdfReader(io.BytesIO(document_bytes(issue()))).pages[0]
+    assert "/Annots" not in page and "Verification code" in page.extract_text() and square("") == ""

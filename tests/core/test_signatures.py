@@ -20,7 +20,8 @@ from pypdf import PdfReader
 from tests.core.test_documents import issue, note  # noqa: F401  (a fixture)
 from tideover.core.business_time import now
 from tideover.core.documents import document_bytes, document_handed, document_verify
-from tideover.core.documents.sign import document_sign_ask, signature_draft, signatures_settle, signed_bytes
+from tideover.core.documents.settle import signatures_settle
+from tideover.core.documents.sign import document_sign_ask, signature_draft, signed_bytes
 from tideover.core.models import ActionLog, Signature
 from tideover.core.problems import Refused
 

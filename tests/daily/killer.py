@@ -20,7 +20,6 @@ import django
 
 django.setup()
 
-from django.core.management import call_command
 from django.db import transaction
 
 from tests.daily.books import AS_OF, book_build
@@ -131,7 +130,6 @@ def wrong_screens(run: CloseRun) -> list[str]:
 
 
 def main(kills: int, seed: int) -> dict[str, Any]:
-    call_command("migrate", verbosity=0)
     with transaction.atomic():
         book_build(house_build(), 80, seed)
     rng, told = random.Random(seed), []

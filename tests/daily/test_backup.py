@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import book_fresh
 from tests.lending.test_two_writers import BUILD
-from tests.peers_book.test_killed import environment
 
 SAY = """
 import django; django.setup()
@@ -57,7 +57,7 @@ def command(env: dict[str, str], *words: str) -> subprocess.CompletedProcess[str
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """A book with a history and a closed day, and its backup."""
     folder = tmp_path_factory.mktemp("book")
-    env = environment(folder)
+    env = book_fresh(folder)
     python(BUILD, env)
     python(WRITE, env)
     done = command(env, "backup", str(folder / "book.tar"), "--json")
@@ -69,7 +69,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
 
 def test_it_comes_back_whole_and_is_written_on(made: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     file, was = made
-    env = environment(tmp_path)
+    env = book_fresh(tmp_path, migrated=False)
     done = command(env, "restore", str(file))
     assert (done.returncode, done.stderr) == (0, "")
     before, after = json.loads(python(SAY, was)), json.loads(python(SAY, env))
@@ -96,7 +96,7 @@ def test_a_book_is_never_overwritten(made: tuple[Path, dict[str, str]]) -> None:
 
 def test_a_changed_byte_a_lost_part_and_a_foreign_file_are_refused(made: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     file, _ = made
-    env = environment(tmp_path)
+    env = book_fresh(tmp_path, migrated=False)
     whole = tmp_path / "whole"
     with tarfile.open(file) as tar:
         tar.extractall(whole)
@@ -123,7 +123,7 @@ def test_a_changed_byte_a_lost_part_and_a_foreign_file_are_refused(made: tuple[P
 
 
 def test_another_field_key_is_said(made: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
-    env = environment(tmp_path) | {"TIDEOVER_FIELD_KEY": "another key of at least thirty-two characters"}
+    env = book_fresh(tmp_path, migrated=False) | {"TIDEOVER_FIELD_KEY": "another key of at least thirty-two characters"}
     done = command(env, "restore", str(made[0]))
     assert done.returncode == 0 and "TIDEOVER_FIELD_KEY is not the key of this book" in done.stderr
     assert os.environ.get("TIDEOVER_FIELD_KEY") != env["TIDEOVER_FIELD_KEY"]

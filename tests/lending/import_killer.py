@@ -20,7 +20,6 @@ import django
 
 django.setup()
 
-from django.core.management import call_command
 from django.db import models, transaction
 
 from tests.factories import house_build
@@ -118,7 +117,6 @@ def halves() -> list[str]:
 
 
 def main(kills: int, seed: int) -> dict[str, Any]:
-    call_command("migrate", verbosity=0)
     house_build()
     catalogue_load()
     folder, rng = Path(os.environ["TIDEOVER_HOME"]), random.Random(seed)

@@ -12,7 +12,9 @@ from tests.factories import House
 from tests.web.test_api import client, post
 from tideover.core.approvals import approval_decide, kind_of
 from tideover.core.models import Approval
+from tideover.core.problems import Refused
 from tideover.engine.events import EventKind
+from tideover.lending.models import LoanEvent, Receipt
 from tideover.lending.rules.at_stake import at_stake_minor
 from tideover.lending.selectors import loan_standing
 
@@ -34,6 +36,8 @@ KINDS = EventKind
         (KINDS.DEFER, 0, 10_000, 10_000, 0, 10_000),
         (KINDS.WRITE_OFF, 0, 10_000, 10_000, 0, 10_000),
         (KINDS.ACCELERATION, 0, -5, -5, 0, 0),
+        (KINDS.CREDIT_REFUND, 7_000, 0, 0, 0, 7_000),
+        (KINDS.DISBURSEMENT, 9_000, 10_000, 19_000, 0, 9_000),
     ],
 )
 def test_what_is_at_stake(kind: EventKind, amount: int, before: int, after: int, booked: int, expected: int) -> None:
@@ -71,6 +75,40 @@ def test_small_amounts_need_nobody_and_large_ones_two(house: House) -> None:
     assert ask(c, {**waive, "amount": "500.00"}).status_code == 200
     assert ask(c, {**waive, "amount": "500.01"}).json()["steps"] == [["finance", "risk"]]
     assert ask(c, {**waive, "amount": "20000.01"}).json()["steps"] == [["finance"], ["risk"]]
+
+
+def test_many_small_waivers_are_one_large_one(house: House) -> None:
+    c, finance = client(house, "branch_head"), client(house, "finance")
+    charge = {"kind": "charge", "effective_on": "2026-03-01", "amount": "3000.00", "extra": {"component": "fee"}}
+    assert ask(finance, charge).status_code == 200
+    waive = {"kind": "waiver", "effective_on": "2026-03-02", "extra": {"component": "fee"}}
+    assert ask(c, {**waive, "amount": "400.00"}).status_code == 200
+    assert ask(c, {**waive, "amount": "100.00"}).status_code == 200
+    waits = ask(c, {**waive, "amount": "0.01"})
+    assert waits.status_code == 202
+    assert Approval.objects.get(reference=waits.json()["approval"]).amount_minor == 50_001
+    reversal = {"kind": "reversal", "effective_on": "2026-03-02", "extra": {"of_seq": 2}}
+    assert ask(finance, reversal).status_code == 200
+    assert ask(c, {**waive, "amount": "300.00"}).status_code == 200, "what was taken back was not given up"
+
+
+def test_a_large_receipt_is_taken_back_by_two(house: House) -> None:
+    c = client(house, "payments")
+    body = {"party": "P-0001", "entity": "BANK", "amount": "60000.00", "received_on": "2026-02-25", "source": "bank"}
+    number = post(c, "/receipts", body).json()["number"]
+    first, again = (post(c, f"/receipts/{number}/reverse", {"reason": "wrong person"}, "u") for _ in range(2))
+    assert (first.status_code, first.json()) == (202, again.json()) and first.json()["steps"] == [["finance", "payments"]]
+    approval = Approval.objects.get(reference=first.json()["approval"])
+    assert (approval.entity, approval.branch, approval.amount_minor) == ("BANK", "HZ", 6_000_000)
+    shown = kind_of("receipt.reverse").show(approval)
+    assert {s.what for s in shown} >= {"T-1", "T-2"} and Receipt.objects.get(number=number).reversed_at is None
+    with pytest.raises(Refused):
+        approval_decide(approval, grant=True, reason="mine", actor=house.staff["payments"])
+    done = approval_decide(approval, grant=True, reason="agreed", actor=house.staff["finance"])
+    assert done.outcome == {"receipt": number, "granted_by": "finance"}
+    assert post(c, f"/receipts/{number}/reverse", {}, "u2").status_code == 200
+    assert Receipt.objects.get(number=number).reversed_at is not None
+    assert LoanEvent.objects.filter(kind=int(EventKind.REVERSAL)).count() == Receipt.objects.get(number=number).parts.count()
 
 
 def test_what_cannot_happen_is_refused_when_asked(house: House) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+
+from tests.databases import book_fresh
 
 BUILD = """
 import django; django.setup()
 from datetime import date
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
 from tests.factories import house_build
 from tideover.lending.services import facility_open
 h = house_build()
@@ -27,21 +25,8 @@ print(Contract.objects.filter(facility__number="F-1").count(), facility_availabl
 """
 
 
-def own(url: str, name: str = "facility_writers") -> str:
-    """The address of a fresh PostgreSQL database beside the given one."""
-    import psycopg
-
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name}")
-        connection.execute(f"CREATE DATABASE {name}")
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"/{name}"))
-
-
 def test_two_processes_one_facility(tmp_path: Path) -> None:
-    env = {**os.environ, "TIDEOVER_HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "tideover.web.settings"}
-    url = env.get("TIDEOVER_DATABASE", "")
-    env["TIDEOVER_DATABASE"] = own(url) if url.startswith("postgres") else f"sqlite:///{tmp_path / 'book.sqlite3'}"
+    env = book_fresh(tmp_path)
     subprocess.run([sys.executable, "-c", BUILD], env=env, check=True)
     drawers = [
         subprocess.Popen([sys.executable, "-m", "tests.lending.drawer", name, "8"], env=env, stderr=subprocess.PIPE, text=True)

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from tests.factories import House
+from tideover.core.access import PERMISSIONS
 from tideover.core.business_time import business_date, now, start_of_day
+from tideover.core.models import Role, WorkItem
 from tideover.core.packs.load import pack
 from tideover.core.problems import Refused
+from tideover.core.work_sources import work_sync
 from tideover.engine.events import EventKind
 from tideover.engine.terms import day
 from tideover.lending import causes, services_rows
@@ -28,10 +31,13 @@ from tideover.lending.models import (
     Promise,
     StandingRow,
 )
+from tideover.lending.panels import EXCEPTIONS
 from tideover.lending.payments import NewPayment
 from tideover.lending.rules.holds import KINDS, HoldTerm, hold_end, hold_kinds, hold_term, term_read
 from tideover.lending.services import event_record, payments_record
-from tideover.lending.services_holds import hold_place, hold_review
+from tideover.lending.services_holds import hold_place, hold_review, open_now
+from tideover.web.api import api
+from tideover.web.home import HOMES
 
 TODAY = business_date()
 
@@ -135,6 +141,15 @@ def test_a_debit_with_a_result_ends_its_hold(house: House) -> None:
         causes.debit_state(row, "vanished", actor="bank")
 
 
+def test_money_still_on_its_way_is_held_again_after_the_longest_length(house: House) -> None:
+    row = debit(house)
+    Hold.objects.update(starts_at=now() - timedelta(days=6), ends_at=now() - timedelta(days=1))
+    causes.debit_state(row, "unknown", actor="bank")
+    assert Hold.objects.filter(open_now(now()), kind="debit_in_flight").count() == 1
+    causes.debit_state(row, "unknown", actor="bank")
+    assert Hold.objects.count() == 2
+
+
 def test_a_promise_is_kept_by_what_comes_in_by_any_way_and_holds_again_when_it_is_taken_back(house: House) -> None:
     mine = promise(house, 10_000)
     event(house, EventKind.PAYMENT, "p1", 4_000)
@@ -183,6 +198,20 @@ def test_events_that_come_in_bulk_place_holds_too(house: House) -> None:
     assert Hold.objects.get().kind == "insolvency"
     append([(house.loan.pk, [BulkEvent(int(EventKind.REVERSAL), day(TODAY), 0, "v", {"of_seq": 1})])], "core")
     assert Hold.objects.get().lifted_at is not None
+
+
+def test_a_hold_is_lifted_by_a_review_with_a_reason_only_and_by_no_collector(house: House) -> None:
+    assert not any(p.startswith("/api/v1/holds/") and p.endswith("/close") for p in api.get_openapi_schema()["paths"])
+    for act in ("holds-review", "help-requests-close", "complaints-close", "disputes-close", "notices-close"):
+        assert Role.COLLECTOR not in PERMISSIONS[f"api:{act}"], act
+
+
+def test_a_review_that_is_due_is_shown_once(house: House) -> None:
+    hold = hold_place(house.borrower, house.loan, kind="dispute", starts_at=now() - timedelta(days=9), actor="t")
+    assert hold.review_on is not None and hold.review_on < TODAY
+    assert "hold" not in EXCEPTIONS and "hold" not in {key for keys in HOMES.values() for key in keys}
+    work_sync(TODAY)
+    assert [w.kind for w in WorkItem.objects.filter(done_at=None)] == ["hold.review"]
 
 
 def test_a_review_keeps_extends_within_the_longest_length_or_lifts(house: House) -> None:

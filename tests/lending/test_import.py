@@ -23,6 +23,7 @@ from tideover.lending.journal import chain_break
 from tideover.lending.models import (
     BookClock,
     Complaint,
+    ContactPoint,
     ContactRecord,
     Contract,
     Hold,
@@ -34,6 +35,7 @@ from tideover.lending.models import (
 )
 from tideover.lending.products import catalogue_load
 from tideover.lending.selectors import loan_standing, standing_fields
+from tideover.sources.models import Consent
 
 PAYMENTS = """
 kind: payments
@@ -389,3 +391,22 @@ def test_what_is_imported_after_a_cut_off_lies_above_it_whatever_the_clock_says(
     said = "kind: contacts\ncolumns: {loan_id: l, borrower_id: b, at: t, direction: d, channel: c}"
     assert put(tmp_path, contacts, said, "history").stored == 1
     assert ContactRecord.objects.get().recorded_at > cut
+
+
+def test_addresses_come_with_people_and_an_id_is_one_persons(house: House, tmp_path: Path) -> None:
+    mapping = (
+        "kind: people\ncolumns: {borrower_id: id, name: name, branch_code: {value: HZ}, email: mail, wecom_id: wx, "
+        "mini_program_id: mini}"
+    )
+    head = "id,name,mail,wx,mini\n"
+    result = put(
+        tmp_path, head + "A1,王小明,wang@example.cn,wmAAAAAA1,\nA2,李四,,wmAAAAAA1,\nA3,赵,no mail,,\n", mapping, "people"
+    )
+    assert sorted((r.row, r.column) for r in result.rejects) == [(2, "wecom_id"), (3, "email")] and result.stored == 0
+    assert put(tmp_path, head + "A1,王小明,wang@example.cn,wmAAAAAA1,\n", mapping, "people").stored == 1
+    found = {p.channel: (p.party.reference, str(p.address), p.source) for p in ContactPoint.objects.select_related("party")}
+    assert found == {"email": ("A1", "wang@example.cn", "import"), "wecom": ("A1", "wmAAAAAA1", "import")}
+    [reject] = put(tmp_path, head + "A4,钱,,wmAAAAAA1,oAAAAAAA1\n", mapping, "people").rejects
+    assert reject.reason == "the id belongs to another person"
+    assert put(tmp_path, head + "A4,钱,,,oAAAAAAA1\n", mapping, "people").stored == 1
+    assert not Consent.objects.filter(party__reference__startswith="A").exists(), "an address is not a consent"

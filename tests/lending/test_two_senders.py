@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.lending.test_facility_writers import own
+from tests.databases import book_fresh
 
 COUNT = 30
 BUILD = """
 import django; django.setup()
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
 from tests.factories import house_build
 from tideover.core.models import ApiToken
 from tideover.core.business_time import now
@@ -30,16 +27,8 @@ print(Hold.objects.count(), Hold.objects.values("reason").distinct().count(), St
 """
 
 
-def environment(home: Path) -> dict[str, str]:
-    """A fresh database of its own: a file, or one of the PostgreSQL that the run stands on."""
-    env = {**os.environ, "TIDEOVER_HOME": str(home), "DJANGO_SETTINGS_MODULE": "tideover.web.settings"}
-    uri = env.get("TIDEOVER_DATABASE", "")
-    database = own(uri, "two_senders") if uri.startswith("postgres") else f"sqlite:///{home / 'book.sqlite3'}"
-    return {**env, "TIDEOVER_DATABASE": database}
-
-
 def test_the_same_requests_from_two_processes_happen_once(tmp_path: Path) -> None:
-    env = environment(tmp_path)
+    env = book_fresh(tmp_path)
     subprocess.run([sys.executable, "-c", BUILD], env=env, check=True)
     sender = [sys.executable, "-m", "tests.lending.sender", str(COUNT)]
     both = [subprocess.Popen(sender, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.databases import book_fresh
 
 COUNT = 60
 CHECK = """
@@ -18,17 +19,13 @@ print(loan.events.count(), chain_break(loan), seqs == list(range(1, loan.event_c
 """
 BUILD = """
 import django; django.setup()
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
 from tests.factories import house_build
 house_build()
 """
 
 
 def test_two_processes_one_loan(tmp_path: Path) -> None:
-    env = {**os.environ, "TIDEOVER_HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "tideover.web.settings"}
-    if not env.get("TIDEOVER_DATABASE", "").startswith("postgres"):
-        env["TIDEOVER_DATABASE"] = f"sqlite:///{tmp_path / 'book.sqlite3'}"
+    env = book_fresh(tmp_path)
     python = [sys.executable, "-c"]
     subprocess.run([*python, BUILD], env=env, check=True)
     writers = [

@@ -6,13 +6,13 @@ book of an undisturbed run, every chain is whole, and nobody had to unlock anyth
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from tests.databases import book_fresh
 from tests.lending.test_two_writers import BUILD
 
 SEED, KILLS, PAYMENTS = 20261125, 4, 160
@@ -28,22 +28,6 @@ for number in ("T-1", "T-2"):
     keys = loan.events.values_list("idempotency_key", flat=True)
     print(number, loan.events.count(), len(set(keys)), loan_standing(loan, date(2026, 5, 1)).payoff_minor)
 """
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """An own book: a file, or on PostgreSQL a schema of its own inside the server's database."""
-    env = {**os.environ, "TIDEOVER_HOME": str(folder), "DJANGO_SETTINGS_MODULE": "tideover.web.settings"}
-    if not env.get("TIDEOVER_DATABASE", "").startswith("postgres"):
-        env["TIDEOVER_DATABASE"] = f"sqlite:///{folder / 'book.sqlite3'}"
-        return env
-    import psycopg
-
-    name = f"killed_{folder.name}_{os.getpid()}"
-    with psycopg.connect(env["TIDEOVER_DATABASE"], autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    head, _, tail = env["TIDEOVER_DATABASE"].partition("/postgres?")
-    env["TIDEOVER_DATABASE"] = f"{head}/{name}?{tail}" if tail else env["TIDEOVER_DATABASE"].rsplit("/", 1)[0] + f"/{name}"
-    return env
 
 
 def book(folder: Path, env: dict[str, str], kills: int) -> str:
@@ -67,6 +51,6 @@ def test_a_killed_writer_leaves_the_book_of_an_undisturbed_one(tmp_path: Path) -
     for name, kills in (("calm", 0), ("rough", KILLS)):
         folder = tmp_path / name
         folder.mkdir()
-        said.append(book(folder, environment(folder), kills))
+        said.append(book(folder, book_fresh(folder), kills))
     assert said[0] == said[1]
     assert said[0].split()[1::4] == [str(PAYMENTS // 2)] * 2

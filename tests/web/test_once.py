@@ -93,9 +93,9 @@ def test_every_write_takes_a_key() -> None:
 
 def test_an_operation_without_a_body_takes_any(house: House) -> None:
     c = client(house, "complaints")
-    made = post(c, "/holds", HOLD).json()
+    made = post(c, "/disputes", {"party": "P-0001", "opened_on": "2026-05-01", "subject": "x"}).json()
     for n in range(2):
         sent = c.post(
-            f"/api/v1/holds/{made['id']}/close", "{not json", content_type="application/json", headers={"Idempotency-Key": "c"}
+            f"/api/v1/disputes/{made['id']}/close", "{not json", content_type="application/json", headers={"Idempotency-Key": "c"}
         )
         assert sent.status_code == 200 and not sent.json()["open"], n

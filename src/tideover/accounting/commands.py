@@ -187,7 +187,8 @@ def _export(args: argparse.Namespace) -> int:
     else:
         part = args.out.with_name(args.out.name + ".part")
         try:
-            part.write_text(buffer.getvalue(), encoding="utf-8", newline="")
+            encoding = "utf-8-sig" if args.format == "csv" else "utf-8"  # the mark lets spreadsheets read Chinese
+            part.write_text(buffer.getvalue(), encoding=encoding, newline="")
             part.replace(args.out)
         except OSError as error:
             print(f"books: {args.out}: {error}", file=sys.stderr)

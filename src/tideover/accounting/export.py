@@ -13,11 +13,13 @@ from datetime import date, timedelta
 from typing import Any, TextIO
 
 from tideover.accounting.charts import accounts_known
-from tideover.accounting.models import Entry
+from tideover.accounting.models import BookRun, Entry
+from tideover.accounting.moving import ADJUSTING
 from tideover.accounting.rules.chart import Account
 from tideover.accounting.selectors import currencies_of, days_posted, decimal_of, entries_of, trial_balance
+from tideover.core.cells import cell
 from tideover.core.problems import refuse
-from tideover.lending.models import LegalEntity
+from tideover.lending.models import LegalEntity, LoanEvent
 
 ROOTS = {
     "asset": "Assets", "liability": "Liabilities", "equity": "Equity", "income": "Income", "expense": "Expenses",
@@ -25,7 +27,7 @@ ROOTS = {
 }  # fmt: skip
 CSV_COLUMNS = (
     "entity", "period", "voucher", "line", "booked_on", "effective_on", "kind", "branch", "product", "loan", "position",
-    "account", "account_name", "debit", "credit", "currency", "summary",
+    "account", "account_name", "debit", "credit", "currency", "summary", "journal",
 )  # fmt: skip
 
 
@@ -79,9 +81,10 @@ def write_beancount(out: TextIO, entity: LegalEntity, first: date, last: date) -
             for x in opening:
                 out.write(f"  {bean_name(entity, x.account)}  {decimal_of(x.net_minor)} {currency}\n")
     vouchers = entries = 0
+    sources = Sources()
     for voucher in _vouchers(entity, first, last):
         vouchers, entries = vouchers + 1, entries + len(voucher)
-        out.write(_transaction(entity, accounts, voucher))
+        out.write(_transaction(entity, accounts, voucher, sources.of(voucher[0])))
     out.write("\n")
     for currency in currencies_of(entity):
         for x in trial_balance(entity, last, currency).lines:
@@ -101,7 +104,7 @@ def _vouchers(entity: LegalEntity, first: date, last: date) -> Iterator[list[Ent
         yield group
 
 
-def _transaction(entity: LegalEntity, accounts: dict[str, Account], voucher: list[Entry]) -> str:
+def _transaction(entity: LegalEntity, accounts: dict[str, Account], voucher: list[Entry], journal: str) -> str:
     head = voucher[0]
     branch = head.branch.code if head.branch else "-"
     lines = [f"\n{head.booked_on} * {_quoted(summary(head))}", f'  voucher: "{head.period:%Y-%m}/{head.voucher}"']
@@ -109,12 +112,39 @@ def _transaction(entity: LegalEntity, accounts: dict[str, Account], voucher: lis
     lines.append(f'  branch: "{branch}"')
     if head.contract is not None:
         lines.append(f'  loan: "{head.contract.number}"')
+    if journal:
+        lines.append(f'  journal: "{journal}"')
     for e in voucher:
         amount = decimal_of(e.amount_minor)
         lines.append(f"  {bean_name(entity, accounts[e.debit])}  {amount} {e.currency}")
         lines.append(f'    position: "{e.position or "chart"}"')
         lines.append(f"  {bean_name(entity, accounts[e.credit])}  -{amount} {e.currency}")
     return "\n".join(lines) + "\n"
+
+
+class Sources:
+    """Which journal entries of its loan an adjusting entry follows from: those that its run was the first to know."""
+
+    def __init__(self) -> None:
+        self._runs: dict[int, dict[int, list[str]]] = {}
+
+    def of(self, e: Entry) -> str:
+        """Their numbers, like `3 4`; empty for other entries."""
+        if e.contract_id is None or e.kind != ADJUSTING:
+            return ""
+        if e.run_id not in self._runs:
+            self._runs[e.run_id] = self._read(e.run)
+        return " ".join(self._runs[e.run_id].get(e.contract_id, ()))
+
+    def _read(self, run: BookRun) -> dict[int, list[str]]:
+        told = Entry.objects.filter(run=run, kind=ADJUSTING).order_by().values("contract")
+        rows = LoanEvent.objects.filter(contract__in=told, recorded_at__lte=run.cut_off)
+        before = BookRun.objects.filter(pk__lt=run.pk).order_by("-pk").first()
+        rows = rows if before is None else rows.filter(recorded_at__gt=before.cut_off)
+        out: dict[int, list[str]] = {}
+        for contract, seq in rows.order_by("contract_id", "seq").values_list("contract_id", "seq"):
+            out.setdefault(contract, []).append(str(seq))
+        return out
 
 
 def summary(e: Entry) -> str:
@@ -126,22 +156,25 @@ def summary(e: Entry) -> str:
 
 
 def write_csv(out: TextIO, entity: LegalEntity, first: date, last: date) -> Exported:
-    """Write voucher lines: two rows an entry, one with its debit and one with its credit. UTF-8; amounts with two places."""
+    """Write voucher lines: two rows an entry, one with its debit and one with its credit. Amounts with two places; no cell is a
+    formula. `journal`: of an adjusting entry the numbers of the loan's journal entries that it follows from."""
     span_checked(first, last)
+    sources = Sources()
     accounts, writer = accounts_known(entity.pk), csv.writer(out)
     writer.writerow(CSV_COLUMNS)
     vouchers = entries = 0
     for voucher in _vouchers(entity, first, last):
         vouchers, entries = vouchers + 1, entries + len(voucher)
         for n, e in enumerate(voucher):
-            writer.writerows(_rows(entity, accounts, e, 2 * n + 1))
+            writer.writerows(_rows(entity, accounts, e, 2 * n + 1, sources.of(e)))
     return Exported(entity.code, first, last, vouchers, entries)
 
 
-def _rows(entity: LegalEntity, accounts: dict[str, Account], e: Entry, line: int) -> Iterator[list[Any]]:
+def _rows(entity: LegalEntity, accounts: dict[str, Account], e: Entry, line: int, journal: str) -> Iterator[list[Any]]:
     loan = e.contract.number if e.contract else ""
     where = [e.branch.code if e.branch else "", e.product.code if e.product else "", loan, e.position]
     head = [entity.code, f"{e.period:%Y-%m}", e.voucher]
     days, amount = [e.booked_on, e.effective_on, e.kind], decimal_of(e.amount_minor)
     for n, (code, debit, credit) in enumerate(((e.debit, amount, ""), (e.credit, "", amount))):
-        yield [*head, line + n, *days, *where, code, accounts[code].name_zh, debit, credit, e.currency, summary(e)]
+        row = [*head, line + n, *days, *where, code, accounts[code].name_zh, debit, credit, e.currency, summary(e), journal]
+        yield [cell(x) for x in row]

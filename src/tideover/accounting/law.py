@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from typing import NamedTuple
 
 from tideover.accounting.rules.accrual import NonAccrual, nonaccrual_read
-from tideover.accounting.rules.tax import Vat, vat_read
+from tideover.accounting.rules.tax import Relief, Vat, relieved, vat_read
 from tideover.core.packs.load import NoRule, pack, rule
 from tideover.core.packs.rules.pack import Rule
 from tideover.engine.terms import day
 
 NON_ACCRUAL, VAT = "books.non_accrual", "books.vat"
+
+
+class Lender(NamedTuple):
+    """Under which rules loans stand: those of the pack of a jurisdiction for a kind of lender, and the lender's own tax lines."""
+
+    jurisdiction: str
+    kind: str
+    reliefs: tuple[Relief, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +52,17 @@ def nonaccrual_on(jurisdiction: str, lender: str, on: date) -> NonAccrual:
 
 
 @cache
-def vat_spans(jurisdiction: str, lender: str) -> tuple[Span, ...]:
-    """The tax rules in order of time; the first holds since ever."""
+def vat_spans(jurisdiction: str, lender: str, reliefs: tuple[Relief, ...] = ()) -> tuple[Span, ...]:
+    """The tax rules in order of time; the first holds since ever. reliefs: lines of the lender's own table, the first wins."""
     rules = pack(jurisdiction).rules
     own, general = rules.get(f"{VAT}.{lender}", ()), rules.get(VAT, ())
-    days = sorted({r.valid_from for r in (*own, *general)} | {r.valid_to for r in (*own, *general) if r.valid_to is not None})
+    told = (*own, *general, *reliefs)
+    first = min((r.valid_from for r in (*own, *general)), default=date.max)
+    days = sorted(d for d in {first, *(r.valid_from for r in told), *(r.valid_to for r in told if r.valid_to)} if first <= d)
     out: list[Span] = []
-    for on in days:
+    for on in days if first < date.max else ():
         found = rule_for(jurisdiction, VAT, lender, on)
-        vat = vat_read(found.values, _said(found))
+        vat = relieved(vat_read(found.values, _said(found)), reliefs, on)
         same = out and (vat.rate_ppm, vat.fee_rate_ppm, vat.interest_days) == (
             out[-1].vat.rate_ppm, out[-1].vat.fee_rate_ppm, out[-1].vat.interest_days,
         )  # fmt: skip

@@ -18,10 +18,13 @@ from django.db import transaction
 from django.db.models import Min, Q, Sum
 
 from tideover.accounting.booking import book
+from tideover.accounting.charts import chart_on
+from tideover.accounting.law import Lender
 from tideover.accounting.lease import books_lock, claim, renew, running
 from tideover.accounting.models import BookRun, LoanPosition, PeriodClose, ReceiptPosition, RunPart
 from tideover.accounting.moving import ADJUSTING, REGULAR, Line, Places, moved, summed
 from tideover.accounting.rules.positions import SUSPENSE
+from tideover.accounting.rules.tax import Relief, Taxed
 from tideover.accounting.valuation import Part, part_of
 from tideover.core.business_time import micros, now
 from tideover.core.lease import owner_new
@@ -140,10 +143,30 @@ def booked_part(partition: Partition, shared: Conventions, entities: dict[int, L
 def part_for(loans: Loans, entities: dict[int, LegalEntity], on: date, cut_off: datetime, known: bool = False) -> Part:
     """These loans with their lender and their co-lenders' shares; `known`: only what was recorded by the cut-off counts."""
     entity = numbers(loans.partition.contracts["entity_id"])
-    kinds = sorted({(e.jurisdiction, e.lender_type) for e in entities.values()})
-    which = {pk: kinds.index((e.jurisdiction, e.lender_type)) for pk, e in entities.items()}
-    lender = np.array([which[int(e)] for e in entity], np.int64)
+    own = _reliefs(loans.ids, entities, on)
+    under = [
+        Lender(e.jurisdiction, e.lender_type, own.get(pk, ()))
+        for pk, e in zip(loans.ids.tolist(), map(entities.__getitem__, entity.tolist()), strict=True)
+    ]
+    kinds = list(dict.fromkeys(under))
+    at = {kind: n for n, kind in enumerate(kinds)}
+    lender = np.array([at[u] for u in under], np.int64)
     return part_of(loans, kinds, lender, _shares(loans.ids, on, cut_off), micros(cut_off) if known else None)
+
+
+def _reliefs(ids: np.ndarray, entities: dict[int, LegalEntity], on: date) -> dict[int, tuple[Relief, ...]]:
+    """The lines of their lender's tax table that speak of these loans, where there are any. The table is that of the chart of the
+    day; each line says itself from when to when it holds."""
+    tables = {pk: chart_on(pk, on).vat for pk in entities}
+    with_own = [pk for pk, table in tables.items() if table]
+    out: dict[int, tuple[Relief, ...]] = {}
+    for first in range(0, len(ids) if with_own else 0, PART):
+        rows = Contract.objects.filter(pk__in=ids[first : first + PART].tolist(), entity__in=with_own)
+        names = ("product__code", "borrower__kind", "borrower__industry", "purpose", "principal_minor")
+        for pk, entity, *looked_at in rows.values_list("pk", "entity_id", *names):
+            if found := tuple(line for line in tables[entity] if line.fits(Taxed(*looked_at))):
+                out[pk] = found
+    return out
 
 
 def places_of(partition: Partition) -> Places:

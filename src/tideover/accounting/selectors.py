@@ -129,7 +129,7 @@ def entries_of(
         rows = rows.filter(kind=kind)
     if loan is not None:
         rows = rows.filter(contract=loan)
-    return rows.select_related("branch", "product", "contract", "entity").order_by("booked_on", "voucher", "line")
+    return rows.select_related("branch", "product", "contract", "entity", "run").order_by("booked_on", "voucher", "line")
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tideover.accounting.law import nonaccrual_on, vat_spans
+from tideover.accounting.law import Lender, nonaccrual_on, vat_spans
 from tideover.accounting.rules import positions as P
 from tideover.accounting.rules.accrual import Looks, NonAccrual, nonaccrual_since
 from tideover.accounting.rules.tax import limit_day, tax_in, taxable
@@ -31,12 +31,12 @@ THREADS = 2
 class Part:
     """Loans with what the books need beside their terms and journal.
 
-    lenders: distinct (jurisdiction, kind of lender), lender: index into them by loan; share_ppm: co-lenders' share by loan;
+    lenders: distinct rules that loans stand under, lender: index into them by loan; share_ppm: co-lenders' share by loan;
     written: days of live write-offs by loan, where there are any; subsidised: loans of which the treasury bears a part.
     """
 
     loans: Loans
-    lenders: list[tuple[str, str]]
+    lenders: list[Lender]
     lender: np.ndarray
     share_ppm: np.ndarray
     known_us: int | None = None
@@ -56,9 +56,7 @@ class Valued:
     ok: np.ndarray
 
 
-def part_of(
-    loans: Loans, lenders: list[tuple[str, str]], lender: np.ndarray, share_ppm: np.ndarray, known_us: int | None = None
-) -> Part:
+def part_of(loans: Loans, lenders: list[Lender], lender: np.ndarray, share_ppm: np.ndarray, known_us: int | None = None) -> Part:
     """A part of the book, ready to be valued from what was known by `known_us` (all when None)."""
     part = Part(loans, lenders, lender, share_ppm, known_us)
     e = loans.events
@@ -134,7 +132,7 @@ def since_on(part: Part, loan: np.ndarray, on: int) -> np.ndarray:
 
 def _since(part: Part, loan: np.ndarray, days: np.ndarray, table: Any, before: np.ndarray) -> np.ndarray:
     out = np.full(len(loan), NO, np.int64)
-    for k, (jurisdiction, kind) in enumerate(part.lenders):
+    for k, (jurisdiction, kind, _reliefs) in enumerate(part.lenders):
         mine = np.flatnonzero(part.lender[loan] == k)
         if len(mine):
             looks = Looks(loan[mine], days[mine], table["days_past_due"][mine], table["total_overdue"][mine])
@@ -160,7 +158,7 @@ def value(part: Part, loan: np.ndarray, days: np.ndarray, before: np.ndarray) ->
         since != NO, written_off, part.share_ppm[loan], _subsidy(part, loan, days),
     )  # fmt: skip
     _write_offs(part, loan, days, facts)
-    _tax(part, loan, days, facts, table["interest_since"])
+    _tax(part, loan, days, facts, _unpaid_since(table))
     quiet = (table["payoff"] == 0) & (table["surplus"] == 0) & (table["principal"] == 0)
     ok = (table["status"] == STATUS_OK) & (part.loans.refused[loan] < 0)
     return Valued(P.positions_of(facts), since, quiet & ~_charged(part.loans)[loan], written_off, ok)
@@ -207,7 +205,7 @@ def _arisen_after(part: Part, loan: np.ndarray, days: np.ndarray, arisen: np.nda
     return out
 
 
-def _tax(part: Part, loan: np.ndarray, days: np.ndarray, facts: P.Facts, interest_since: np.ndarray) -> None:
+def _tax(part: Part, loan: np.ndarray, days: np.ndarray, facts: P.Facts, unpaid_since: np.ndarray) -> None:
     """Tax on interest and fees: each span of time at its own rate."""
     n = len(loan)
     facts.vat_output, facts.vat_pending, facts.vat_fee = (np.zeros(n, np.int64) for _ in range(3))
@@ -216,7 +214,7 @@ def _tax(part: Part, loan: np.ndarray, days: np.ndarray, facts: P.Facts, interes
         spans = vat_spans(*lender)
         if not len(mine) or not any(s.vat.rate_ppm or s.vat.fee_rate_ppm for s in spans):
             continue
-        _tax_of(part, loan[mine], days[mine], _only(facts, mine), interest_since[mine], spans, (facts, mine))
+        _tax_of(part, loan[mine], days[mine], _only(facts, mine), unpaid_since[mine], spans, (facts, mine))
 
 
 def _only(f: P.Facts, at: np.ndarray) -> P.Facts:
@@ -226,11 +224,9 @@ def _only(f: P.Facts, at: np.ndarray) -> P.Facts:
     )  # fmt: skip
 
 
-def _tax_of(
-    part: Part, loan: np.ndarray, days: np.ndarray, f: P.Facts, interest_since: np.ndarray, spans: Any, into: Any
-) -> None:
+def _tax_of(part: Part, loan: np.ndarray, days: np.ndarray, f: P.Facts, unpaid_since: np.ndarray, spans: Any, into: Any) -> None:
     """Tax of loans of one kind of lender, written into the whole's arrays at their places."""
-    now, fees = _bases(part, loan, days, f, interest_since, spans), P.recognised(f, Component.FEE)
+    now, fees = _bases(part, loan, days, f, unpaid_since, spans), _fees(f)
     starts = [s.from_day for s in spans[1:]]
     started = part.loans.disbursed[loan]
     output, fee, done, done_fee = (np.zeros(len(loan), np.int64) for _ in range(4))
@@ -260,10 +256,10 @@ def _rate_at(days: np.ndarray, spans: Any) -> np.ndarray:
     return np.array([s.vat.rate_ppm for s in spans], np.int64)[np.maximum(at, 0)]
 
 
-def _bases(part: Part, loan: np.ndarray, days: np.ndarray, f: P.Facts, interest_since: np.ndarray, spans: Any) -> np.ndarray:
+def _bases(part: Part, loan: np.ndarray, days: np.ndarray, f: P.Facts, unpaid_since: np.ndarray, spans: Any) -> np.ndarray:
     """The lender's own gross interest whose tax is due."""
     settled, claimed = _settled(f.moves), _claimed(f.standing)
-    limit = limit_day(interest_since, spans[-1].vat)
+    limit = limit_day(unpaid_since, spans[-1].vat)
     base = taxable(settled, claimed, _arisen_after(part, loan, days, settled + claimed, limit))
     return base - P.share_of(base, f.share_ppm)
 
@@ -274,7 +270,21 @@ def _bases_at(part: Part, loan: np.ndarray, days: np.ndarray, spans: Any) -> tup
     found = _standings(part, loan, days)
     t, no = found.table, np.zeros(len(loan), bool)
     f = P.Facts({n: t[n] for n in MONEY}, no, found.moves, found.moves, t["principal"], no, no, part.share_ppm[loan], no)
-    return _bases(part, loan, days, f, t["interest_since"], spans), P.recognised(f, Component.FEE)
+    return _bases(part, loan, days, f, _unpaid_since(t), spans), _fees(f)
+
+
+def _unpaid_since(table: Any) -> np.ndarray:
+    """Settlement day of the oldest unpaid interest (int64[n]; NO: none is): of the contract's own, or the day since which the
+    loan is late where penalty or compound interest is unpaid, which arises on that row."""
+    own = table["interest_since"].astype(np.int64)
+    late = np.where(table["penalty"] + table["compound"] > 0, table["oldest_due_on"], NO).astype(np.int64)
+    both = (own != NO) & (late != NO)
+    return np.where(both, np.minimum(own, late), np.where(own != NO, own, late))
+
+
+def _fees(f: P.Facts) -> np.ndarray:
+    """Fees whose tax is due: it fell due with the charge, so that a write-off leaves it; only a waiver lowers it."""
+    return P.open_of(f, Component.FEE) + P.got(f.moves, Component.FEE)
 
 
 def _subsidy(part: Part, loan: np.ndarray, days: np.ndarray) -> np.ndarray:

@@ -35,6 +35,7 @@ from tideover.accounting.words import kind_word, position_word
 from tideover.core.access import can, require
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date
+from tideover.core.cells import MARK
 from tideover.core.models import Approval, User
 from tideover.core.problems import Refused
 from tideover.lending.forms import date_read
@@ -234,7 +235,8 @@ def export(request: HttpRequest) -> HttpResponse:
         raise Http404(str(error)) from error
     log(_user(request).username, "books.export", "entity", entity.code, {"format": kind, "from": str(start), "to": str(to)})
     content = "text/csv" if kind == "csv" else "text/plain"
-    response = HttpResponse(out.getvalue(), content_type=f"{content}; charset=utf-8")
+    mark = MARK if kind == "csv" else ""
+    response = HttpResponse(mark + out.getvalue(), content_type=f"{content}; charset=utf-8")
     name = f"{entity.code}-{start}-{min(to, last)}.{'csv' if kind == 'csv' else 'bean'}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import F, QuerySet
 
-from tideover.contact.models import AddressFault, Message
+from tideover.contact.models import AddressFault, Message, Subscription
+from tideover.contact.rules.faults import PHONES, covered, fault_length, is_fault
 from tideover.contact.rules.model import Channel
 from tideover.contact.rules.wording import EN, LANGUAGES, ZH
 from tideover.core.crypto import search_hash
 from tideover.lending.models import Branch, Contract, LegalEntity, Party, Staff
+from tideover.lending.services_points import points_of
 
-PHONES = frozenset({Channel.SMS, Channel.CALL, Channel.AI_CALL})
 OFFICER = {ZH: "客服人员", EN: "our service team"}
 """Who speaks where no officer of the loan is known."""
 
@@ -43,8 +45,15 @@ _SOURCES: dict[Channel, Callable[[Party], str]] = {
     **dict.fromkeys(PHONES, lambda p: str(p.phone)),
     **dict.fromkeys((Channel.APP, Channel.PUSH), lambda p: p.reference if p.user_id else ""),
     **dict.fromkeys((Channel.LETTER, Channel.VISIT), lambda p: str(p.address)),
-    Channel.EMAIL: lambda p: p.user.email if p.user is not None else "",
+    Channel.EMAIL: lambda p: _point(p, Channel.EMAIL) or (p.user.email if p.user is not None else ""),
+    Channel.WECOM: lambda p: _point(p, Channel.WECOM),
+    Channel.MINI_PROGRAM: lambda p: _point(p, Channel.MINI_PROGRAM),
 }
+
+
+def _point(party: Party, channel: Channel) -> str:
+    found = points_of(party).get(channel.name.lower())
+    return "" if found is None else str(found.address)
 
 
 def address_of(party: Party, channel: Channel) -> str:
@@ -95,28 +104,68 @@ STANDARD_TYPES = {
 }  # fmt: skip
 
 
-def is_unusable(party: Party, channel: Channel, to_hash: bytes) -> bool:
-    """Whether a carrier has said that this address does not exist."""
-    return AddressFault.objects.filter(party=party, channel=channel, to_hash=to_hash, cleared_at=None).exists()
+def address_fault(
+    party: Party, channel: Channel, to_hash: bytes, reason: str, at: datetime, message: Message | None = None
+) -> AddressFault:
+    """Mark an address as one that takes nothing; again counts the refusals and, where the fault fades, lengthens it.
 
-
-def address_fault(m: Message, reason: str, at: datetime) -> None:
-    """Mark a message's address as one that does not exist; twice changes nothing."""
-    AddressFault.objects.get_or_create(
-        party=m.party, channel=m.channel, to_hash=bytes(m.to_hash), cleared_at=None,
-        defaults={"reason": reason[:80], "message": m, "found_at": at},
+    Call it with the message's row or the person locked.
+    """
+    fault, made = AddressFault.objects.get_or_create(
+        party=party, channel=channel, to_hash=to_hash, cleared_at=None,
+        defaults={"reason": reason[:80], "message": message, "found_at": at, "last_at": at},
     )  # fmt: skip
+    if not made:
+        fault.refusals, fault.last_at, fault.reason = fault.refusals + 1, max(at, fault.last_at), reason[:80]
+    length = fault_length(reason, fault.refusals)
+    fault.ends_at = None if length is None else at + length
+    fault.save()
+    return fault
 
 
-GONE = (
-    "number_invalid", "address_invalid", "no_such_number", "openid_invalid", "user_not_found", "invaliduser",
-    "bad_address", "bounce", "unallocated", "unknown_subscriber", "unreachable_number", "user unknown",
-    "5.1.1", "5.1.2", "5.1.10", "smpp:0x0b", "rinvdstadr", "mobile_number_illegal", "incorrectphonenumber",
-)  # fmt: skip
-"""Parts of gateways' reasons that mean: there is no such address. Whole codes, because "illegal" and "invalid" are said of
-templates too. From a push endpoint that is gone nothing follows: the person may register another."""
+def message_fault(m: Message, reason: str, at: datetime) -> None:
+    """Mark a message's address when the reason of its failure speaks of the address."""
+    if is_fault(reason) and m.to_hash:
+        address_fault(m.party, Channel(m.channel), bytes(m.to_hash), reason, at, m)
 
 
-def is_gone(reason: str) -> bool:
-    """Whether a reason says that the address does not exist, rather than that this message failed."""
-    return any(word in reason.lower() for word in GONE)
+def address_proved(party: Party, channel: Channel, to_hash: bytes, *, by: str, at: datetime, known_at: datetime) -> int:
+    """Something arrived at or came from an address at `known_at`: faults found before are over. How many there were."""
+    over = AddressFault.objects.filter(
+        party=party, channel__in=_stopping(channel), to_hash=to_hash, cleared_at=None, last_at__lte=known_at
+    )
+    return over.update(cleared_at=at, cleared_by=by)
+
+
+def _stopping(channel: Channel) -> list[Channel]:
+    """Channels a fault of which stops this one."""
+    return [c for c in Channel if channel in covered(c)]
+
+
+def own_hashes(party: Party) -> dict[Channel, bytes]:
+    """The hash of the person's own address on each channel on which there is one."""
+    found = {c: address_hash(c, address_of(party, c)) for c in Channel}
+    return {c: h for c, h in found.items() if h}
+
+
+# Channels on which a person agrees to each message
+
+
+MINI = "miniprogram"
+"""The gateway under which a wording names the mini program's template."""
+
+
+def subscriptions_of(m: Message) -> QuerySet[Subscription]:
+    """The person's yes to more messages of this wording's template."""
+    code = m.template.gateway_codes.get(MINI, "")
+    return Subscription.objects.filter(point__party=m.party, point__ended_at=None, point__channel="mini_program", code=code)
+
+
+def is_subscribed(m: Message) -> bool:
+    """Whether the person said yes to one more message like this; true on channels that ask for no such yes."""
+    return m.channel != Channel.MINI_PROGRAM or subscriptions_of(m).filter(left__gt=0).exists()
+
+
+def subscription_use(m: Message) -> bool:
+    """Use up the person's yes for a message that is about to go; whether there was one."""
+    return m.channel != Channel.MINI_PROGRAM or bool(subscriptions_of(m).filter(left__gt=0).update(left=F("left") - 1))

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 from django.http import HttpRequest, StreamingHttpResponse
-from ninja import Router, Schema
+from ninja import Path, Router, Schema
 from pydantic import AwareDatetime, Field
 
 from tideover.contact import log as contact_log
@@ -13,6 +13,7 @@ from tideover.contact.gate import contact_outcome, contact_record, verdict_ask
 from tideover.contact.models import VerdictRow
 from tideover.contact.now import allowed_now
 from tideover.contact.preferences import preference_of, preferences_set
+from tideover.contact.reach import KINDS, address_end, address_set, address_verified, broken_of, masked_of, number_dead
 from tideover.contact.rules.model import Channel, Outcome, Purpose, Recipient
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
@@ -160,6 +161,24 @@ class PreferencesOut(Schema):
     language: str
 
 
+class AddressIn(Strict):
+    address: str = Field(min_length=1, max_length=300, description="number, postal address, mail, external_userid or openid")
+    given_how: str = Field("", max_length=20, description="how the person agreed to be written to there (mail and messengers)")
+    evidence: str = Field("", max_length=200)
+
+
+class AddressOut(Schema):
+    kind: str
+    address: str
+    refusals: int
+    refused_since: datetime | None
+    closed_until: datetime | None
+
+
+class AddressesOut(Schema):
+    items: list[AddressOut]
+
+
 def verdict_out(row: VerdictRow) -> dict[str, Any]:
     """A decision as the API shows it."""
     names = (
@@ -262,6 +281,8 @@ def added(request: HttpRequest, body: ContactIn) -> Any:
         outcome=Outcome[body.outcome.upper()], at=body.at or now(), seconds=body.seconds, verdict=verdict,
         actor=request.user.username, note=body.note, refused=body.third_refused,
     )  # fmt: skip
+    if (body.direction, body.channel, body.outcome) == ("out", "call", "failed"):
+        number_dead(party, "no_such_number", row.at, body.number)
     return contact_out(row)
 
 
@@ -316,3 +337,48 @@ def preferences_put(request: HttpRequest, reference: str, body: PreferencesIn) -
         actor=request.user.username,
     )  # fmt: skip
     return _preferences(party)
+
+
+KindName = Annotated[str, Path(pattern=f"^({'|'.join(KINDS)})$", description="one of the kinds listed")]
+
+
+def _addresses(party: Party) -> dict[str, Any]:
+    broken, out = {b.kind: b for b in broken_of(party, now())}, []
+    for kind in KINDS:
+        b = broken.get(kind)
+        shown = {"refusals": b.refusals if b else 0, "refused_since": b and b.since, "closed_until": b and b.ends_at}
+        if masked := masked_of(party, kind):
+            out.append({"kind": kind, "address": masked, **shown})
+    return {"items": out}
+
+
+@route(router.get, "/parties/{reference}/addresses", "addresses-list", AddressesOut)
+def addresses(request: HttpRequest, reference: str) -> Any:
+    """Where a person is reached, masked, and which of these addresses carriers refuse (`closed_until` empty: without end)."""
+    return _addresses(party_get(request.user, reference, business_date()))
+
+
+@route(router.post, "/parties/{reference}/addresses/{kind}", "address-set", AddressesOut)
+def address_put(request: HttpRequest, reference: str, kind: KindName, body: AddressIn) -> Any:
+    """A person's address of a kind from now on: phone, address, email, wecom (external_userid) or mini_program (openid)."""
+    party = party_get(request.user, reference, business_date())
+    address_set(
+        party, kind, body.address, source="staff", actor=request.user.username, given_how=body.given_how, evidence=body.evidence
+    )  # fmt: skip
+    return _addresses(party)
+
+
+@route(router.post, "/parties/{reference}/addresses/{kind}/verified", "address-verify", AddressesOut)
+def address_right(request: HttpRequest, reference: str, kind: KindName) -> Any:
+    """Somebody has looked: the address is right, and messages go there again."""
+    party = party_get(request.user, reference, business_date())
+    address_verified(party, kind, actor=request.user.username)
+    return _addresses(party)
+
+
+@route(router.post, "/parties/{reference}/addresses/{kind}/end", "address-end", AddressesOut)
+def address_gone(request: HttpRequest, reference: str, kind: KindName) -> Any:
+    """The person is no longer reached there (mail and messengers)."""
+    party = party_get(request.user, reference, business_date())
+    address_end(party, kind, actor=request.user.username)
+    return _addresses(party)

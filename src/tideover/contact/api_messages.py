@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import AwareDatetime, Field
 
+from tideover.contact.addresses import lender_of
 from tideover.contact.call_records import MAY, NEEDS, BadFile, calls_import
 from tideover.contact.loan_values import LOAN_NEEDS
 from tideover.contact.message_templates import newest_of_each, template_in_force, value_read, versions_of
@@ -239,7 +240,7 @@ def messages_queue(request: HttpRequest, body: MessageIn, key: Key) -> Any:
     )
     visible = contracts_visible(user, today).select_related(*LOAN_NEEDS)
     loans = [one_of(visible, "loan", "loans", number=number) for number in body.loans]
-    t = template_in_force(body.template, today)
+    t = template_in_force(body.template, today, lender_of(party, loans).jurisdiction)
     if any(getattr(t, flag) for flag in BY_LEGAL) and not can(user, "message-template-flag"):
         raise Forbidden(Problem("legal_only", "demands and notices before a negative record are sent by legal", "template"))
     if t.recipient != Recipient.DEBTOR:

@@ -25,9 +25,9 @@ class ContactConfig(AppConfig):
         piece = Panel("messages", "contact/panels/messages.html", panels_messages.person_messages, "message-list", 60)
         register("person.side", piece)
         piece = Panel("inbox", "contact/panels/inbox.html", panels_messages.inbox_link, "my-messages", 10)
-        register("borrower.home", piece)
+        register("borrower.links", piece)
         now_panel = "contact/panel.html"
         register("person.side", Panel("contact-now", now_panel, panels_gate.person_now, "person", 10))
         register("loan.side", Panel("contact-now", now_panel, panels_gate.loan_now, "loan", 10))
-        register("borrower.home", Panel("my-contact", "contact/my_panel.html", panels_gate.mine, "my-contact", 90))
+        register("borrower.links", Panel("my-contact", "contact/my_panel.html", panels_gate.mine, "my-contact", 90))
         register("home.rows", Panel("blocked", "", panels_gate.blocked_today, "contact-export"))

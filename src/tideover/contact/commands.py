@@ -10,7 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-CHANNELS = ("app", "push", "sms", "email", "call", "ai_call", "wecom", "letter", "visit")
+CHANNELS = ("app", "push", "sms", "email", "call", "ai_call", "wecom", "letter", "visit", "mini_program")
 PURPOSES = ("collection", "service", "statutory", "reply")
 
 

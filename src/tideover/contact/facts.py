@@ -13,16 +13,19 @@ from typing import Any
 
 from django.db import connection
 
-from tideover.contact.models import ContactPreference, ThirdRefusal
+from tideover.contact import addresses
+from tideover.contact.models import AddressFault, ContactPreference, ThirdRefusal
 from tideover.contact.rules.encode import Known
-from tideover.contact.rules.model import ALL_DEBTS, Channel, Facts, HoldFact, Outcome, PastContact, Purpose, Recipient
+from tideover.contact.rules.faults import covered
+from tideover.contact.rules.model import ALL_DEBTS, Channel, Facts, FaultFact, HoldFact, Outcome, PastContact, Purpose, Recipient
 from tideover.contact.rules.policy import Policy, policy_read
 from tideover.contact.zones import UnknownZone, zone
 from tideover.core.business_time import EPOCH
 from tideover.core.packs.load import pack
 from tideover.core.sql import among, rows_read
-from tideover.lending.models import ContactRecord, Contract, Hold, Party
+from tideover.lending.models import ContactRecord, Contract, Hold, LoanParty, Party
 from tideover.lending.models.plain import ids_about
+from tideover.lending.rules.holds import OF_DEBT
 from tideover.sources.rules.consents import ConsentFact, allows
 from tideover.sources.selectors import consents_by_party
 
@@ -34,7 +37,7 @@ LOOK_BACK_DAYS = 60
 """How far back attempts in a row are looked for, at least."""
 CHANNEL_WORDS = {c.name.lower(): c for c in Channel} | {
     "phone": Channel.CALL, "telephone": Channel.CALL, "voice": Channel.CALL, "robot": Channel.AI_CALL, "wechat": Channel.WECOM,
-    "mail": Channel.LETTER, "post": Channel.LETTER, "mini_program": Channel.WECOM, "in_app": Channel.APP, "field": Channel.VISIT,
+    "mail": Channel.LETTER, "post": Channel.LETTER, "in_app": Channel.APP, "field": Channel.VISIT,
 }  # fmt: skip
 """Channels as this house writes them and as files of other systems do."""
 OUTCOME_WORDS = {o.name.lower(): o for o in Outcome} | {
@@ -70,7 +73,7 @@ def policy_on(name: str, on: date) -> Policy:
 
 @dataclass(slots=True)
 class Rows:
-    """Everything stored about some people that the gate reads, by party id."""
+    """Everything stored about some people that the gate reads, by party id. own: hashes of the addresses of those with faults."""
 
     at: datetime
     parties: dict[int, tuple[Any, ...]]
@@ -78,12 +81,15 @@ class Rows:
     consents: dict[int, list[ConsentFact]] = field(default_factory=dict)
     preferences: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     contacts: dict[int, list[tuple[Any, ...]]] = field(default_factory=dict)
+    faults: dict[int, list[tuple[Any, ...]]] = field(default_factory=dict)
+    own: dict[int, dict[Channel, bytes]] = field(default_factory=dict)
     loans: dict[int, str] = field(default_factory=dict)
 
 
 PARTY = ("id", "region", "phone_hash")
-HOLD = ("party_id", "kind", "contract_id", "starts_at", "ends_at")
+HOLD = ("party_id", "kind", "contract_id", "starts_at", "ends_at", "id")
 PREFERENCE = ("party_id", "refused", "inconvenient", "zone")
+FAULT = ("party_id", "channel", "to_hash", "refusals", "found_at", "ends_at")
 CONTACT = (
     "party_id", "at", "direction", "channel", "purpose", "recipient", "number_hash", "about", "contract_id", "outcome",
     "consented",
@@ -95,10 +101,14 @@ def rows_of(parties: Sequence[int], at: datetime, days: int) -> Rows:
     where, params = among("party_id", list(parties))
     own, own_params = among("id", list(parties))
     rows = Rows(at, {r[0]: r for r in rows_read(Party, PARTY, own, own_params)})
-    open_holds = f"lifted_at IS NULL AND {where}"
-    for row in rows_read(Hold, HOLD, open_holds, params, "ORDER BY id"):
-        if row[3] <= at and (row[4] is None or row[4] > at):
-            rows.holds.setdefault(row[0], []).append(row)
+    theirs = rows_read(Hold, HOLD, f"lifted_at IS NULL AND {where}", params)
+    in_loans = f"lifted_at IS NULL AND contract_id IN ({_stands_in(where, own)})"
+    found = {row[5]: row for row in (*theirs, *rows_read(Hold, HOLD, in_loans, [*params, *own_params]))}
+    held = [row for _id, row in sorted(found.items()) if row[3] <= at and (row[4] is None or row[4] > at)]
+    others = _others(held, list(parties)) if any(row[2] is not None and row[1] in OF_DEBT for row in held) else {}
+    for row in held:
+        for party in {row[0], *(others.get(row[2], ()) if row[1] in OF_DEBT else ())} & rows.parties.keys():
+            rows.holds.setdefault(party, []).append(row)
     rows.consents = consents_by_party(parties)
     rows.preferences = {r[0]: r for r in rows_read(ContactPreference, PREFERENCE, where, params)}
     since = ContactRecord._meta.get_field("at").get_db_prep_value(at - timedelta(days=days), connection)
@@ -106,7 +116,32 @@ def rows_of(parties: Sequence[int], at: datetime, days: int) -> Rows:
         if row[1] <= at + SKEW:
             rows.contacts.setdefault(row[0], []).append(row)
     rows.loans = _numbers(rows)
+    for row in rows_read(AddressFault, FAULT, f"cleared_at IS NULL AND {where}", params, "ORDER BY id"):
+        if row[5] is None or row[5] > at:
+            rows.faults.setdefault(row[0], []).append(row)
+    if rows.faults:
+        faulty = Party.objects.filter(pk__in=rows.faults).select_related("user").prefetch_related("points")
+        rows.own = {p.pk: addresses.own_hashes(p) for p in faulty.iterator(chunk_size=500)}
     return rows
+
+
+def _stands_in(by_party: str, by_id: str) -> str:
+    """SQL: the loans of some people, theirs or another's."""
+    theirs = by_id.replace("id", "borrower_id", 1)
+    return f"SELECT contract_id FROM lending_loanparty WHERE {by_party} UNION SELECT id FROM lending_contract WHERE {theirs}"
+
+
+def _others(held: list[tuple[Any, ...]], parties: list[int]) -> dict[int, set[int]]:
+    """Who of these people stands in each loan that is held, by loan."""
+    of_loans, loans = among("contract_id", sorted({row[2] for row in held if row[2] is not None}))
+    of_parties, people = among("party_id", parties)
+    out: dict[int, set[int]] = {}
+    for contract, party in rows_read(LoanParty, ("contract_id", "party_id"), f"{of_loans} AND {of_parties}", [*loans, *people]):
+        out.setdefault(contract, set()).add(party)
+    by_id, ids = among("id", sorted({row[2] for row in held if row[2] is not None}))
+    for contract, borrower in rows_read(Contract, ("id", "borrower_id"), by_id, ids):
+        out.setdefault(contract, set()).add(borrower)
+    return out
 
 
 def _numbers(rows: Rows) -> dict[int, str]:
@@ -129,8 +164,14 @@ def days_back(policy: Policy) -> int:
     return max([LOOK_BACK_DAYS, *(r.days + 1 for r in rules)])
 
 
-def known_of(rows: Rows, party: int, policy: Policy, contracts: Mapping[int, str], number_hash: bytes = b"") -> Known:
-    """What is known of one person. contracts: id → number of the loans that are asked about; number_hash: of a third person."""
+def known_of(
+    rows: Rows, party: int, policy: Policy, contracts: Mapping[int, str], number_hash: bytes = b"",
+    reached: Mapping[Channel, bytes] | None = None,
+) -> Known:  # fmt: skip
+    """What is known of one person. contracts: id → number of the loans that are asked about; number_hash: of a third person.
+
+    reached: hashes of addresses that would be used in place of the person's own, by channel.
+    """
     _id, region, phone_hash = rows.parties[party]
     held, past = rows.holds.get(party, []), rows.contacts.get(party, [])
     named = {h[2] for h in held if h[2] is not None} | {i for c in past for i in _about(c)}
@@ -139,6 +180,7 @@ def known_of(rows: Rows, party: int, policy: Policy, contracts: Mapping[int, str
     name, place = _place(own_zone, policy.places.zone_of(region))
     given = rows.consents.get(party, [])
     history = tuple(_past(c, bits, rows.at) for c in past)
+    faults = _faults(rows.faults.get(party, []), {**rows.own.get(party, {}), **(reached or {})})
     facts = Facts(
         place,
         holds=tuple(
@@ -149,7 +191,8 @@ def known_of(rows: Rows, party: int, policy: Policy, contracts: Mapping[int, str
         inconvenient=tuple((int(a), int(b)) for a, b in inconvenient),
         agreed_hours=allows(given, rows.at, "contact_hours", loans=contracts),
         unreachable=_is_unreachable(history, number_of(phone_hash)),
-        incapable=any(h[1] in LOST_HOLDS for h in held),
+        incapable=any(h[1] in LOST_HOLDS and h[0] == party for h in held),
+        faults=faults,
     )
     if number_hash and ThirdRefusal.objects.filter(number_hash=number_hash).exists():
         facts = replace(facts, third_refused=True)
@@ -177,6 +220,17 @@ def debts_of(known: Known, contracts: Mapping[int, str]) -> int:
     names = set(contracts.values())
     mask = sum(1 << bit for bit, loan in enumerate(known.loans) if loan in names)
     return mask | (1 << (len(known.loans) - 1) if OTHERS in known.loans and names - set(known.loans) else 0)
+
+
+def _faults(rows: Sequence[tuple[Any, ...]], used: Mapping[Channel, bytes]) -> tuple[FaultFact, ...]:
+    """Faults of the addresses that would be used, by channel; of one that has been replaced nothing is said."""
+    found = [
+        FaultFact(channel, refusals, seconds(found_at), None if ends_at is None else seconds(ends_at))
+        for _party, found_by, to_hash, refusals, found_at, ends_at in rows
+        for channel in covered(Channel(found_by))
+        if used.get(channel) == bytes(to_hash)
+    ]
+    return tuple(sorted(found, key=lambda f: (f.channel, f.since)))
 
 
 def _place(own: str, usual: str) -> tuple[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 
+from tideover.contact.addresses import address_hash, number_plain
 from tideover.contact.chain import GENESIS, verdict_hash
 from tideover.contact.clock_saving import clock_approval
 from tideover.contact.facts import (
@@ -28,12 +29,11 @@ from tideover.contact.facts import (
 )
 from tideover.contact.models import ThirdRefusal, VerdictRow
 from tideover.contact.rules.encode import Known, known_json
-from tideover.contact.rules.gate import may_contact
+from tideover.contact.rules.gate import ADDRESS_RULE, may_contact
 from tideover.contact.rules.model import Channel, Outcome, Proposal, Purpose, Recipient, Verdict
 from tideover.contact.rules.policy import Policy
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
-from tideover.core.crypto import search_hash
 from tideover.core.problems import refuse
 from tideover.core.sql import lock_until_commit
 from tideover.lending import clock
@@ -62,10 +62,13 @@ def person_lock(party_id: int) -> None:
 
 
 def number_hash_of(party: Party, channel: Channel, recipient: Recipient, number: str) -> bytes:
-    """Keyed hash of the number or address that is reached; the person's own telephone where none is named."""
-    if number:
-        return search_hash(number)
-    return bytes(party.phone_hash) if channel in BY_PHONE and recipient not in THIRD else b""
+    """Keyed hash of the number or address that is reached; the person's own telephone where none is named.
+
+    One number is one however it is written, so that no cap and no third person's refusal is passed by a prefix or a blank.
+    """
+    if number and not (channel in BY_PHONE and number_plain(number) == number_plain(str(party.phone))):
+        return address_hash(channel, number)
+    return bytes(party.phone_hash) if channel in BY_PHONE and (number or recipient not in THIRD) else b""
 
 
 def policy_for(party: Party, contracts: Sequence[Contract], at: datetime) -> Policy:
@@ -82,7 +85,8 @@ def question(
     hash_ = number_hash_of(party, channel, recipient, number)
     rows = rows_of([party.pk], at, days_back(policy))
     named = {c.pk: c.number for c in contracts}
-    known = known_of(rows, party.pk, policy, named, hash_ if recipient in THIRD else b"")
+    reached = {channel: address_hash(channel, number)} if number else None
+    known = known_of(rows, party.pk, policy, named, hash_ if recipient in THIRD else b"", reached)
     proposal = Proposal(
         seconds(at), channel, purpose, recipient, number_of(hash_), debts_of(known, named), discloses, saves_clock, approved,
         has_asked(rows, party.pk, channel, named),
@@ -142,11 +146,17 @@ def fired_json(policy: Policy, verdict: Verdict) -> list[dict[str, Any]]:
                 "rule": f.rule,
                 "until": f.until,
                 "instrument": cited.instrument if cited else "house rule",
-                "article": cited.article if cited else "the person's own wish" if f.rule.startswith("preference.") else "holds",
+                "article": cited.article if cited else _house_article(f.rule),
                 "status": policy.statuses.get(f.rule, "house"),
             }
         )
     return out
+
+
+def _house_article(rule: str) -> str:
+    if rule == ADDRESS_RULE:
+        return "addresses that cannot be reached"
+    return "the person's own wish" if rule.startswith("preference.") else "holds"
 
 
 def contact_record(

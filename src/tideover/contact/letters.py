@@ -19,6 +19,7 @@ from tideover.contact.rules.message import Move, State
 from tideover.contact.rules.model import Channel, Outcome
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now, start_of_day
+from tideover.core.cells import MARK, cell
 from tideover.core.documents import DocumentKind, document_bytes, document_issue, missing
 from tideover.core.ids import handle_new
 from tideover.core.problems import refuse
@@ -137,7 +138,7 @@ def _outcome(m: Message, state: State, on: date, words: str, actor: str) -> Mess
             row.delivered_on = on
             row.save(update_fields=["delivered_on"])
         else:
-            addresses.address_fault(row, "returned", at)
+            addresses.address_fault(row.party, Channel.LETTER, bytes(row.to_hash), "returned", at, row)
         log(actor, f"letter.{state.value}", "message", row.reference, {"on": on.isoformat()})
     return row
 
@@ -149,8 +150,8 @@ def address_list(letters: Iterable[Message]) -> str:
     rows.writerow(["reference", "name", "address", "phone", "template", "language"])
     for m in letters:
         cells = [m.reference, m.party.name, m.to_address, m.party.phone, str(m.template), m.language]
-        rows.writerow([f"'{c}" if str(c)[:1] in "=+-@" else c for c in cells])
-    return "\ufeff" + out.getvalue()
+        rows.writerow([cell(c) for c in cells])
+    return MARK + out.getvalue()
 
 
 def letter_file(m: Message, *, actor: str) -> tuple[str, bytes]:

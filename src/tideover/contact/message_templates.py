@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
@@ -18,8 +18,9 @@ from django.utils.translation import gettext_noop
 from tideover.contact import addresses
 from tideover.contact.models import MessageTemplate
 from tideover.contact.models.messages import TemplateState
-from tideover.contact.rules.content import ContentRule, Finding, Text, content_check, content_read
+from tideover.contact.rules.content import FLAGS, ContentRule, Finding, Text, content_check, content_read
 from tideover.contact.rules.model import Channel, Purpose, Recipient
+from tideover.contact.rules.validation import validation_end
 from tideover.contact.rules.wording import (
     LANGUAGES,
     TYPES,
@@ -33,14 +34,15 @@ from tideover.contact.rules.wording import (
 from tideover.contact.zones import zone
 from tideover.core.action_log import log
 from tideover.core.business_time import now
-from tideover.core.packs.load import pack
+from tideover.core.packs.load import NoRule, calendar, pack, pack_names, rule
 from tideover.core.problems import NotFound, Problem, Refused, refuse
-from tideover.lending.models import Contract, Party, Staff
+from tideover.lending.models import ContactRecord, Contract, Party, Staff
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 VARIANTS = ("app", "sms", "mail", "letter", "call")
 VARIANT_OF: Mapping[Channel, tuple[str, ...]] = {
     Channel.APP: ("app",), Channel.PUSH: ("sms",), Channel.SMS: ("sms",), Channel.WECOM: ("sms",),
+    Channel.MINI_PROGRAM: ("sms",),
     Channel.EMAIL: ("mail", "app"), Channel.LETTER: ("letter",), Channel.CALL: ("call",), Channel.AI_CALL: ("call",),
     Channel.VISIT: ("call",),
 }  # fmt: skip
@@ -68,12 +70,49 @@ class Made:
     findings: tuple[Finding, ...] = field(default=())
 
 
-def template_in_force(code: str, on: date) -> MessageTemplate:
-    """The published version of a template on a day. Raises Refused naming the code when there is none."""
-    found = [t for t in MessageTemplate.objects.filter(code=code, state=TemplateState.PUBLISHED) if is_in_force(t, on)]
-    if not found:
-        raise refuse("no_such_template", f"no template {code} is in force on {on}", "template")
-    return max(found, key=lambda t: (t.valid_from or on, t.version))
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who speaks in a message: names by which it introduces itself (zh, en), whose law it is under, its currency."""
+
+    names: tuple[str, ...]
+    jurisdiction: str
+    currency: str
+
+    @property
+    def sign(self) -> str:
+        """How sums of the currency begin."""
+        return SIGNS.get(self.currency, f"{self.currency} ")
+
+
+HOME = "cn"
+SIGNS = {"CNY": "¥", "USD": "$"}
+EXAMPLES = {"us": "USD"}
+"""Currency of the examples of a pack's wordings; ¥ for any other."""
+
+
+def pack_of(code: str) -> str:
+    """Whose law a wording was written for: the pack named before its code (us.late.one_payment), else the house's own."""
+    first = code.partition(".")[0]
+    return first if first in pack_names() else HOME
+
+
+def speaker_of(party: Party, contracts: Sequence[Contract]) -> Speaker:
+    """Who speaks to a person about these loans."""
+    lender = addresses.lender_of(party, contracts)
+    currency = contracts[0].currency if contracts else lender.currency
+    return Speaker((lender.name_zh, lender.name_en), lender.jurisdiction, currency)
+
+
+def template_in_force(code: str, on: date, jurisdiction: str = HOME) -> MessageTemplate:
+    """The published version of a template on a day: that of the jurisdiction where there is one, else the house's own.
+
+    Raises Refused naming the code when there is none.
+    """
+    for wanted in (f"{jurisdiction}.{code}", code):
+        found = [t for t in MessageTemplate.objects.filter(code=wanted, state=TemplateState.PUBLISHED) if is_in_force(t, on)]
+        if found:
+            return max(found, key=lambda t: (t.valid_from or on, t.version))
+    raise refuse("no_such_template", f"no template {code} is in force on {on}", "template")
 
 
 def is_in_force(t: MessageTemplate, on: date) -> bool:
@@ -88,9 +127,9 @@ def content_rules(jurisdiction: str, on: date) -> tuple[ContentRule, ...]:
     return content_read(pack(jurisdiction), on)
 
 
-def setting_of(language: str, today: date) -> Setting:
+def setting_of(language: str, today: date, sign: str = "¥") -> Setting:
     """How values are written in a language on a business date."""
-    return Setting(language, today, zone(settings.BUSINESS_TIME_ZONE))
+    return Setting(language, today, zone(settings.BUSINESS_TIME_ZONE), sign)
 
 
 def types_of(t: MessageTemplate) -> dict[str, str]:
@@ -112,18 +151,41 @@ def message_make(
     wording = variant_for(t, channel, language)
     if wording is None:
         return Made("", "", {}, False, (f"{t.code} has no text for {channel.name.lower()} in {language}",))
+    speaker = speaker_of(party, contracts)
     every = {**addresses.standard_values(party, contracts, language, officer), **values}
-    lender = addresses.lender_of(party, contracts)
-    names = (lender.name_zh, lender.name_en)
-    return text_make(t, channel, language, every, names, lender.jurisdiction, wording, today)
+    if "validation" in flags_of(t):
+        every = {**_dispute_by(speaker.jurisdiction, today), **every}
+    first = {"initial"} if _is_initial(t, party, contracts, content_rules(speaker.jurisdiction, today)) else set()
+    return text_make(t, channel, language, every, speaker, wording, today, first)
+
+
+def _dispute_by(jurisdiction: str, sent_on: date) -> dict[str, object]:
+    """The last day to dispute after a validation notice of today, where the pack has a validation period."""
+    try:
+        v = rule(jurisdiction, "contact.validation", sent_on).values
+    except NoRule:
+        return {}
+    days = {name: int(v[name]) for name in ("received_after", "period")}
+    return {"dispute_by": validation_end(sent_on, calendar(str(v["calendar"])), **days)}
+
+
+def _is_initial(t: MessageTemplate, party: Party, contracts: Sequence[Contract], rules: tuple[ContentRule, ...]) -> bool:
+    """Whether nothing that we know has reached the person about one of these loans yet, where a rule asks for it."""
+    if Recipient(t.recipient) != Recipient.DEBTOR or not any(r.flag == "initial" for r in rules):
+        return False
+    reached = ContactRecord.objects.filter(
+        party=party, direction="out", purpose__in=("collection", "statutory"), outcome__in=("conversation", "delivered")
+    )
+    return not all(reached.filter(about__contains=f"|{c.pk}|").exists() for c in contracts) or not reached.exists()
 
 
 def text_make(
-    t: MessageTemplate, channel: Channel, language: str, values: Mapping[str, object], lender: tuple[str, ...], jurisdiction: str,
-    wording: Mapping[str, str], today: date,
+    t: MessageTemplate, channel: Channel, language: str, values: Mapping[str, object], speaker: Speaker,
+    wording: Mapping[str, str], today: date, flags: Collection[str] = (),
 ) -> Made:  # fmt: skip
-    """One variant with these values: rendered and checked."""
-    types, told = types_of(t), setting_of(language, today)
+    """One variant with these values: rendered and checked. flags: of this message, besides those of the template."""
+    lender = speaker.names
+    types, told = types_of(t), setting_of(language, today, speaker.sign)
     subject = render(wording.get("subject", ""), types, values, told)
     body = render(wording["body"], types, values, told)
     faults = tuple(dict.fromkeys(f.message for f in (*subject.faults, *body.faults)))
@@ -131,9 +193,10 @@ def text_make(
         return Made("", "", {}, False, faults)
     shown = f"【{lender[0] if language == ZH else lender[-1]}】{body.text}" if channel in SIGNED and lender else body.text
     said = Text(
-        channel, Purpose(t.purpose), language, shown, subject.text, Recipient(t.recipient), lender, frozenset(flags_of(t))
-    )
-    findings = content_check(content_rules(jurisdiction, today), said)
+        channel, Purpose(t.purpose), language, shown, subject.text, Recipient(t.recipient), lender,
+        frozenset((*flags_of(t), *flags)),
+    )  # fmt: skip
+    findings = content_check(content_rules(speaker.jurisdiction, today), said)
     named = places(wording["body"])
     params = {n: formatted(types[n], values[n], told) for n in named}
     faults = tuple(f"content: {f}" for f in findings)
@@ -141,8 +204,9 @@ def text_make(
 
 
 def flags_of(t: MessageTemplate) -> tuple[str, ...]:
-    """The legal flags of a template, in the words of the content rules."""
-    return tuple(f for f, on in (("demand", t.is_demand), ("adverse_notice", t.is_adverse_notice)) if on)
+    """What a template is, in the words of the content rules: legal's flags, and its kind of document where rules speak of it."""
+    legal = (("demand", t.is_demand), ("adverse_notice", t.is_adverse_notice), (t.document_kind, t.document_kind in FLAGS))
+    return tuple(flag for flag, on in legal if on)
 
 
 def names_claim(t: MessageTemplate, wording: Mapping[str, str]) -> bool:
@@ -171,8 +235,11 @@ def value_read(kind: str, value: Any) -> object:
     return value
 
 
-def template_problems(t: MessageTemplate, on: date, jurisdiction: str = "cn") -> list[Problem]:
-    """Everything that keeps a version from being published, each with the field it is about (texts.LANGUAGE.VARIANT)."""
+def template_problems(t: MessageTemplate, on: date) -> list[Problem]:
+    """Everything that keeps a version from being published, each with the field it is about (texts.LANGUAGE.VARIANT).
+
+    A wording of another pack is held to that pack's rules.
+    """
     out = _declared_problems(t)
     kinds = {variant for texts in t.texts.values() for variant in texts}
     if not kinds:
@@ -188,7 +255,7 @@ def template_problems(t: MessageTemplate, on: date, jurisdiction: str = "cn") ->
             faults = [f for part in ("subject", "body") for f in place_faults(texts[variant].get(part, ""), types)]
             out += [Problem(f.code, f.message, at) for f in dict.fromkeys(faults)]
             if not faults and not _declared_problems(t):
-                out += _content_problems(t, language, variant, jurisdiction, on)
+                out += _content_problems(t, language, variant, on)
     if t.is_demand:
         out += _demand_problems(t)
     return out
@@ -207,13 +274,14 @@ def _declared_problems(t: MessageTemplate) -> list[Problem]:
     return out
 
 
-def _content_problems(t: MessageTemplate, language: str, variant: str, jurisdiction: str, on: date) -> list[Problem]:
+def _content_problems(t: MessageTemplate, language: str, variant: str, on: date) -> list[Problem]:
     """What the rules of content say of one variant with its examples, on every channel that takes it."""
     values = example_values(t, language)
-    lender = ("示例银行", "Example Bank")
+    law = pack_of(t.code)
+    speaker = Speaker(("示例银行", "Example Bank"), law, EXAMPLES.get(law, "CNY"))
     found: dict[str, Problem] = {}
     for channel in CHANNELS_OF[variant]:
-        made = text_make(t, channel, language, values, lender, jurisdiction, t.texts[language][variant], on)
+        made = text_make(t, channel, language, values, speaker, t.texts[language][variant], on)
         for f in made.findings:
             found[str(f)] = Problem("content", f"{channel.name.lower()}: {f}", f"texts.{language}.{variant}")
         for words in () if made.findings else made.faults:
@@ -338,8 +406,41 @@ def template_retire(t: MessageTemplate, *, on: date, reason: str, actor: str) ->
 
 
 def catalogue_read() -> list[dict[str, Any]]:
-    """The templates that come with the package, as their YAML says."""
-    return [t for path in sorted(CATALOGUE.glob("*.yaml")) for t in yaml.safe_load(path.read_text("utf-8"))["templates"]]
+    """The templates that come with the package, as their YAML says; those of another pack have its name before their code."""
+    own = [t for path in sorted(CATALOGUE.glob("*.yaml")) for t in yaml.safe_load(path.read_text("utf-8"))["templates"]]
+    return own + [t for folder in sorted(CATALOGUE.iterdir()) if folder.is_dir() for t in _catalogue_of(folder)]
+
+
+def _catalogue_of(folder: Path) -> list[dict[str, Any]]:
+    """The wordings of one pack's folder, the shared sentences of its parts.yaml put in."""
+    shared = yaml.safe_load((folder / "parts.yaml").read_text("utf-8"))["parts"]
+    files = [p for p in sorted(folder.glob("*.yaml")) if p.name != "parts.yaml"]
+    entries = [t for path in files for t in yaml.safe_load(path.read_text("utf-8"))["templates"]]
+    for t in entries:
+        t["code"] = f"{folder.name}.{t['code']}"
+        for language in shared:
+            texts, parts = t[language], shared[language]
+            for variant, said in texts.items():
+                if said == AS_APP:
+                    app = texts["app"]
+                    subject, body = app["subject"], f"{{lender}}\n\n{app['body']}\n\n[mail_out]"
+                    said = {"subject": f"{{lender}}: {subject}", "body": body}
+                texts[variant] = _joined(said, parts)
+    return entries
+
+
+AS_APP = "as_app"
+"""In a catalogue, for the text by mail: the app's, named by the lender, with the way out."""
+
+
+def _joined(said: Any, parts: Mapping[str, str]) -> Any:
+    """A text with [name] replaced by the shared sentence of that name, which may hold others."""
+    if isinstance(said, Mapping):
+        return {k: _joined(v, parts) for k, v in said.items()}
+    while any(f"[{name}]" in said for name in parts):
+        for name, text in parts.items():
+            said = said.replace(f"[{name}]", text)
+    return said
 
 
 def template_from(entry: Mapping[str, Any]) -> MessageTemplate:

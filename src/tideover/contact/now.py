@@ -9,7 +9,7 @@ from datetime import datetime
 from tideover.contact.facts import days_back, debts_of, has_asked, instant_of, known_of, number_of, rows_of, seconds
 from tideover.contact.gate import BY_PHONE, policy_for
 from tideover.contact.rules.gate import may_contact
-from tideover.contact.rules.model import Channel, Proposal, Purpose, Verdict
+from tideover.contact.rules.model import Channel, Facts, Proposal, Purpose, Verdict
 from tideover.contact.rules.policy import Policy
 from tideover.contact.words import cited, rule_words
 from tideover.lending.models import Contract, Party
@@ -61,13 +61,14 @@ class Now:
         return next(c for c in self.channels if c.channel == channel.name.lower())
 
 
-def whys_of(policy: Policy, verdict: Verdict) -> tuple[Why, ...]:
+def whys_of(policy: Policy, verdict: Verdict, facts: Facts, channel: Channel) -> tuple[Why, ...]:
     """The rules behind a verdict in words."""
     out = []
     for f in verdict.fired:
         source = policy.citations.get(f.rule)
         said = "" if source is None or source.instrument == "house rule" else cited(str(source))
-        out.append(Why(f.rule, rule_words(policy, f.rule), said, policy.statuses.get(f.rule, "house"), instant_of(f.until)))
+        says = rule_words(policy, f.rule, facts.faults, channel)
+        out.append(Why(f.rule, says, said, policy.statuses.get(f.rule, "house"), instant_of(f.until)))
     return tuple(out)
 
 
@@ -86,5 +87,5 @@ def allowed_now(
         consented = has_asked(rows, party.pk, channel, named)
         p = replace(asked, channel=channel, number=phone if channel in BY_PHONE else 0, consented=consented)
         v = may_contact(policy, known.facts, known.history, p)
-        lines.append(ChannelNow(channel.name.lower(), v.allowed, instant_of(v.next_at), whys_of(policy, v)))
+        lines.append(ChannelNow(channel.name.lower(), v.allowed, instant_of(v.next_at), whys_of(policy, v, known.facts, channel)))
     return Now(at, known.zone_name, tuple(lines))

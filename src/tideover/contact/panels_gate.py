@@ -35,6 +35,7 @@ def _panel(user: User, party: Party, loans: list[Contract]) -> dict[str, Any]:
         "now": allowed_now(party, loans, at=now()),
         "party": party,
         "may_call": can(user, "contact-call"),
+        "may_address": can(user, "contact-addresses"),
         "may_log": can(user, "contact-log"),
     }
 

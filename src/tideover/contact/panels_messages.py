@@ -47,7 +47,7 @@ class LifeLine:
     details: tuple[tuple[str, str], ...]
 
 
-GATE_RULES = ("contact.", "preference.", "hold.")
+GATE_RULES = ("contact.", "preference.", "hold.", "address.")
 TOLD = (
     "answer",
     "said",

@@ -14,7 +14,9 @@ from tideover.core.business_time import now
 from tideover.core.problems import Problem, Refused
 from tideover.lending.models import Party
 
-OPTIONAL = (Channel.CALL, Channel.AI_CALL, Channel.SMS, Channel.EMAIL, Channel.WECOM, Channel.PUSH, Channel.VISIT)
+OPTIONAL = (
+    Channel.CALL, Channel.AI_CALL, Channel.SMS, Channel.EMAIL, Channel.WECOM, Channel.MINI_PROGRAM, Channel.PUSH, Channel.VISIT,
+)  # fmt: skip
 """Ways that a person can refuse. Messages in the app and letters stay: they disturb nobody and some are owed by law."""
 BANDS = ((480, 720), (720, 840), (840, 1080), (1080, 1320))
 """Parts of the day that pages offer, in minutes: morning, noon, afternoon, evening."""

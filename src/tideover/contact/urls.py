@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tideover.contact import views, views_proof
+from tideover.contact import views, views_proof, views_reach
 
 urlpatterns = [
     path("contact-log", views.contact_log_page, name="contact-log"),
@@ -15,5 +15,7 @@ urlpatterns = [
     path("people/<str:reference>/call", views.call, name="contact-call"),
     path("loans/<str:number>/clock", views.clock, name="contact-clock"),
     path("holds", views.holds, name="holds"),
+    path("people/<str:reference>/addresses", views_reach.addresses, name="contact-addresses"),
+    path("my/contact/mini-program", views_reach.my_mini_program, name="my-mini-program"),
     path("my/contact", views.my_contact, name="my-contact"),
 ]

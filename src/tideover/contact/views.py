@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from tideover.contact import log as contact_log
+from tideover.contact.addresses import address_of
 from tideover.contact.clock_saving import clock_ask
 from tideover.contact.facts import policy_on
 from tideover.contact.forms import asked_read, bands_good, quiet_of, refused_of
@@ -20,14 +21,18 @@ from tideover.contact.gate import contact_record, verdict_ask
 from tideover.contact.models import VerdictRow
 from tideover.contact.now import allowed_now
 from tideover.contact.preferences import BANDS, OPTIONAL, preference_of, preferences_set
+from tideover.contact.reach import number_dead
+from tideover.contact.rules.encode import faults_read
+from tideover.contact.rules.gate import ADDRESS_RULE, OWN_RULES
 from tideover.contact.rules.model import Channel, Outcome, Purpose
+from tideover.contact.views_reach import address_act, address_rows
 from tideover.contact.words import cited, rule_words
 from tideover.core.access import can, require
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now, start_of_day
 from tideover.core.problems import Refused
 from tideover.lending.forms import date_read
-from tideover.lending.models import Contract, Hold, Party
+from tideover.lending.models import Contract, Hold, Party, StandingRow
 from tideover.lending.scope import parties_reachable, rows_visible
 from tideover.lending.selectors import contracts_visible
 from tideover.lending.services_holds import hold_review, open_now
@@ -79,7 +84,7 @@ def contact_log_page(request: HttpRequest) -> HttpResponse:
         "query": query.urlencode(),
         "span": urlencode({k: v for k in ("person", "from", "to") if (v := request.GET.get(k, ""))}),
         "channels": [c.name.lower() for c in Channel],
-        "rules": sorted(((r, rule_words(policy, r)) for r in policy.citations), key=lambda pair: pair[1]),
+        "rules": sorted(((r, rule_words(policy, r)) for r in [*policy.citations, *OWN_RULES]), key=lambda pair: pair[1]),
         "may_export": can(user, "contact-export"),
     }
     return render(request, "contact/log.html", context)
@@ -111,8 +116,10 @@ def verdict(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "row": row,
         "fired": [
-            {**f, "says": rule_words(policy, f["rule"]), "cited": cited(f"{f['instrument']} {f['article']}")} for f in row.fired
+            {**f, "says": says, "cited": cited(f"{f['instrument']} {f['article']}")}
+            for f, says in zip(row.fired, _whys(row), strict=True)
         ],
+        "others": _others(row) if any(f["rule"] == ADDRESS_RULE for f in row.fired) else [],
         "exempt": [(id, rule_words(policy, id)) for id in row.exempt],
         "same_pack": policy.hash == bytes(row.pack_hash),
         "facts": row.facts,
@@ -161,6 +168,7 @@ def call(request: HttpRequest, reference: str) -> HttpResponse:
         "problems": [(f"f-{k}", v) for k, v in errors.items()],
         "done": request.GET.get("done") == "1",
         "contacts": party.contactrecords.order_by("-at")[:10],
+        "owing": StandingRow.objects.filter(contract__in=loans).exclude(bucket="closed").select_related("contract"),
     }
     return render(request, "contact/call.html", context, status=422 if errors else 200)
 
@@ -172,20 +180,33 @@ def _chosen(request: HttpRequest, loans: list[Contract]) -> list[Contract]:
 
 
 def _whys(row: VerdictRow | None) -> list[str]:
-    return [] if row is None else [rule_words(policy_on(row.pack, row.pack_on), f["rule"]) for f in row.fired]
+    if row is None:
+        return []
+    policy, faults, channel = policy_on(row.pack, row.pack_on), faults_read(row.facts), Channel[row.channel.upper()]
+    return [rule_words(policy, f["rule"], faults, channel) for f in row.fired]
+
+
+def _others(row: VerdictRow) -> list[str]:
+    """Where an address takes nothing: the other ways that are open now for the same purpose and that have an address."""
+    purpose, party = Purpose[row.purpose.upper()], row.party
+    loans = list(party.contracts.filter(number__in=row.facts["proposal"]["debts"] or []).select_related("entity"))
+    lines = allowed_now(party, loans, at=now(), purpose=purpose).channels
+    return [c.channel for c in lines if c.allowed and address_of(party, Channel[c.channel.upper()])]
 
 
 def _record(request: HttpRequest, party: Party, loans: list[Contract], row: VerdictRow | None) -> dict[str, str]:
     """Write a call down; what is wrong with the form, by field."""
     given, errors = request.POST, {}
     inbound = given.get("direction") == "in"
+    if given.get("direction") not in ("in", "out"):
+        errors["verdict"] = _("Say who called")
     outcome = given.get("outcome", "")
     if outcome not in [o.name.lower() for o in SPOKEN]:
         errors["outcome"] = _("Choose how the call ended")
     text = given.get("seconds", "").strip()
     if text and not (text.isdigit() and int(text) <= SECONDS_MAX):
         errors["seconds"] = _("Enter whole seconds, for example 95")
-    if not inbound and row is None:
+    if given.get("direction") == "out" and row is None:
         errors["verdict"] = _("Ask first whether the call is allowed")
     if errors:
         return errors
@@ -198,6 +219,9 @@ def _record(request: HttpRequest, party: Party, loans: list[Contract], row: Verd
         )  # fmt: skip
     except Refused:
         errors["verdict"] = _("The gate did not allow this call")
+    else:
+        if not inbound and outcome == "failed":
+            number_dead(party, "no_such_number", now())
     return errors
 
 
@@ -305,27 +329,42 @@ def my_contact(request: HttpRequest) -> HttpResponse:
     party = getattr(user, "party", None)
     if party is None:
         raise Http404("nobody to reach")
+    errors: dict[str, str] = {}
     if request.method == "POST":
-        if request.POST.get("act") == "withdraw":
+        act = request.POST.get("act", "")
+        if act in ("set", "right", "end"):
+            errors = address_act(request, party, source="borrower", actor=user.username)
+        elif act == "withdraw":
             _withdraw(party, request.POST.get("consent", ""), user.username)
         else:
             _choose(request, party)
-        response = HttpResponseRedirect(f"{reverse('my-contact')}?saved=1")
-        response.set_cookie(settings.LANGUAGE_COOKIE_NAME, user.language, max_age=365 * 86400, samesite="Lax", httponly=True)
-        return response
+        if not errors:
+            response = HttpResponseRedirect(f"{reverse('my-contact')}?saved={'withdrawn' if act == 'withdraw' else '1'}")
+            response.set_cookie(settings.LANGUAGE_COOKIE_NAME, user.language, max_age=365 * 86400, samesite="Lax", httponly=True)
+            return response
     row = preference_of(party)
     good = bands_good(row.inconvenient)
-    consents = consents_of(party).prefetch_related("acts")
+    consents = consents_of(party).select_related("contract").prefetch_related("acts")
     live = {c.pk for c in live_now(consents, now())}
     context = {
         "party": party,
         "bands": [(n, _clock(a), _clock(b), n in good) for n, (a, b) in enumerate(BANDS)],
-        "ways": [(c.name.lower(), c.name.lower() not in row.refused) for c in OPTIONAL],
+        "ways": [(c.name.lower(), c.name.lower() not in row.refused, bool(address_of(party, c))) for c in OPTIONAL],
         "consents": [(c, c.pk in live) for c in consents],
         "large": user.large_type,
-        "saved": request.GET.get("saved") == "1",
+        "saved": SAVED[request.GET["saved"]]() if not errors and request.GET.get("saved") in SAVED else "",
+        "addresses": [{**r, "error": errors.get(r["kind"], "")} for r in address_rows(party, join=True)],
+        "given": request.POST.dict(),
+        "problems": [(f"f-{k}", v) for k, v in errors.items()],
     }
-    return render(request, "contact/my_contact.html", context)
+    return render(request, "contact/my_contact.html", context, status=422 if errors else 200)
+
+
+SAVED = {
+    "1": lambda: _("Saved. It counts from now on."),
+    "withdrawn": lambda: _("Withdrawn. It counts from now on."),
+}
+"""What the page says after each of its two forms."""
 
 
 def _clock(minutes: int) -> str:

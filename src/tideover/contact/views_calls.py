@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -23,7 +24,7 @@ from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
 from tideover.core.models import User
 from tideover.core.problems import Refused
-from tideover.lending.models import Contract
+from tideover.lending.models import ContactRecord, Contract
 from tideover.lending.panels import EXCEPTIONS, loans_shown, shown_label
 from tideover.lending.scope import parties_reachable
 from tideover.lending.selectors import contracts_visible, post_of
@@ -113,15 +114,42 @@ def call_list(request: HttpRequest, number: str) -> HttpResponse:
         except Refused as refused:
             error = refusal(refused)
         if not error and not calling:
-            return HttpResponseRedirect(reverse("call-list", args=[number]))
-    lines = list(
-        found.lines.select_related("party", "contract__standing", "contract__entity", "template").order_by("done_at", "pk")
+            return _onward(found, line)
+    lines = _lines(found)
+    log(user.username, "calls.read", "call_list", found.number)
+    said = next((line for line in lines if request.GET.get("said") == str(line.pk) and line.done_at), None)
+    context = {
+        "c": found, "lines": lines, "calling": calling, "outcomes": list(OUTCOMES), "error": error, "at": now(), "said": said,
+        "next": next((line for line in lines if _waits(line)), None),
+    }  # fmt: skip
+    return render(request, "contact/call_list.html", context, status=422 if error else 200)
+
+
+def _waits(line: CallListLine) -> bool:
+    """Whether the list has still to call this person, and no rule was in the way when it was last asked."""
+    return line.done_at is None and not line.blocked
+
+
+def _onward(found: CallList, line: CallListLine) -> HttpResponse:
+    """To the next person who may be called, or to the line itself when a rule was in the way."""
+    line.refresh_from_db()
+    then = next((x for x in _lines(found) if _waits(x)), line) if line.done_at else line
+    said = f"?said={line.pk}" if line.done_at else ""
+    return HttpResponseRedirect(f"{reverse('call-list', args=[found.number])}{said}#line-{then.pk}")
+
+
+def _lines(found: CallList) -> list[CallListLine]:
+    """The lines of a list: who may be called first, then who may not now by when that ends, then the calls made."""
+    newest = ContactRecord.objects.filter(party=OuterRef("party")).order_by("-at", "-pk").values("pk")[:1]
+    rows = found.lines.select_related("party", "contract__standing", "contract__entity", "template").annotate(
+        newest=Subquery(newest)
     )
+    lines = list(rows.order_by("pk"))
+    records = ContactRecord.objects.in_bulk([line.newest for line in lines if line.newest])
     for line in lines:
         line.shut = why(line.blocked, line.contract.entity.jurisdiction, business_date())
-    log(user.username, "calls.read", "call_list", found.number)
-    context = {"c": found, "lines": lines, "calling": calling, "outcomes": list(OUTCOMES), "error": error, "at": now()}
-    return render(request, "contact/call_list.html", context, status=422 if error else 200)
+        line.last_contact = records.get(line.newest)
+    return sorted(lines, key=lambda x: (x.done_at is not None, bool(x.blocked), x.next_at.timestamp() if x.next_at else 0, x.pk))
 
 
 def _act(request: HttpRequest, line: CallListLine, user: User) -> int:

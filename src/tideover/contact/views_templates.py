@@ -22,6 +22,7 @@ from tideover.contact.message_templates import (
     VARIANTS,
     is_in_force,
     newest_of_each,
+    speaker_of,
     template_draft,
     template_get,
     template_problems,
@@ -185,9 +186,9 @@ def _side(
     channel = SHOWN_AS[variant]
     values = preview_values(t, loan, today)[0] | addresses.standard_values(loan.borrower, [loan], language, None)
     values["name"] = loan.borrower.masked_name  # the preview is about the words, not about who the person is
-    lender = addresses.lender_of(loan.borrower, [loan])
-    names = (lender.name_zh, lender.name_en)
-    made = text_make(t, channel, language, values, names, lender.jurisdiction, wording, today)
+    speaker = speaker_of(loan.borrower, [loan])
+    names = speaker.names
+    made = text_make(t, channel, language, values, speaker, wording, today)
     shown, count = made.body, 0
     if channel in SIGNED and shown:
         shown = f"【{names[0] if language == ZH else names[1]}】{shown}"

@@ -14,6 +14,7 @@ from tideover.contact.loan_values import loan_values
 from tideover.contact.message_templates import message_make, template_in_force
 from tideover.contact.models import CallList, CallListLine, MessageTemplate
 from tideover.contact.outbox.queue import gate_reason
+from tideover.contact.reach import number_dead
 from tideover.contact.rules.hours import open_until
 from tideover.contact.rules.model import Channel, Outcome, Purpose, Recipient
 from tideover.core.action_log import log
@@ -43,13 +44,15 @@ def call_list_make(
         raise refuse("missing", "a list needs a name, and a reason that the people on it may read", "name")
     if not 0 < len(loans) <= LINES_MAX:
         raise refuse("bad_size", f"a list has 1 to {LINES_MAX} loans, not {len(loans)}", "loans")
-    version = template_in_force(template, business_date(at))
-    if version.purpose not in (Purpose.COLLECTION, Purpose.SERVICE) or not version.texts.get("zh-hans", {}).get("call"):
-        raise refuse("no_script", f"{template} has no words for a call", "template")
+    laws = sorted({c.entity.jurisdiction for c in loans})
+    versions = {law: template_in_force(template, business_date(at), law) for law in laws}
+    for version in versions.values():
+        if version.purpose not in (Purpose.COLLECTION, Purpose.SERVICE) or not version.texts.get("zh-hans", {}).get("call"):
+            raise refuse("no_script", f"{template} has no words for a call", "template")
     with transaction.atomic():
         made = CallList.objects.create(number=handle_new("C"), name=name.strip()[:80], branch=branch, made_at=at, made_by=actor)
         for loan in sorted(loans, key=lambda c: (c.borrower_id, c.pk)):
-            _line(made, loan, why.strip()[:120], version, at, actor)
+            _line(made, loan, why.strip()[:120], versions[loan.entity.jurisdiction], at, actor)
         log(actor, "calls.list", "call_list", made.number, {"lines": len(loans)})
     return made
 
@@ -131,5 +134,7 @@ def call_end(line: CallListLine, *, outcome: str, seconds: int | None, at: datet
         row.done_at, row.outcome = at, outcome
         row.save(update_fields=["done_at", "outcome"])
         contact_outcome(row.contact_record, OUTCOMES[outcome], at, seconds=seconds)
+        if outcome == "wrong_number":
+            number_dead(row.party, outcome, at)
         log(actor, "call.end", "party", row.party.reference, {"list": row.list.number, "outcome": outcome})
     return row

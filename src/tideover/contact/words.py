@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from tideover.contact.facts import instant_of
+from tideover.contact.rules.gate import ADDRESS_RULE
+from tideover.contact.rules.model import Channel, FaultFact
 from tideover.contact.rules.policy import COUNTS, Cap, Days, Per, Policy, Wait, Window
+from tideover.core.business_time import business_date
 from tideover.lending.words import word
 
 
@@ -81,8 +86,21 @@ def cited(source: str) -> str:
     return zh
 
 
-def rule_words(policy: Policy, rule: str) -> str:
-    """What a rule says, in the page's language; an unknown one reads as its id."""
+def fault_words(faults: Iterable[FaultFact], channel: Channel | None) -> str:
+    """What is known of the address on a channel: how often it was refused since when; without facts, only that it was."""
+    found = [f for f in faults if f.channel == channel]
+    if not found:
+        return _("This address cannot be reached. Verify or replace it.")
+    since = instant_of(min(f.since for f in found))
+    assert since is not None
+    values = {"n": sum(f.refusals for f in found), "day": business_date(since).isoformat()}
+    return _("This address cannot be reached (refusals since %(day)s: %(n)s). Verify or replace it.") % values
+
+
+def rule_words(policy: Policy, rule: str, faults: Iterable[FaultFact] = (), channel: Channel | None = None) -> str:
+    """What a rule says, in the page's language; an unknown one reads as its id. faults, channel: of the decision."""
+    if rule == ADDRESS_RULE:
+        return fault_words(faults, channel)
     if rule == "preference.channel":
         return _("They asked not to be reached this way")
     if rule == "preference.time":

@@ -26,6 +26,8 @@ LIFTS_HOLDS = frozenset({Role.COUNSELLOR, Role.COMPLAINTS, Role.COMPLIANCE, Role
 ISSUES_DOCUMENTS = MEETS_PEOPLE | LENDS | {Role.LEGAL, Role.PAYMENTS}
 OPENS_DOCUMENTS = ISSUES_DOCUMENTS | {Role.COMPLIANCE, Role.AUDITOR}
 CANCELS_DOCUMENTS = LENDS | {Role.LEGAL, Role.CUSTOMER_MANAGER, Role.COMPLAINTS}
+RECORDS_PAPER = LENDS | {Role.LEGAL, Role.CUSTOMER_MANAGER, Role.COUNSELLOR}
+"""Who asks a borrower to sign, and brings in what was signed on paper."""
 SEES_MESSAGES = MEETS_PEOPLE | {Role.LEGAL, Role.BUREAU, Role.COMPLIANCE, Role.AUDITOR}
 WORDS = frozenset({Role.COMPLIANCE, Role.LEGAL, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.COMPLAINTS})
 POSTS_LETTERS = frozenset({Role.LEGAL, Role.BUREAU, Role.TEAM_LEAD, Role.BRANCH_HEAD})
@@ -58,7 +60,7 @@ answer for them, steps at law by legal. A kind that is not listed is nobody's.""
 WRITES_EVENTS = frozenset[Role]().union(*EVENT_ROLES.values())
 
 PUBLIC = frozenset({
-    "sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "verify-code", "hook", "push-shown", "unsubscribe",
+    "sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "hook", "push-shown", "unsubscribe",
 })  # fmt: skip
 """Routes that need no sign-in; those of gateways and browsers check a token or a signature of their own."""
 _ROWS = ("promises", "disputes", "complaints", "help-requests", "notices", "consents")
@@ -85,6 +87,13 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "document": OPENS_DOCUMENTS,
     "document-cancel": CANCELS_DOCUMENTS,
     "document-sign": frozenset({Role.LEGAL, Role.BRANCH_HEAD}),
+    "my-sign": frozenset({Role.BORROWER}),
+    "my-sign-file": frozenset({Role.BORROWER}),
+    "document-ask-signature": RECORDS_PAPER,
+    "document-paper": RECORDS_PAPER,
+    "signature-list": OPENS_DOCUMENTS,
+    "signature": OPENS_DOCUMENTS,
+    "signature-scan": RECORDS_PAPER | {Role.COMPLIANCE, Role.AUDITOR},
     "my-push": frozenset({Role.BORROWER}),
     "my-messages": frozenset({Role.BORROWER}),
     "my-message": frozenset({Role.BORROWER}),
@@ -130,14 +139,24 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
         f"api:{act}": STAFF for act in ("approvals-list", "approval-get", "approval-decide", "approval-withdraw", "authority-get")
     },
     "api:authority-ask": frozenset({Role.RISK}),
-    "my-contact": frozenset({Role.BORROWER}),
+    **dict.fromkeys(("my-contact", "my-mini-program"), frozenset({Role.BORROWER})),
     **dict.fromkeys(("contact-log", "contact-proof", "api:contacts-list", "api:verdicts-list"), READS_CONTACTS),
     **dict.fromkeys(("contact-export", "contact-proof-file", "api:verdicts-export"), frozenset({Role.COMPLIANCE, Role.AUDITOR})),
     **dict.fromkeys(("verdict", "api:verdict-get"), READS_CONTACTS | MEETS_PEOPLE),
     **dict.fromkeys(("holds", "api:contact-now", "api:contact-preferences-get"), READS_LOANS),
     **dict.fromkeys(("contact-call", "api:verdicts-ask", "api:contacts-add"), MEETS_PEOPLE | {Role.LEGAL}),
     "api:contact-outcome": MEETS_PEOPLE | {Role.LEGAL},
-    "api:contact-preferences-set": MEETS_PEOPLE,
+    **dict.fromkeys(
+        (
+            "api:contact-preferences-set",
+            "contact-addresses",
+            "api:addresses-list",
+            "api:address-set",
+            "api:address-verify",
+            "api:address-end",
+        ),
+        MEETS_PEOPLE,
+    ),
     "contact-clock": frozenset({Role.LEGAL}),
     "api:loans-list": READS_LOANS,
     "api:loan-get": READS_LOANS,
@@ -155,6 +174,9 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:document-file": OPENS_DOCUMENTS,
     "api:document-cancel": CANCELS_DOCUMENTS,
     "api:document-sign": frozenset({Role.LEGAL, Role.BRANCH_HEAD}),
+    "api:document-signatures": OPENS_DOCUMENTS,
+    "api:document-ask-signature": RECORDS_PAPER,
+    "api:document-paper": RECORDS_PAPER,
     "api:documents-verify": EVERYONE,
     "api:loan-trace": READS_LOANS,
     "api:loan-payoff": READS_LOANS,
@@ -186,10 +208,10 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     **{f"api:{kind}-list": READS_LOANS for kind in ("holds", *_ROWS)},
     **{f"api:{kind}-{act}": MEETS_PEOPLE for kind in _ROWS for act in ("add", "close")},
     "api:holds-add": MEETS_PEOPLE | LIFTS_HOLDS,
-    "api:holds-close": LIFTS_HOLDS,
     "api:holds-review": LIFTS_HOLDS,
     "api:notices-add": MEETS_PEOPLE | {Role.LEGAL, Role.COMPLIANCE},
     "api:notices-close": LIFTS_HOLDS,
+    "api:help-requests-close": LIFTS_HOLDS,
     "api:complaints-close": frozenset({Role.COMPLAINTS}),
     "api:disputes-close": frozenset({Role.COMPLAINTS, Role.LEGAL, Role.TEAM_LEAD}),
     **{f"api:tape-{what}": READS_TAPES for what in ("days", "columns", "loans", "transitions", "people", "facilities")},

@@ -21,7 +21,7 @@ from tideover.core.action_log import Entry, log, log_many
 from tideover.core.authority import Lines, Steps
 from tideover.core.business_time import business_date, now
 from tideover.core.ids import handle_new
-from tideover.core.models import Approval, ApprovalState, ApprovalStep, Role, User
+from tideover.core.models import ActionLog, Approval, ApprovalState, ApprovalStep, Role, User
 from tideover.core.problems import Forbidden, IdempotencyConflict, NotFound, Problem, Refused, refuse
 from tideover.core.reach import reach_of
 
@@ -192,7 +192,8 @@ def approval_decide(approval: Approval, *, grant: bool, reason: str, actor: User
     """Grant or refuse the next step; the last grant applies the act in the same transaction. Returns the row as it is now.
 
     Raises Refused: no reason, decided already, expired (the row is closed), or the person may not (403). A grant of a subject
-    that changed since it was asked closes the approval as refused (`closed_why` stale) and applies nothing.
+    that changed since it was asked closes the approval as refused (`closed_why` stale) and applies nothing; so does one whose
+    asker may not ask any more (asker), or of which the authority in force now says otherwise than it did then (authority).
     """
     if not reason.strip():
         raise refuse("missing", "say why: who asked reads it", "reason")
@@ -212,18 +213,29 @@ def _decided(row: Approval, grant: bool, reason: str, actor: User) -> Approval:
     if payload_hash(row) != bytes(row.payload_hash):
         raise refuse("changed_payload", f"{row.reference} does not hold what was asked for: nothing was done")
     kind, step = kind_of(row.kind), row.steps.count() + 1
-    stale = grant and kind.stamp is not None and kind.stamp(row.subject, row.payload) != row.stamp
+    changed = _changed(row, kind) if grant else ""
     ApprovalStep.objects.create(approval=row, step=step, decided_by=actor, grant=grant, reason=reason, at=now())
-    if stale:
-        _close(row, ApprovalState.REFUSED, "stale")
+    if changed:
+        _close(row, ApprovalState.REFUSED, changed)
     elif not grant:
         _close(row, ApprovalState.REFUSED, "decided")
     elif step == len(row.steps_needed):
         row.outcome = kind.apply(row, actor)
         _close(row, ApprovalState.GRANTED, "decided")
-    said = "approval.grant" if grant and not stale else "approval.refuse"
-    log(actor.username, said, "approval", row.reference, {**_said(row), "step": step, "state": row.state, "stale": stale})
+    said = "approval.grant" if grant and not changed else "approval.refuse"
+    log(actor.username, said, "approval", row.reference, {**_said(row), "step": step, "state": row.state, "changed": changed})
     return row
+
+
+def _changed(row: Approval, kind: ApprovalKind) -> str:
+    """What is no longer as it was when it was asked: asker, authority, or the subject (stale); empty: nothing."""
+    if not row.asked_by.is_active or row.asked_by.role not in kind.asks:
+        return "asker"
+    place = {"amount_minor": row.amount_minor, "entity": row.entity, "branch": row.branch}
+    steps = steps_needed(row.kind, payload=row.payload, **place)
+    if steps is None or [sorted(r.value for r in roles) for roles in steps] != row.steps_needed:
+        return "authority"
+    return "stale" if kind.stamp is not None and kind.stamp(row.subject, row.payload) != row.stamp else ""
 
 
 def _close(row: Approval, state: ApprovalState, why: str) -> None:
@@ -289,12 +301,17 @@ def approvals_to_decide(user: User, at: datetime | None = None) -> list[Approval
 
 
 def broken() -> list[str]:
-    """References of approvals that do not hold what was asked for, or were granted without the people that they needed."""
+    """References of approvals that do not hold what was asked for, or were granted without the people that they needed.
+
+    What was asked for is also in the action log, so that a payload changed together with its hash is found.
+    """
+    asked = ActionLog.objects.filter(action="approval.ask", object_type="approval")
+    logged = {reference: detail.get("payload_sha256") for reference, detail in asked.values_list("object_id", "detail")}
     out = []
     for a in Approval.objects.prefetch_related("steps").iterator(chunk_size=2000):
         granted = [s for s in a.steps.all() if s.grant]
         people = {s.decided_by_id for s in granted} - {a.asked_by_id}
         short = a.state == ApprovalState.GRANTED and len(people) < len(a.steps_needed)
-        if payload_hash(a) != bytes(a.payload_hash) or short:
+        if payload_hash(a) != bytes(a.payload_hash) or bytes(a.payload_hash).hex() != logged.get(a.reference) or short:
             out.append(a.reference)
     return out

@@ -19,8 +19,10 @@ class CoreConfig(AppConfig):
         authority_publish.kind_register()
         experiments.kinds_register()
         from tideover.core.documents.cancel import cancel_register
+        from tideover.core.documents.ink import ink_register
 
         cancel_register()
+        ink_register()
 
 
 def _keys(sender: object, **kwargs: Any) -> None:

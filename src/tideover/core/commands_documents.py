@@ -34,7 +34,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     d = commands.add_parser(
         "documents",
         help="settle signatures without an answer; wipe what is kept too long",
-        description="settle: ask the certification authority what became of requests without an answer. expire: wipe the bytes "
+        description="settle: ask the certification authority what became of requests without an answer, and close those "
+        "whose time is over. The worker and the close do both by themselves. expire: wipe the bytes "
         "and the data of documents whose time is over; number and hash stay, so that they can still be verified.",
     )
     acts = d.add_subparsers(dest="act", metavar="ACT", required=True)
@@ -87,7 +88,7 @@ def run_documents(args: argparse.Namespace) -> int:
     django.setup()
     from tideover.core.business_time import business_date, now
     from tideover.core.documents.keep import documents_expire
-    from tideover.core.documents.sign import signatures_settle
+    from tideover.core.documents.settle import signatures_settle
 
     actor = f"cli:{getpass.getuser()}"
     counts = (

@@ -219,7 +219,7 @@ def _show_start(approval: Approval) -> list[Shown]:
         Shown(_("Arms"), "", arms_words(p["arms"])),
         Shown(_("Starts on"), "", p["starts_on"]),
         Shown(_("Ends before"), "", p["ends_on"]),
-        Shown(_("People left out by name"), "", str(len(p["excluded"]))),
+        Shown(_("People left out by name"), "", f"{len(p['excluded'])} {' '.join(p['excluded'])}".strip()),
         Shown(_("Never touched"), "", _("requested help, hardship, statutory notices; vulnerable people by a holdout")),
     ]
 

@@ -1,7 +1,8 @@
 """Panels: a feature shows a piece of its own on a page of another through a slot; neither knows the other.
 
 A panel's `context(user, object)` returns the template's values, or None when there is nothing to show to this reader. Slots and
-their objects: `loan.side`: a Contract; `person.side`: a Party; `borrower.home` and `settings`: the reader's own User;
+their objects: `loan.side`: a Contract; `person.side`: a Party; `borrower.home`, `borrower.links` (rows of its list) and
+`settings`: the reader's own User;
 `home.rows`: the business date, and the values are {"rows": [ExceptionRow, …]} (no template).
 """
 

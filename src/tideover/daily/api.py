@@ -27,6 +27,7 @@ class DayOut(Schema):
     events: int
     digest: str
     rejected: int
+    counts: dict[str, int]
     pruned_at: str | None
 
 
@@ -71,6 +72,7 @@ def _day_out(r: CloseRun) -> dict[str, Any]:
         "events": r.events,
         "digest": r.digest,
         "rejected": r.rejected_count,
+        "counts": r.counts,
         "pruned_at": r.pruned_at.isoformat() if r.pruned_at else None,
     }
 

@@ -12,4 +12,5 @@ class DailyConfig(AppConfig):
         from tideover.daily import steps, work_sources
 
         work_sources.kinds_register()
+        steps.register(steps.Step("documents", frozenset({"manifest"}), frozenset(), work_sources.documents))
         steps.register(steps.Step("work", frozenset({"manifest"}), frozenset(), work_sources.day_to_come))

@@ -37,6 +37,7 @@ from tideover.daily.steps import Step, columns
 from tideover.daily.transitions import BEFORE, Corrections, transitions
 from tideover.lending.causes import plans_look, promises_look
 from tideover.lending.columns import Conventions, numbers
+from tideover.lending.fees import fees_run
 from tideover.lending.resets import resets_run
 from tideover.lending.sources import Book, Partition, Source
 from tideover.tape import store
@@ -50,7 +51,7 @@ REJECTED_NAMED = 100
 @dataclass(frozen=True, slots=True)
 class Closed:
     """What a close says of itself (DESIGN §7). rejected: how many loans could not be replayed. committed: the digest from
-    before, where a lost tape was made again. steps: seconds by step."""
+    before, where a lost tape was made again. steps: seconds by step. counts: what steps did, those that did nothing left out."""
 
     as_of: date
     loans: int
@@ -61,12 +62,13 @@ class Closed:
     rejected: int = 0
     committed: str = ""
     steps: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Day:
     """A day being closed. tables: its tapes so far, by name; a step adds its columns to them. ids, borrowers: contract and party
-    of each row of `loans`."""
+    of each row of `loans`. counts: what steps did, by name, for the day's report."""
 
     as_of: date
     owner: str
@@ -76,6 +78,7 @@ class Day:
     ids: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     borrowers: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     corrections: Corrections = field(default_factory=lambda: Corrections.joined([]))
+    counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def claimed(self) -> CloseRun:
@@ -92,9 +95,12 @@ class Day:
 
 
 def _resets(day: Day) -> None:
-    """Rate changes of the day, written before the cut-off is taken, so that the day is closed at its own rate."""
+    """Rate changes and fees of the day, written before the cut-off is taken, so that the day is closed at its own rate."""
     if not CloseRun.objects.filter(as_of=day.as_of).exists():
         resets_run(day.as_of)
+        day.counts["fees_charged"], refused = fees_run(day.as_of)
+        for sentence in refused:
+            print(f"close: warning: fee not charged: {sentence}", file=sys.stderr)
 
 
 def _cut_off(day: Day) -> None:
@@ -310,8 +316,8 @@ def _is_done(day: Day, step: Step) -> bool:
 def _note_done(day: Day, step: Step) -> None:
     if "manifest" in step.reads:
         run = day.claimed
-        run.steps_done = [*run.steps_done, step.name]
-        CloseRun.objects.filter(pk=run.pk, owner=run.owner).update(steps_done=run.steps_done)
+        run.steps_done, run.counts = [*run.steps_done, step.name], {**run.counts, **day.counts}
+        CloseRun.objects.filter(pk=run.pk, owner=run.owner).update(steps_done=run.steps_done, counts=run.counts)
 
 
 def _finish(day: Day) -> None:
@@ -339,7 +345,8 @@ def first_open(today: date) -> date:
 def _closed(run: CloseRun, seconds: dict[str, float], committed: str = "") -> Closed:
     folder = str(tape_folder(run.as_of))
     total = sum(seconds.values())
-    return Closed(run.as_of, run.loans, run.events, total, folder, run.digest, run.rejected_count, committed, seconds)
+    counts = {name: n for name, n in run.counts.items() if n}
+    return Closed(run.as_of, run.loans, run.events, total, folder, run.digest, run.rejected_count, committed, seconds, counts)
 
 
 __all__ = [

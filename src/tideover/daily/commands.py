@@ -79,7 +79,7 @@ def run_close(args: argparse.Namespace) -> int:
         for c in close_through(first, last, today=today, quiet=quiet):
             said.append(_said(c))
             if not args.json:
-                print(f"{c.as_of}: {c.loans} loans, {c.events} events, {c.seconds:.1f} s, {c.digest[:12]}", flush=True)
+                print(f"{c.as_of}: {c.loans} loans, {c.events} events, {c.seconds:.1f} s, {c.digest[:12]}{_did(c)}", flush=True)
             if c.committed:
                 print(f"close: {c.as_of}: {_again(c)}", file=sys.stderr)
             if c.rejected:
@@ -96,6 +96,11 @@ def run_close(args: argparse.Namespace) -> int:
     return 0
 
 
+def _did(c: Any) -> str:
+    """What the steps of a day did, as the end of its line."""
+    return "".join(f", {n} {name.replace('_', ' ')}" for name, n in c.counts.items())
+
+
 def _again(c: Any) -> str:
     """What is said of a day whose lost tape was made again."""
     if c.digest == c.committed:
@@ -109,7 +114,7 @@ def _again(c: Any) -> str:
 def _said(c: Any) -> dict[str, Any]:
     """DESIGN §7's object of one day."""
     out = {"as_of": c.as_of.isoformat(), "loans": c.loans, "events": c.events, "seconds": round(c.seconds, 3)}
-    return out | {"tape": c.tape, "digest": c.digest, "rejected": c.rejected}
+    return out | {"tape": c.tape, "digest": c.digest, "rejected": c.rejected, "counts": dict(c.counts)}
 
 
 def _named(as_of: date) -> str:

@@ -11,8 +11,8 @@ class CloseRun(models.Model):
     """One close of one business day. `cut_off` is fixed once; a restart reuses it. The tapes exist when `manifest` is set.
 
     manifest: file names by tape. steps_done: steps after the manifest that need not be run again. rejected: how many loans could
-    not be replayed, and the numbers of the first of them. pruned_at: when its tapes were deleted by the retention rule; the row
-    stays and says so.
+    not be replayed, and the numbers of the first of them. counts: what steps did, by name. pruned_at: when its tapes were deleted
+    by the retention rule; the row stays and says so.
     """
 
     as_of = models.DateField(unique=True)
@@ -29,6 +29,7 @@ class CloseRun(models.Model):
     steps_done = models.JSONField(default=list)
     rejected_count = models.BigIntegerField(default=0)
     rejected = models.JSONField(default=list)
+    counts = models.JSONField(default=dict)
     pruned_at = models.DateTimeField(null=True)
 
 

@@ -13,6 +13,7 @@ from tideover.contact.rate_notices import notices_send
 from tideover.core import work, work_sources
 from tideover.core.approvals import approvals_expire
 from tideover.core.business_time import business_date, now
+from tideover.core.documents.settle import documents_day
 from tideover.core.models import Role
 from tideover.core.work_sources import Opening, work_sync
 from tideover.daily.models import CloseRun
@@ -26,6 +27,12 @@ def closes_stuck(on: date) -> Iterator[Opening]:
             f"close.stuck:{run.pk}", ("day", run.as_of.isoformat()), why, Role.ENGINEER, run.lease_until + timedelta(hours=4),
             why_values={"day": run.as_of.isoformat()},
         )  # fmt: skip
+
+
+def documents(day: Any) -> None:
+    """After the close of a day: signatures settled or closed, documents whose time is over wiped; counted in the day's report."""
+    if day.as_of >= business_date() - timedelta(days=1):
+        day.counts |= documents_day(now(), actor="close")
 
 
 def day_to_come(day: Any) -> None:

@@ -93,8 +93,14 @@ DETAIL = np.dtype(
         ("share_component", "i8", (C,)),
         ("share_num", "i8", (C,)),
         ("share_den", "i8", (C,)),
+        *_ints("judged_principal", "judged_interest", "judged_cost"),
+        *((n, "i4") for n in ("performance_due_on", "general_from", "general_rate", "double_daily", "general_year")),
+        ("double_on_cost", "i2"),
+        ("is_judged", "i2"),
+        ("judged_order", "i1", (8,)),
     ]
 )  # fmt: skip
+"""From `judged_principal` on: what a judgment says; `is_judged` when it can be replayed. Narrow columns: few events carry one."""
 STANDING = np.dtype(
     [
         *_ints(
@@ -135,7 +141,7 @@ DAYS_OVER = {
 """Day counts that the kernel knows: in which parts of a year `kernel_dates.days_counted` counts."""
 RATIO_DEN_MAX, RATIO_NUM_MAX, UNIT_MAX = 100, 100, 10_000
 PENALTY_RATE_MAX = 10**9
-COMPILED_KINDS = frozenset(k for k in EventKind if k <= EventKind.ADJUSTMENT) - {EventKind.JUDGMENT}
+COMPILED_KINDS = frozenset(k for k in EventKind if k <= EventKind.ADJUSTMENT)
 """Kinds that the kernel replays; a loan with another is left to the reference."""
 
 
@@ -178,7 +184,7 @@ class EventColumns:
     classes: list[str]
     debits: list[str]
     plans: list[Plan] = field(default_factory=lambda: [NO_PLAN])
-    """What the kernel never reads: new rows and judgments, by `plan_code`."""
+    """New rows and judgments as they were given, by `plan_code`; the kernel reads a judgment from `details`."""
 
     def at(self, i: int) -> list[Event]:
         """The events of loan i as objects."""
@@ -328,15 +334,16 @@ class TermsPacker:
         """What was collected; `loans`: records of LOAN made elsewhere that use the convention rows of this packer."""
         made = np.array(self.loans, LOAN) if loans is None else loans
         conventions = np.zeros(len(self.templates), CONVENTION)
-        for row, template in zip(conventions, self.templates, strict=True):
-            _convention_fill(row, template, self.calendars.index(template.calendar))
-            if row["calendar"] >= CALENDARS_MAX:
-                row["calendar"], row["gap"] = 0, 1
+        for at, template in enumerate(self.templates):
+            calendar = self.calendars.index(template.calendar)
+            conventions[at] = _convention_of(template)
+            conventions[at]["calendar"] = calendar
+            if calendar >= CALENDARS_MAX:
+                conventions[at]["calendar"], conventions[at]["gap"] = 0, 1
         custom = np.array(self.custom, np.int64).reshape(-1, 3)
-        calendars = np.stack([_calendar_days(c) for c in self.calendars]) if self.calendars else np.ones((1, 1), np.uint8)
-        return TermsColumns(
-            made.view(np.recarray), conventions.view(np.recarray), self.templates, custom, np.ascontiguousarray(calendars)
-        )
+        days = [_calendar_days(c) for c in self.calendars] or [np.ones(1, np.uint8)]
+        calendars = days[0][None] if len(days) == 1 else np.stack(days)
+        return TermsColumns(made.view(np.recarray), conventions.view(np.recarray), self.templates, custom, calendars)
 
 
 def terms_columns(terms: Sequence[Terms]) -> TermsColumns:
@@ -364,7 +371,15 @@ def _order(first: Sequence[Component], then: Sequence[Component]) -> list[int]:
     return out
 
 
-def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
+@lru_cache(maxsize=1024)
+def _convention_of(t: Terms) -> Any:
+    """The record of CONVENTION of these terms, but for the place of their calendar."""
+    row = np.zeros(1, CONVENTION)[0]
+    _convention_fill(row, t)
+    return row
+
+
+def _convention_fill(row: Any, t: Terms) -> None:
     months = {Unit.MONTH: 1, Unit.QUARTER: 3, Unit.YEAR: 12}.get(t.unit, 0) * t.every
     row["months"] = months
     row["step_days"] = 0 if months else t.every * (7 if t.unit == Unit.WEEK else 1)
@@ -374,7 +389,7 @@ def _convention_fill(row: Any, t: Terms, calendar: int) -> None:
         "grace_principal_rows", "grace_interest_rows", "interest_free_rows", "residue", "surplus", "prepayment_interest",
     ):  # fmt: skip
         row[name] = int(getattr(t, name))
-    row["calendar"], row["outstanding"] = calendar, t.interest_basis == InterestBasis.OUTSTANDING
+    row["outstanding"] = t.interest_basis == InterestBasis.OUTSTANDING
     row["unit"], row["multiple"] = t.rounding_unit_minor, t.instalment_multiple_minor
     row["fixed_instalment"], row["balloon"] = t.fixed_instalment_minor, t.balloon_minor
     row["over_dpd"], row["by"] = t.allocation_over_dpd, (int(t.allocation_by), int(t.allocation_over_by))
@@ -467,5 +482,16 @@ def _detail(e: Event, class_code: int, debit_code: int, plan_code: int = 0) -> t
         e.of_seq, e.rate_ppm, int(e.later_rows), int(e.prepay_mode), int(e.defer_interest), e.rows, e.from_day, e.until,
         e.pause_what, class_code, debit_code, int(e.debit_status), len(e.components), len(e.shares), plan_code, e.every,
         int(e.unit), e.grace_rows, _seven(e.components), _seven([c for c, _, _ in e.shares]),
-        _seven([n for _, n, _ in e.shares]), _seven([d for _, _, d in e.shares]),
+        _seven([n for _, n, _ in e.shares]), _seven([d for _, _, d in e.shares]), *_judged(e.judgment),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _judged(j: JudgmentTerms | None) -> tuple[Any, ...]:
+    """The columns of DETAIL from `judged_principal` on; all 0 for no judgment, or one that the kernel leaves to the reference."""
+    if j is None or any(True for _ in j.problems()) or max(j.performance_due_on, j.general_from, -j.performance_due_on) > 10**6:
+        return *(0,) * 10, (0,) * 8
+    return (
+        j.principal_minor, j.interest_minor, j.cost_minor, j.performance_due_on, j.general_from, j.general_rate_ppm,
+        j.double_daily_ppm, j.general_year, j.double_on_cost, 1, (*j.order, *(-1,) * (8 - len(j.order))),
     )  # fmt: skip

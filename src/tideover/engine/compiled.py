@@ -16,7 +16,8 @@ import numba
 
 FILES = (
     "compiled.py", "columns.py", "terms.py", "events.py", "kernel.py", "kernel_claims.py", "kernel_dates.py",
-    "kernel_numbers.py", "kernel_outstanding.py", "kernel_plan.py", "kernel_rows.py", "kernel_subsidy.py", "moves.py",
+    "kernel_judgment.py", "kernel_numbers.py", "kernel_outstanding.py", "kernel_plan.py", "kernel_rows.py", "kernel_subsidy.py",
+    "moves.py",
 )  # fmt: skip
 
 

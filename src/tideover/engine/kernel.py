@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from tideover.engine import columns as K
-from tideover.engine.columns import COMPILED_KINDS, NO, PPM, RATIO_DEN_MAX, C
+from tideover.engine.columns import NO, PPM, RATIO_DEN_MAX, C
 from tideover.engine.compiled import entry, inlined, kernel, woven
 from tideover.engine.events import DebitStatus, DeferInterest, EventKind, PrepayMode, RowPolicy
 from tideover.engine.kernel_claims import (
@@ -36,6 +36,7 @@ from tideover.engine.kernel_claims import (
     unpaid_principal,
 )
 from tideover.engine.kernel_dates import ISDA, civil, days_counted, months_later
+from tideover.engine.kernel_judgment import REFUSED, judged_row, live_judged
 from tideover.engine.kernel_numbers import add_product, rounded, share_rounded
 from tideover.engine.kernel_outstanding import follow, next_turn, tail
 from tideover.engine.kernel_plan import (
@@ -101,13 +102,15 @@ E_SETTLEMENT, E_INSOLVENCY, E_ADJUSTMENT = int(EventKind.SETTLEMENT), int(EventK
 E_JUDGMENT = int(EventKind.JUDGMENT)
 C_DRAWN, C_PAID, C_USED, C_WAIVED = int(Cause.DRAWN), int(Cause.PAID), int(Cause.USED), int(Cause.WAIVED)
 C_GUARANTEED, C_BACK, C_REFUNDED = int(Cause.GUARANTEED), int(Cause.BACK), int(Cause.REFUNDED)
+C_REPLACED = int(Cause.REPLACED)
 CAUSE_OF = tuple(int(CAUSES.get(EventKind(k), Cause.NONE)) if k in set(EventKind) else int(Cause.NONE) for k in range(64))
 FAR = 1 << 40
 NO_LINE = -1
 DAY_MAX = 10**6
 """Days beyond +-2,700 years never occur; below it a span times 366 and every date formula stays far inside 63 bits."""
 GUARANTOR_ORDER = (INTEREST, PRINCIPAL, COMPOUND, PENALTY, FEE, THIRD_PARTY_FEE, RECOVERY_COST)
-assert COMPILED_KINDS | {EventKind.JUDGMENT} == frozenset(k for k in EventKind if k <= EventKind.ADJUSTMENT)
+BY_JUDGMENT = 2
+"""Which order of payment: the terms' own is 0, the one when far overdue 1."""
 
 
 # --- days --------------------------------------------------------------------------------------------------------------
@@ -209,6 +212,10 @@ def _next_change(w, conv, today):
         return today + 1
     if conv.outstanding and not conv.has_penalty and _counts_by_calendar(conv):
         return today + 1
+    if st.judged and st.performance_due_on > today:
+        best = st.performance_due_on
+    if st.judged and st.general_from > today:
+        best = min(best, st.general_from)
     if st.maturity > today:
         best = min(best, st.maturity)
     if st.stopped > today:
@@ -240,15 +247,20 @@ def _next_change(w, conv, today):
     return best
 
 
-@inlined
+@woven
 def _advance(w, loan, conv, to):
     """Live from state.today to `to`, its due rows included, its events not."""
     st = w.state[0]
     if st.note_at != NO:
         _note_rows(w, min(st.note_at, to))
         st.note_at = NO
-    if conv.stepped:
-        _step(w, loan, conv, to, False)
+    if st.judged:
+        live_judged(w, conv, st.today, to)
+    elif conv.stepped:
+        on = _step(w, conv, to, True)
+        while on <= to:
+            _fall_due(w, loan, conv, on)
+            on = _step(w, conv, to, False)
     else:
         on = _next_due(w, st.today)
         while on <= to:
@@ -260,18 +272,21 @@ def _advance(w, loan, conv, to):
 
 
 @kernel
-def _step(w, loan, conv, to, answers):
-    """`_advance` where days between matter: compound that joins its base lives from change to change as the reference does,
-    interest on what is out from one change of the base, the rate or the running row to the next; a cap is looked at before each
-    row that falls due. answers: the standing of `to` is asked next."""
-    st, full = w.state[0], True
+def _step(w, conv, to, full):
+    """The next day up to `to` on which rows fall due, the days before it lived, or FAR: for terms where days between matter.
+
+    Compound that joins its base lives from change to change as the reference does; interest on what is out from one change of
+    the base, the rate or the running row to the next; a cap is looked at once. full: rows changed since the last step.
+    """
+    st = w.state[0]
     joins = conv.has_penalty and conv.compound_joins == JOINS
     while st.today < to and st.status == OK:
+        due = _next_due(w, st.today)
+        on = min(to, due)
         if joins:
-            on = _next_change(w, conv, st.today)
-        else:
-            on = next_turn(w, st.today) if conv.outstanding else _next_due(w, st.today)
-        on = min(to, on)
+            on = min(on, _next_change(w, conv, st.today))
+        elif conv.outstanding:
+            on = min(on, next_turn(w, st.today))
         if conv.outstanding:
             follow(w, conv, st.today, full or on == to)
             _note_later(w, conv, st.today)
@@ -279,19 +294,17 @@ def _step(w, loan, conv, to, answers):
                 tail(w, conv, st.today, on)
         if conv.cap >= 0:
             hold_to_cap(w, conv, st.today, on)
-        falls, full = _next_due(w, st.today) == on, False
-        st.today = on
+        st.today, full = on, False
         if st.note_at != NO:
             _note_rows(w, min(st.note_at, on))
             st.note_at = NO
         if joins:
             for i in range(st.rows):
                 live_row(w, conv, w.rows[i], on)
-        if falls:
-            _fall_due(w, loan, conv, on)
+        if due == on:
+            return on
         _fix_ended(w, on)
-    if answers and conv.outstanding:
-        follow(w, conv, st.today, True)
+    return FAR
 
 
 @kernel
@@ -365,11 +378,13 @@ def _pay_due(w, loan, conv, amount, today, line):
     comes to them."""
     st = w.state[0]
     which = 0
-    if conv.over_dpd >= 0 and _days_past_due(w, conv, today)[0] > conv.over_dpd:
+    if st.judged:
+        which = BY_JUDGMENT
+    elif conv.over_dpd >= 0 and _days_past_due(w, conv, today)[0] > conv.over_dpd:
         which = 1
     if conv.accruals == SEGMENT:
         cut_segments(w, conv, today)
-    if conv.by[which] == BY_COMPONENT:
+    if which == BY_JUDGMENT or conv.by[which] == BY_COMPONENT:
         amount = _pay_by_component(w, conv, which, amount, today, line)
     else:
         amount = _pay_by_instalment(w, conv, which, amount, today, line)
@@ -413,7 +428,7 @@ def _pay_by_component(w, conv, which, amount, today, line):
     """Component by component, in each row by row."""
     st = w.state[0]
     for k in range(C):
-        c = conv.order[which, k]
+        c = w.order[k] if which == BY_JUDGMENT else conv.order[which, k]
         if st.charges:
             amount = _pay_charge(w, c, amount, today, line)
         if c <= COMPOUND:
@@ -798,6 +813,13 @@ def _on_acceleration(w, loan, conv, today):
         _collapse(w, conv, n, today)
     _sort_seen(w)
     st.accelerated, st.maturity = 1, today
+    _pay_held(w, loan, conv, today)
+
+
+@woven
+def _pay_held(w, loan, conv, today):
+    """Money held pays what is due, without a line of the trace."""
+    st = w.state[0]
     if st.surplus:
         held = st.surplus
         st.surplus = 0
@@ -1112,8 +1134,58 @@ def _on_settlement(w, loan, conv, ev, amount, today):
 
 
 @woven
+def _on_judgment(w, loan, conv, ev, d, today):
+    """Every claim leaves the rows and charges, the trace says which; what the judgment says is owed from now on."""
+    st, line = w.state[0], _line(w, ev.seq, ev.on, ev.kind)
+    oldest, due_on = FAR, today
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        if row.due and row.late_from < oldest and open_part(row, PRINCIPAL) + open_part(row, INTEREST) > 0:
+            oldest, due_on = row.late_from, row.due_on
+    n = _find_undue(w, today)
+    if n:
+        _collapse(w, conv, n, today)
+    for i in range(st.live, st.rows):
+        row = w.rows[i]
+        row.due = 1
+        if row.fixed_interest < 0:
+            row.fixed_interest = row.interest
+        for c in range(COMPOUND + 1):
+            part = max(0, claim(conv, row, c))
+            row.gone[c] += part
+            _book(w, line, c, part)
+        note_paid(row, today)
+    for k in range(st.charges):
+        charge = w.charges[k]
+        _book(w, line, charge.component, charge.amount - charge.settled)
+        charge.settled = charge.amount
+    judged_row(w, conv, d, min(due_on, today), min(oldest, today))
+    st.adjudged[PRINCIPAL] += d.judged_principal
+    st.adjudged[INTEREST] += d.judged_interest
+    st.adjudged[RECOVERY_COST] += d.judged_cost
+    if d.judged_cost:
+        _charge_new(w, RECOVERY_COST, d.judged_cost, today)
+    _sort_seen(w)
+    _pay_held(w, loan, conv, today)
+
+
+@kernel
+def _charge_new(w, component, amount, due_on):
+    st = w.state[0]
+    if st.charges + 1 >= w.charges.shape[0]:
+        st.status = GAP
+        return
+    charge = w.charges[st.charges]
+    charge.component, charge.amount, charge.settled, charge.due_on = component, amount, 0, due_on
+    st.charges += 1
+
+
+@woven
 def _apply(w, loan, conv, ev, amount, d, today):
     st, kind = w.state[0], ev.kind
+    if st.judged and REFUSED[kind]:
+        _reject(w, ev.seq)
+        return
     if kind == E_PAYMENT or kind == E_DEBIT:
         _on_payment(w, loan, conv, ev, amount, d, today)
     elif kind == E_PREPAYMENT:
@@ -1125,13 +1197,7 @@ def _apply(w, loan, conv, ev, amount, d, today):
     elif kind == E_RATE:
         _on_rate_change(w, loan, conv, ev, d, today)
     elif kind == E_CHARGE:
-        if st.charges + 1 >= w.charges.shape[0]:
-            st.status = GAP
-            return
-        charge = w.charges[st.charges]
-        charge.component, charge.amount, charge.settled = ev.component, amount, 0
-        charge.due_on = d.until if d.until != NO else today
-        st.charges += 1
+        _charge_new(w, ev.component, amount, d.until if d.until != NO else today)
     elif kind == E_WAIVER:
         _on_waiver(w, conv, ev, amount, today)
     elif kind == E_DEFER:
@@ -1172,6 +1238,8 @@ def _apply(w, loan, conv, ev, amount, d, today):
         st.back += amount
     elif kind == E_SETTLEMENT:
         _on_settlement(w, loan, conv, ev, amount, today)
+    elif kind == E_JUDGMENT:
+        _on_judgment(w, loan, conv, ev, d, today)
     elif kind == E_INSOLVENCY:
         _on_acceleration(w, loan, conv, today)
         st.stopped = today
@@ -1221,7 +1289,7 @@ def _is_sound(e, details):
 
 @kernel
 def _is_sound_detail(e, d):
-    if e.kind == E_JUDGMENT or e.kind > E_ADJUSTMENT:
+    if e.kind > E_ADJUSTMENT or (e.kind == E_JUDGMENT and not d.is_judged):
         return False
     if e.kind == E_ADJUSTMENT and (d.from_day != NO or d.until != NO):
         return False
@@ -1382,6 +1450,7 @@ def _moves(w, loan, out):
         out.by[C_USED, c] += st.used[c]
         out.by[C_USED, HELD] -= st.used[c]
         out.by[C_WAIVED, c] += st.settled[c]
+        out.by[C_REPLACED, c] -= st.adjudged[c]
 
 
 @kernel
@@ -1476,11 +1545,11 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     st.surplus = st.paid_total = st.accelerated = st.is_written_off = st.class_code = 0
     st.stopped = st.guaranteed_from = st.note_at = NO
     st.drawn = st.back = st.refunded = 0
-    st.tail_q = st.tail_r = st.tail_shown = st.capped = 0
+    st.tail_q = st.tail_r = st.tail_shown = st.capped = st.judged = 0
     st.rates = 1
     w.rates[0].on, w.rates[0].rate = NO, loan.rate
     for c in range(C):
-        st.subrogated[c] = st.used[c] = st.settled[c] = 0
+        st.subrogated[c] = st.used[c] = st.settled[c] = st.adjudged[c] = 0
     n = _choose(w, events, details, low, high, as_of, known_at)
     if n < 0 or not _in_bounds(w, loan, conv, as_of):
         st.status = GAP
@@ -1492,24 +1561,23 @@ def _replay(w, loan, conv, events, details, low, high, as_of, known_at, out):
     if _next_due(w, st.today - 1) == st.today:
         _fall_due(w, loan, conv, st.today)
     _fix_ended(w, st.today)
-    for k in range(n):
-        e = events[w.chosen[k]]
+    for k in range(n + 1):
+        on = as_of if k == n else events[w.chosen[k]].on
+        if on > st.today:
+            _advance(w, loan, conv, on)
         if st.status != OK:
             return
-        if e.on > st.today:
-            _advance(w, loan, conv, e.on)
+        if k == n:
+            break
+        e = events[w.chosen[k]]
         amount = _adjusted_amount(events, details, low, high, known_at, e) if st.adjusted else e.amount
         if e.kind == E_PAYMENT and e.detail == 0:
             _payment(w, loan, conv, e.seq, e.on, E_PAYMENT, amount, st.today)
         else:
             live_rows(w, conv, st.today)
             _apply(w, loan, conv, e, amount, details[e.detail], st.today)
-    if st.status != OK:
-        return
-    if as_of > st.today:
-        _advance(w, loan, conv, as_of)
-    if conv.outstanding:
-        _step(w, loan, conv, st.today, True)
+    if conv.outstanding and not st.judged:
+        follow(w, conv, st.today, True)
         if st.status != OK:
             return
     live_rows(w, conv, as_of)

@@ -95,7 +95,7 @@ def live_row(w, conv, row, today):
 @kernel
 def _live_late(w, conv, row, today):
     start, st = max(row.lived_to, row.late_from), w.state[0]
-    if st.capped:
+    if st.capped or st.judged:
         return
     owed_p, owed_i = open_part(row, PRINCIPAL), open_part(row, INTEREST)
     if conv.restart_on_grace_end:

@@ -58,16 +58,19 @@ STATE = np.dtype(
             "status", "status_seq", "today", "rows", "live", "due_stop", "fixed_to", "sorted", "level", "surplus", "maturity",
             "accelerated", "paid_total", "stopped", "rates", "charges", "pauses", "debits", "lines", "pieces", "stops",
             "is_written_off", "guaranteed_from", "class_code", "note_at", "adjusted", "drawn", "back", "refunded", "tail_q",
-            "tail_r", "tail_shown", "capped",
+            "tail_r", "tail_shown", "capped", "judged", "judged_interest", "performance_due_on", "general_from", "general_rate",
+            "general_year", "double_daily", "double_on_cost", "general_q", "general_r", "double_q", "double_r",
         ),
         ("subrogated", "i8", (C,)),
         ("written_off", "i8", (C,)),
         ("recovered", "i8", (C,)),
         ("used", "i8", (C,)),
         ("settled", "i8", (C,)),
+        ("adjudged", "i8", (C,)),
     ]
 )  # fmt: skip
-"""used, settled, drawn, back, refunded: what moved without a line of the trace (engine.moves)."""
+"""used, settled, drawn, back, refunded, adjudged: what moved without a line of the trace (engine.moves). judged: 1 + the row of
+a judged debt, what runs on it after (kernel_judgment.py)."""
 ROWS_MAX, EVENTS_MAX, SMALL_MAX = 2600, 4096, 256
 BALANCE_MAX = 2 * 10**13
 """Largest balance (minor units) that a plan may carry here; above it the reference answers."""
@@ -89,6 +92,7 @@ WORK = np.dtype(
         ("debits", DEBIT, (EVENTS_MAX,)),
         ("lines", LINE, (EVENTS_MAX,)),
         ("chosen", "i8", (EVENTS_MAX,)),
+        ("order", "i8", (C,)),
         ("calendars", "u1", (CALENDARS_MAX, CALENDAR_DAYS)),
     ]
 )

@@ -12,16 +12,17 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import Field
 
-from tideover.core.business_time import business_date
+from tideover.core.business_time import business_date, now
 from tideover.core.documents import document_handed, document_verify
 from tideover.core.documents.cancel import document_cancel_ask
 from tideover.core.documents.sign import document_sign_ask
 from tideover.core.ids import handle_grouped
-from tideover.core.models import Document
+from tideover.core.models import Document, Signature
 from tideover.core.problems import refuse
 from tideover.core.rest import Cursor, Day, Limit, Strict, page_of, route
 from tideover.lending.documents import loan_document_issue
 from tideover.lending.selectors import contract_get, document_get, documents_visible
+from tideover.lending.signing import borrower_ask, borrower_paper
 
 router = Router(tags=["documents"])
 
@@ -84,12 +85,22 @@ class AskedOut(Schema):
     approval: str
 
 
+class PaperIn(Strict):
+    signed_on: Day
+    scan: str = Field(min_length=1, max_length=14 * 2**20, description="base64 of a PDF, JPEG or PNG, up to 10 MB")
+    reason: str = Field(min_length=1, max_length=200, description="where, and who was present; read by whoever decides")
+
+
 class SignatureOut(Schema):
     request: str
-    state: str
+    state: str = Field(description="pending, drafted, sent, signed, refused, unknown or expired")
     signer: str
+    how: str = Field(description="ca (the lender), consent (a person, by a code), ink (on paper)")
     reason: str
     evidence: dict[str, Any]
+    expires_at: datetime | None
+    signed_at: datetime | None
+    approval: str
 
 
 def _out(d: Document) -> dict[str, Any]:
@@ -99,6 +110,11 @@ def _out(d: Document) -> dict[str, Any]:
         "sha256": bytes(d.sha256).hex(), "state": d.state, "keep_until": d.keep_until,
         "superseded_by": d.superseded_by.number if d.superseded_by else None,
     }  # fmt: skip
+
+
+def _signature(row: Signature) -> dict[str, Any]:
+    names = ("state", "signer", "how", "reason", "evidence", "expires_at", "signed_at", "approval")
+    return {"request": row.request_id, **{name: getattr(row, name) for name in names}}
 
 
 class DocumentsOut(Schema):
@@ -149,9 +165,37 @@ def document_sign(request: HttpRequest, number: str) -> dict[str, Any]:
     found = document_get(user, number, business_date())
     contract = contract_get(user, found.subject_id, business_date())
     row = document_sign_ask(found, signer=contract.entity.code, actor=user.username)
-    return {
-        "request": row.request_id, "state": row.state, "signer": row.signer, "reason": row.reason, "evidence": row.evidence,
-    }  # fmt: skip
+    return _signature(row)
+
+
+@route(router.get, "/documents/{number}/signatures", "document-signatures", list[SignatureOut])
+def document_signatures(request: HttpRequest, number: str) -> list[dict[str, Any]]:
+    """Every signature of a document, those that were refused or lapsed too, the oldest first."""
+    found = document_get(request.user, number, business_date())  # type: ignore[arg-type]
+    return [_signature(row) for row in found.signatures.order_by("pk")]
+
+
+@route(router.post, "/documents/{number}/ask-signature", "document-ask-signature", SignatureOut, keyed=False)
+def document_ask_signature(request: HttpRequest, number: str) -> dict[str, Any]:
+    """Ask the borrower to sign a document electronically, on their own page. While it waits, asked again it is the same."""
+    user: Any = request.user
+    found = document_get(user, number, business_date())
+    return _signature(borrower_ask(found, on=business_date(), at=now(), actor=user))
+
+
+@route(router.post, "/documents/{number}/paper", "document-paper", AskedOut)
+def document_paper(request: HttpRequest, number: str, body: PaperIn) -> dict[str, Any]:
+    """Bring in the scan of what the borrower signed by hand; it counts once a second person has looked at it."""
+    user: Any = request.user
+    found = document_get(user, number, business_date())
+    try:
+        scan = base64.b64decode(body.scan, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise refuse("bad_base64", "scan is not base64", "scan") from error
+    row = borrower_paper(
+        found, signed_on=body.signed_on, scan=scan, reason=body.reason, on=business_date(), at=now(), actor=user
+    )  # fmt: skip
+    return {"approval": row.approval}
 
 
 @route(router.post, "/documents/verify", "documents-verify", VerifyOut, keyed=False)

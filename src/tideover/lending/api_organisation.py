@@ -128,6 +128,7 @@ class ProductOut(Schema):
     name_en: str
     conventions: dict[str, Any]
     limits: dict[str, Any]
+    fees: list[dict[str, Any]]
     valid_from: date
     valid_to: date | None
 
@@ -319,5 +320,5 @@ def products_load(request: HttpRequest, body: ProductIn) -> Any:
 
 
 def _product(p: Product) -> dict[str, Any]:
-    names = ("code", "version", "name_zh", "name_en", "conventions", "limits", "valid_from", "valid_to")
+    names = ("code", "version", "name_zh", "name_en", "conventions", "limits", "fees", "valid_from", "valid_to")
     return {n: getattr(p, n) for n in names}

@@ -7,9 +7,10 @@ derived events do not pass it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
+from django.db.models import Max
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -25,6 +26,7 @@ from tideover.core.approvals import (
     steps_needed,
 )
 from tideover.core.authority import Line
+from tideover.core.business_time import business_date, now
 from tideover.core.models import Approval, User
 from tideover.core.problems import Forbidden, Problem
 from tideover.engine.events import EventKind
@@ -32,13 +34,15 @@ from tideover.engine.standing import Standing
 from tideover.engine.terms import NO_DAY, date_of
 from tideover.lending.journal import event_possible
 from tideover.lending.models import Contract, LoanEvent
-from tideover.lending.rules.at_stake import at_stake_minor
+from tideover.lending.rules.at_stake import GIVES_UP, at_stake_minor
 from tideover.lending.rules.events import engine_event_of
 from tideover.lending.selectors import loan_standing
 from tideover.lending.services import event_record
 from tideover.lending.words import money, word
 
 KIND = "event.record"
+TOGETHER_DAYS = 90
+"""What is given up on one loan within so many days is one amount for authority."""
 LAST_SEQ = 10**9
 
 
@@ -91,12 +95,22 @@ def _standings(contract: Contract, payload: Mapping[str, Any]) -> tuple[Standing
 
 def _at_stake(contract: Contract, payload: Mapping[str, Any]) -> int:
     before, after = _standings(contract, payload)
-    of_seq = payload["extra"].get("of_seq")
+    kind, of_seq = EventKind[payload["kind"].upper()], payload["extra"].get("of_seq")
     booked = contract.events.filter(seq=of_seq).values_list("amount_minor", flat=True).first() if of_seq else 0
     return at_stake_minor(
-        EventKind[payload["kind"].upper()], payload["amount_minor"], claim_before_minor=before.payoff_minor,
-        claim_after_minor=after.payoff_minor, booked_minor=booked or 0,
+        kind, payload["amount_minor"], claim_before_minor=before.payoff_minor, claim_after_minor=after.payoff_minor,
+        booked_minor=booked or 0, given_up_minor=_given_up(contract) if kind in GIVES_UP or kind == EventKind.SETTLEMENT else 0,
     )  # fmt: skip
+
+
+def _given_up(contract: Contract) -> int:
+    """What was given up on a loan by events recorded in the last TOGETHER_DAYS, those taken back apart (minor units)."""
+    since = now() - timedelta(days=TOGETHER_DAYS)
+    seqs = set(contract.events.filter(kind__in=[int(k) for k in GIVES_UP], recorded_at__gte=since).values_list("seq", flat=True))
+    if not seqs:
+        return 0
+    last = max(contract.events.aggregate(last=Max("effective_on"))["last"], business_date())
+    return sum(sum(t.amounts_minor) + t.held_minor for t in loan_standing(contract, last).trace if t.seq in seqs)
 
 
 def _contract(number: str) -> Contract:

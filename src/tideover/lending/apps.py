@@ -14,7 +14,8 @@ class LendingConfig(AppConfig):
         from tideover.lending import approvals, publishing, work_sources
         from tideover.lending.documents import kinds_register
         from tideover.lending.panels import EXCEPTIONS, home_row
-        from tideover.lending.panels_documents import loan_documents
+        from tideover.lending.panels_documents import loan_documents, signatures_stuck
+        from tideover.lending.receipts import approvals as approvals_of_receipts
         from tideover.lending.selectors import reach_of
         from tideover.lending.triggers import install
 
@@ -24,7 +25,9 @@ class LendingConfig(AppConfig):
         panels.register("loan.side", side)
         for name in EXCEPTIONS:
             panels.register("home.rows", panels.Panel(name, "", home_row(name), ""))
+        panels.register("home.rows", panels.Panel("signatures", "", signatures_stuck, "document-sign"))
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="append-only")
         approvals.kind_register()
+        approvals_of_receipts.kind_register()
         work_sources.kinds_register()
         publishing.kinds_register()

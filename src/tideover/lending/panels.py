@@ -24,7 +24,6 @@ from tideover.lending.models import (
     Debit,
     Dispute,
     HelpRequest,
-    Hold,
     ImportBatch,
     LoanEvent,
     Promise,
@@ -100,11 +99,6 @@ def _corrected(on: date) -> QuerySet[LoanEvent]:
 
 def _reversed(on: date) -> QuerySet[LoanEvent]:
     return _corrections(on).filter(kind=EventKind.REVERSAL)
-
-
-def _to_review(on: date) -> Q:
-    """Holds in force whose review day has come."""
-    return Q(lifted_at=None, review_on__lte=on) & (Q(ends_at=None) | Q(ends_at__gt=start_of_day(on)))
 
 
 def _unplaced() -> QuerySet[Receipt]:
@@ -210,9 +204,6 @@ EXCEPTIONS: dict[str, Exceptions] = {
     ),
     "complaint": _plain("Open complaints", Role.COMPLAINTS, 15, Complaint, "opened_on", lambda on: Q(closed_on=None)),
     "dispute": _plain("Open disputes", Role.COMPLAINTS, 20, Dispute, "opened_on", lambda on: Q(closed_on=None)),
-    "hold": _plain(
-        "Holds whose review day has come", Role.TEAM_LEAD, 0, Hold, "review_on", _to_review
-    ),
     "import": Exceptions(
         label="Files that did not come in whole", owner=Role.ENGINEER, days=1,
         rows=lambda visible, on: ImportBatch.objects.exclude(state="done"),

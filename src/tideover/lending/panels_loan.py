@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -198,8 +199,8 @@ def _how(contract: Contract, terms: Terms, s: Standing) -> dict[str, list[str]]:
         else [],
         "interest": interest,
         "accrued": _how_accrued(s),
-        "penalty": [h for r in open_due if (h := _how_late(terms, r, s.as_of, "penalty"))],
-        "compound": [h for r in open_due if (h := _how_late(terms, r, s.as_of, "compound"))],
+        "penalty": [h for r in open_due if (h := _how_late(terms, r, s.as_of, "penalty", _iso))],
+        "compound": [h for r in open_due if (h := _how_late(terms, r, s.as_of, "compound", _iso))],
     }
 
 
@@ -219,7 +220,13 @@ def _how_accrued(s: Standing) -> list[str]:
     return [_("No. %(nr)s of %(day)s: interest up to this day") % {"nr": coming.nr, "day": _iso(coming.due_on)}]
 
 
-def _how_late(terms: Terms, r: Row, as_of: int, name: str) -> str:
+def late_sentences(terms: Terms, s: Standing, written: Callable[[int], str]) -> list[str]:
+    """How the interest on each late instalment comes about, and that on late interest; `written`: how a day is written."""
+    due = [r for r in s.rows if r.due_on <= s.as_of and (r.penalty_minor or r.compound_minor)]
+    return [h for name in ("penalty", "compound") for r in due if (h := _how_late(terms, r, s.as_of, name, written))]
+
+
+def _how_late(terms: Terms, r: Row, as_of: int, name: str, written: Callable[[int], str]) -> str:
     """`No. 11: ¥3,750.00 × 5.45% × 3/2 ÷ 360 × 5 days = ¥4.26` where that is the figure; else the days and the figure."""
     amount = r.penalty_minor if name == "penalty" else r.compound_minor
     p = terms.penalty
@@ -236,7 +243,10 @@ def _how_late(terms: Terms, r: Row, as_of: int, name: str) -> str:
     if year and base and _half_up(base * rate * num * days, 1_000_000 * den * year) == amount:
         times = "" if num == den else f" × {num}/{den}"
         return _("No. %(nr)s: %(base)s × %(rate)s%(times)s ÷ %(year)s × %(days)s days = %(sum)s") % {**values, "times": times}
-    return _("No. %(nr)s: day by day since %(day)s, less what was paid or waived: %(sum)s") % {**values, "day": _iso(r.late_from)}
+    return _("No. %(nr)s: day by day since %(day)s, less what was paid or waived: %(sum)s") % {
+        **values,
+        "day": written(r.late_from),
+    }
 
 
 def _half_up(numerator: int, denominator: int) -> int:

@@ -19,6 +19,7 @@ from tideover.lending.contract_terms import terms_for
 from tideover.lending.journal import engine_events
 from tideover.lending.models import Contract, Debit, LoanEvent
 from tideover.lending.panels_loan import OPEN_DEBITS, brings_money, open_principal, parts_of
+from tideover.lending.panels_mine_why import Changes, due_changes, late_how
 from tideover.lending.selectors import contracts_visible
 
 SOON_DAYS = 7
@@ -52,6 +53,7 @@ class MyLoan:
 
     @property
     def due_minor(self) -> int:
+        """What is due today."""
         return sum(amount for _, amount in self.due_parts)
 
     @property
@@ -73,6 +75,32 @@ class MyLoan:
     @property
     def late_since(self) -> int:
         return self.late_rows[0].due_on if self.late_rows else self.standing.oldest_due_on
+
+    @property
+    def next_held_minor(self) -> int:
+        """What is here already for the next instalment."""
+        return min(self.standing.surplus_minor, self.standing.next_due_minor)
+
+    @property
+    def next_left_minor(self) -> int:
+        return self.standing.next_due_minor - self.next_held_minor
+
+    @property
+    def whole_due_since(self) -> date | None:
+        """The day on which the whole loan was made due, while that stands."""
+        taken_back = {(e.extra or {}).get("of_seq") for e in self.events if e.kind == EventKind.REVERSAL}
+        made = [e.effective_on for e in self.events if e.kind == EventKind.ACCELERATION and e.seq not in taken_back]
+        return max((on for on in made if day(on) <= self.standing.as_of), default=None)
+
+    @property
+    def late_how(self) -> list[str]:
+        """How the interest on the late part comes about, in sentences."""
+        return late_how(self.contract, self.standing)
+
+    @property
+    def changes(self) -> Changes | None:
+        """Why the amount due differs from that of 30 days ago."""
+        return due_changes(self.contract, self.events, self.standing)
 
     @property
     def settled(self) -> bool:

@@ -14,13 +14,14 @@ from tideover.core.problems import Problem, Refused, refuse
 from tideover.engine.replay import schedule
 from tideover.lending.contract_terms import terms_from
 from tideover.lending.models import Product
+from tideover.lending.rules.fees import fee_problems, fees_due, fees_read
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 REQUIRED: dict[str, type] = {
     "code": str, "version": int, "name_zh": str, "name_en": str, "valid_from": date, "conventions": dict, "example": dict,
 }  # fmt: skip
-OPTIONAL: dict[str, type] = {"limits": dict, "valid_to": date, "lender": str}
-WORDS = {str: "text", int: "whole number", date: "date like 2026-01-31", dict: "table of keys and values"}
+OPTIONAL: dict[str, type] = {"limits": dict, "valid_to": date, "lender": str, "fees": list}
+WORDS = {str: "text", int: "whole number", date: "date like 2026-01-31", dict: "table of keys and values", list: "list"}
 LIMITS = ("principal_min_minor", "principal_max_minor", "annual_rate_max_ppm", "instalments_max")
 
 
@@ -59,6 +60,8 @@ def _meaning(data: dict[str, Any], source: str) -> list[Problem]:
             out.append(Problem("unknown_key", f"{source}: unknown limit {key}; limits are {', '.join(LIMITS)}", f"limits.{key}"))
         elif isinstance(value, bool) or not isinstance(value, int) or value < 0:
             out.append(Problem("wrong_type", f"{source}: limits.{key} must be a whole number, not {value!r}", f"limits.{key}"))
+    fees = [Problem(p.code, f"{source}: {p.message}", p.field) for p in fee_problems(data.get("fees", []))]
+    out += fees
     try:
         ladder("cn", data.get("lender", "bank"), data["valid_from"], str(data["conventions"].get("ladder", "")))
     except NoRule as error:
@@ -67,7 +70,10 @@ def _meaning(data: dict[str, Any], source: str) -> list[Problem]:
         example = dict(data["example"])
         own_rows = {"custom_rows": example.pop("custom_rows")} if "custom_rows" in example else {}
         terms = terms_from(data["conventions"], example, own_rows)
-        for f in price_findings(pack("cn"), data.get("lender", "bank"), terms, schedule(terms), data["valid_from"]):
+        rows = schedule(terms)
+        charged = [] if fees else fees_due(fees_read(data.get("fees", [])), terms, rows)
+        fees_minor = sum(d.amount_minor for d in charged)
+        for f in price_findings(pack("cn"), data.get("lender", "bank"), terms, rows, data["valid_from"], fees_minor):
             field = "example.annual_rate_ppm" if f.field == "annual_rate_ppm" else f"conventions.{f.field}"
             out.append(Problem(f.code, f"{source}: {field}: {f}", field))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -91,6 +97,7 @@ def product_load(text: str, source: str = "product") -> Product:
         name_en=data["name_en"],
         conventions=data["conventions"],
         limits=data.get("limits", {}),
+        fees=data.get("fees", []),
         source_yaml=text,
         valid_from=data["valid_from"],
         valid_to=data.get("valid_to"),

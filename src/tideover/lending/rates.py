@@ -15,7 +15,7 @@ from tideover.core.packs.rules.fixings import PREFIX, MissingFixing, Reference, 
 from tideover.core.packs.rules.fixings import fixing as fixing_of
 from tideover.core.packs.rules.pack import Pack
 from tideover.engine.events import EventRejected
-from tideover.engine.terms import date_of, day
+from tideover.engine.terms import Calendar, date_of, day
 from tideover.lending.contract_terms import reference_of, terms_for
 from tideover.lending.journal import journals_read
 from tideover.lending.models import Contract, PublishedRate, ResetNotice
@@ -35,9 +35,33 @@ def pack_here(name: str) -> Pack:
     return with_fixings(pack(name), found) if name == "cn" else pack(name)
 
 
+class Fixings:
+    """The Chinese rates as they are known at one moment; each index and day is looked up once."""
+
+    def __init__(self) -> None:
+        self.pack = pack_here("cn")
+        self.known: dict[tuple[str, date], int | MissingFixing] = {}
+
+    def found(self, index: str, on: date) -> int | MissingFixing:
+        """Rate (ppm) of an index on a day, or why there is none. Raises NoRule."""
+        if (index, on) not in self.known:
+            try:
+                self.known[index, on] = fixing_of(self.pack, index, on, calendar_of(index))
+            except MissingFixing as error:
+                self.known[index, on] = error
+        return self.known[index, on]
+
+    def rate(self, index: str, on: date) -> int:
+        """Rate (ppm) of an index on a day. Raises MissingFixing or NoRule."""
+        found = self.found(index, on)
+        if isinstance(found, MissingFixing):
+            raise found
+        return found
+
+
 def fixing(index: str, on: date) -> int:
     """Rate (ppm) of an index on a day. Raises MissingFixing or NoRule."""
-    return fixing_of(pack_here("cn"), index, on)
+    return Fixings().rate(index, on)
 
 
 def indices() -> list[str]:
@@ -45,7 +69,7 @@ def indices() -> list[str]:
     return sorted(id.removeprefix(PREFIX) for id in pack("cn").rules if id.startswith(PREFIX))
 
 
-def calendar_of(index: str) -> object:
+def calendar_of(index: str) -> Calendar:
     """The calendar by which an index is published. Raises NoRule."""
     rules = pack("cn").rules.get(PREFIX + index)
     if not rules:
@@ -75,9 +99,9 @@ def coming_resets(contracts: Sequence[Contract], on: date) -> list[ComingReset]:
     keys = [c.pk for c, _r, _d in due]
     journals = journals_read(keys)
     notices = {(n.contract_id, n.reset_on): n for n in ResetNotice.objects.filter(contract__in=keys, reset_on__gt=on)}
-    known, out = _rates(due), []
+    fixings, out = Fixings(), []
     for contract, reference, reset_on in due:
-        notice, rate = notices.get((contract.pk, reset_on)), known[reference.index, reset_on]
+        notice, rate = notices.get((contract.pk, reset_on)), fixings.found(reference.index, reset_on)
         if isinstance(rate, MissingFixing):
             out.append(ComingReset(contract, reset_on, None, rate.expected_on, notice))
             continue
@@ -89,19 +113,6 @@ def coming_resets(contracts: Sequence[Contract], on: date) -> list[ComingReset]:
         if effect is not None:
             out.append(ComingReset(contract, reset_on, effect, None, notice))
     return sorted(out, key=lambda r: (r.reset_on, r.contract.number))
-
-
-def _rates(due: Sequence[tuple[Contract, Reference, date]]) -> dict[tuple[str, date], int | MissingFixing]:
-    """The fixing of each index and reset day, asked once; a rate is known once its own publication is out."""
-    out: dict[tuple[str, date], int | MissingFixing] = {}
-    for _contract, reference, reset_on in due:
-        key = (reference.index, reset_on)
-        if key not in out:
-            try:
-                out[key] = fixing(*key)
-            except MissingFixing as error:
-                out[key] = error
-    return out
 
 
 def notices_make(resets: list[ComingReset], *, actor: str) -> int:

@@ -9,13 +9,13 @@ from django.db.models import Q, QuerySet
 
 from tideover.core.action_log import log
 from tideover.core.packs.load import NoRule
-from tideover.core.packs.rules.fixings import MissingFixing, reset_days
+from tideover.core.packs.rules.fixings import MissingFixing, Reference, reset_days
 from tideover.core.problems import Refused
 from tideover.engine.events import EventKind
 from tideover.lending.contract_terms import reference_of
 from tideover.lending.journal import OWN_KEYS, event_append
 from tideover.lending.models import Contract, LoanEvent
-from tideover.lending.rates import fixing
+from tideover.lending.rates import Fixings
 from tideover.lending.services import standing_refresh
 
 
@@ -25,20 +25,21 @@ def contracts_following() -> QuerySet[Contract]:
     return Contract.objects.filter(follows).select_related("product").order_by("pk")
 
 
-def resets_record(contract: Contract, *, until: date, actor: str) -> list[LoanEvent]:
+def resets_record(contract: Contract, *, until: date, actor: str, fixings: Fixings | None = None) -> list[LoanEvent]:
     """Append the rate changes of every reset day up to `until` that the journal lacks. Rates: fixing of the day plus spread.
 
     Raises MissingFixing at the first reset without a fixing; the resets before it stay recorded. Run again it adds nothing.
     """
     reference = reference_of(contract)
-    if reference is None:
+    keys = {} if reference is None else _keys(contract, reference, until)
+    if reference is None or not keys:
         return []
-    added = []
-    for on in reset_days(reference, contract.disbursed_on, until):
-        key = f"{OWN_KEYS}reset:{contract.number}:{on}"
-        if LoanEvent.objects.filter(idempotency_key=key).exists():
+    there = set(LoanEvent.objects.filter(idempotency_key__in=keys).values_list("idempotency_key", flat=True))
+    fixings, added = fixings or Fixings(), []
+    for key, on in keys.items():
+        if key in there:
             continue
-        rate_ppm = max(0, fixing(reference.index, on) + reference.spread_ppm)
+        rate_ppm = max(0, fixings.rate(reference.index, on) + reference.spread_ppm)
         with transaction.atomic():
             count = contract.event_count
             extra = {"rate_ppm": rate_ppm, "later_rows": "reamortise"}
@@ -58,16 +59,22 @@ def resets_record(contract: Contract, *, until: date, actor: str) -> list[LoanEv
     return added
 
 
-def missing_fixings(until: date) -> list[str]:
+def _keys(contract: Contract, reference: Reference, until: date) -> dict[str, date]:
+    """Reset days up to `until` by the key of their events."""
+    days = reset_days(reference, contract.disbursed_on, until)
+    return {f"{OWN_KEYS}reset:{contract.number}:{on}": on for on in days}
+
+
+def missing_fixings(until: date, fixings: Fixings | None = None) -> list[str]:
     """One sentence for every loan whose next reset lacks its fixing, up to a day."""
-    out = []
+    fixings, out = fixings or Fixings(), []
     for contract in contracts_following():
         reference = reference_of(contract)
         if reference is None:
             continue
         for on in reset_days(reference, contract.disbursed_on, until):
             try:
-                fixing(reference.index, on)
+                fixings.rate(reference.index, on)
             except (MissingFixing, NoRule) as error:
                 out.append(f"{contract.number}: {error}")
                 break
@@ -76,13 +83,13 @@ def missing_fixings(until: date) -> list[str]:
 
 def resets_run(until: date, *, actor: str = "close") -> list[str]:
     """Record every reset that has its fixing, loan by loan; the sentences of those that lack one, or whose journal refuses it."""
-    refused = []
+    refused, fixings = [], Fixings()
     for contract in contracts_following():
         try:
-            resets_record(contract, until=until, actor=actor)
+            resets_record(contract, until=until, actor=actor, fixings=fixings)
         except (MissingFixing, NoRule):
             continue  # said once below, for the whole book
         except Refused as error:
             # A loan whose journal holds what cannot happen must not keep the day from being closed.
             refused.append(f"{contract.number}: {error}")
-    return missing_fixings(until) + refused
+    return missing_fixings(until, fixings) + refused

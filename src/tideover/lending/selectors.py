@@ -139,7 +139,7 @@ def document_get(user: User, number: str, on: date) -> Document:
 
 def loan_status(standing: Standing) -> str:
     """active, overdue, paid_off or written_off."""
-    if standing.payoff_minor <= 0 and not any(r.outstanding_minor for r in standing.rows):
+    if standing.payoff_minor <= 0 and not standing.row_outstanding_minor:
         return "paid_off"
     if standing.is_written_off:
         return "written_off"

@@ -40,6 +40,7 @@ from tideover.lending.models import (
 from tideover.lending.models.party import PartyKind
 from tideover.lending.payments import Booking, NewPayment
 from tideover.lending.rates import fixing, pack_here
+from tideover.lending.rules.fees import fees_due, fees_read
 from tideover.lending.selectors import contracts_visible, facility_available, loan_standing, standing_fields
 
 LOAN_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,30}")
@@ -248,7 +249,9 @@ def _law_problems(c: Contract) -> list[Problem]:
         class_ladder(c.entity.jurisdiction, c.entity.lender_type, c.signed_on, ladder_of(c))
     except NoRule as error:
         return [Problem("no_ladder", str(error), "ladder")]
-    found = price_findings(rules, c.entity.lender_type, terms, schedule(terms), c.signed_on)
+    rows = schedule(terms)
+    fees_minor = sum(d.amount_minor for d in fees_due(fees_read(c.product.fees), terms, rows))
+    found = price_findings(rules, c.entity.lender_type, terms, rows, c.signed_on, fees_minor)
     out = [Problem(f.code, str(f), f.field) for f in found]
     reference = reference_of(c)
     if reference is None:

@@ -61,7 +61,7 @@ def hold_place(
     with transaction.atomic():
         clock.writing()
         if cause:
-            before = Hold.objects.filter(party=party, contract=contract, kind=kind, cause=cause, lifted_at=None).first()
+            before = Hold.objects.filter(open_now(starts_at), party=party, contract=contract, kind=kind, cause=cause).first()
             if before is not None:
                 return before
         hold = Hold.objects.create(

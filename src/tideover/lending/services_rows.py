@@ -17,7 +17,7 @@ from tideover.core.problems import refuse
 from tideover.lending import clock
 from tideover.lending.models import Complaint, Contract, Dispute, HelpRequest, Hold, Notice, Party, Promise
 from tideover.lending.models.plain import OfParty
-from tideover.lending.services_holds import cause_ends, hold_place, holds_lift
+from tideover.lending.services_holds import cause_ends, hold_place
 
 
 def _add(model: Any, party: Party, contract: Contract | None, actor: str, **values: Any) -> Any:
@@ -132,7 +132,7 @@ CLOSED_BY = {
 
 
 def row_close(row: OfParty, *, on: date, actor: str) -> Any:
-    """Withdraw or close a row and lift the hold that it caused; a hold by itself is lifted. Twice changes nothing.
+    """Withdraw or close a row and lift the hold that it caused. Twice changes nothing.
 
     `on`: the business date, for rows that keep a date.
     """
@@ -142,9 +142,6 @@ def row_close(row: OfParty, *, on: date, actor: str) -> Any:
         locked = type(row).objects.select_for_update(of=("self",), no_key=True).get(pk=row.pk)
         if getattr(locked, field) is not None:
             return locked
-        if isinstance(locked, Hold):
-            holds_lift(Hold.objects.filter(pk=locked.pk), why="by hand", actor=actor)
-            return Hold.objects.get(pk=locked.pk)
         setattr(locked, field, on if field == "closed_on" else now())
         locked.save(update_fields=[field])
         cause_ends(cause_of(locked), why="its cause is closed", actor=actor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tideover.lending import views, views_documents, views_mine
+from tideover.lending import views, views_documents, views_mine, views_signing
 
 urlpatterns = [
     path("loans", views.loan_list, name="loan-list"),
@@ -20,5 +20,12 @@ urlpatterns = [
     path("documents/<str:number>", views_documents.document, name="document"),
     path("documents/<str:number>/cancel", views_documents.document_cancel, name="document-cancel"),
     path("documents/<str:number>/sign", views_documents.document_sign, name="document-sign"),
+    path("documents/<str:number>/ask-signature", views_signing.ask_signature, name="document-ask-signature"),
+    path("documents/<str:number>/paper", views_signing.paper, name="document-paper"),
+    path("signatures", views_signing.signature_list, name="signature-list"),
+    path("signatures/<str:request_id>", views_signing.signature, name="signature"),
+    path("signatures/<str:request_id>/scan", views_signing.signature_scan, name="signature-scan"),
+    path("my/sign/<str:request_id>", views_signing.my_sign, name="my-sign"),
+    path("my/sign/<str:request_id>/file", views_signing.my_sign_file, name="my-sign-file"),
     path("my/help", views_mine.my_help, name="my-help"),
 ]

@@ -8,7 +8,6 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -23,9 +22,10 @@ from tideover.core.problems import NotFound, Refused
 from tideover.lending import documents
 from tideover.lending.forms import date_read
 from tideover.lending.models import Contract
-from tideover.lending.panels_documents import kinds_for, lines_of, refusal_words
+from tideover.lending.panels_documents import kinds_for, language_of_page, lines_of, refusal_words
 from tideover.lending.panels_mine import my_loans
 from tideover.lending.selectors import document_get, documents_visible
+from tideover.lending.signing import waiting_of
 from tideover.lending.views import loan_or_404, user_of
 
 
@@ -54,7 +54,7 @@ def _file(request: HttpRequest, number: str) -> HttpResponse:
 
 
 def _language(asked: str) -> str:
-    return asked if asked in LANGUAGES else "zh-hans" if (get_language() or "").startswith("zh") else "en"
+    return asked if asked in LANGUAGES else language_of_page()
 
 
 def _issue(request: HttpRequest, contract: Contract) -> tuple[Document | None, list[str]]:
@@ -90,6 +90,7 @@ def my_documents(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "problems": problems,
         "lines": lines_of(rows),
+        "waiting": waiting_of(user_of(request), business_date()),
         "loans": [(m.contract, kinds_for(m.settled)) for m in loans],
         "made": rows.filter(number=made_number).first() if made_number else None,
     }
@@ -108,7 +109,7 @@ def document(request: HttpRequest, number: str) -> HttpResponse:
     return _file(request, number)
 
 
-def _said(request: HttpRequest, contract: Contract, problems: list[str]) -> HttpResponse:
+def said_of(request: HttpRequest, contract: Contract, problems: list[str]) -> HttpResponse:
     """Back to the loan, or what was wrong with a way back."""
     address = reverse("loan", args=[contract.number])
     if not problems:
@@ -123,7 +124,7 @@ def loan_document_issue(request: HttpRequest, number: str) -> HttpResponse:
     """Issue a document of a loan; asked for again with the same figures it is the same file."""
     contract = loan_or_404(request, number)
     _made, problems = _issue(request, contract)
-    return _said(request, contract, problems)
+    return said_of(request, contract, problems)
 
 
 @require("document-cancel")
@@ -136,8 +137,8 @@ def document_cancel(request: HttpRequest, number: str) -> HttpResponse:
     try:
         document_cancel_ask(found, reason=request.POST.get("reason", ""), actor=user, **place)
     except Refused as error:
-        return _said(request, contract, refusal_words(error))
-    return _said(request, contract, [])
+        return said_of(request, contract, refusal_words(error))
+    return said_of(request, contract, [])
 
 
 @require("document-sign")
@@ -149,5 +150,5 @@ def document_sign(request: HttpRequest, number: str) -> HttpResponse:
     try:
         document_sign_ask(found, signer=contract.entity.code, actor=user_of(request).username)
     except Refused as error:
-        return _said(request, contract, refusal_words(error))
-    return _said(request, contract, [])
+        return said_of(request, contract, refusal_words(error))
+    return said_of(request, contract, [])

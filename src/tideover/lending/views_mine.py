@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -12,6 +12,7 @@ from tideover.core.models import User
 from tideover.lending.models import HelpRequest
 from tideover.lending.panels_loan import schedule_lines, schedule_totals
 from tideover.lending.panels_mine import my_loans, my_payments
+from tideover.lending.panels_mine_notices import notices_of
 from tideover.lending.selectors import loan_standing
 from tideover.lending.services_rows import help_request_open
 from tideover.lending.views import loan_or_404, user_of
@@ -22,7 +23,8 @@ def borrower_home(request: HttpRequest, user: User) -> HttpResponse:
     party, loans = getattr(user, "party", None), my_loans(user)
     context = {
         "party": party,
-        "helps": HelpRequest.objects.filter(party=party, closed_at=None) if party else [],
+        "helps": list(HelpRequest.objects.filter(party=party, closed_at=None)) if party else [],
+        "notices": notices_of(party) if party else [],
         "open_loans": [m for m in loans if not m.settled],
         "settled_loans": [m for m in loans if m.settled],
     }
@@ -34,7 +36,7 @@ def my_help(request: HttpRequest) -> HttpResponse:
     """Ask for help: the first tap explains, the second sends. An open request is shown again, never doubled."""
     party = getattr(user_of(request), "party", None)
     if party is None:
-        raise Http404("nobody to help")
+        return render(request, "lending/my_help.html", {"nobody": True})
     open_one = HelpRequest.objects.filter(party=party, closed_at=None).first()
     if request.method == "POST":
         if open_one is None:

@@ -20,6 +20,13 @@ def word(code: str) -> str:
 
 
 NAMES = {
+    "fees_charged": "fees charged",
+    "signatures_signed": "signatures settled",
+    "signatures_refused": "signatures refused",
+    "signatures_expired": "signatures not given in time",
+    "signatures_pending": "signatures to be given again",
+    "signatures_unknown": "signatures without an answer",
+    "documents_wiped": "documents wiped",
     "current": "up to date",
     "d1_30": "1–30 days late",
     "d31_60": "31–60 days late",
@@ -109,6 +116,7 @@ NAMES = {
     "call": "telephone",
     "ai_call": "robot call",
     "wecom": "WeCom",
+    "mini_program": "WeChat mini program",
     "letter": "letter",
     "visit": "visit",
     "collection": "repayment",
@@ -203,7 +211,7 @@ NAMES = {
     "stop": "stop",
     "wrong_number": "wrong number",
     "no_address": "no address known",
-    "address_unusable": "the address does not exist",
+    "no_subscription": "the person has not agreed to a message like this",
     "no_receipt": "no receipt came",
     "never_known": "nobody could tell",
     "worker_lost": "a worker was lost while sending",

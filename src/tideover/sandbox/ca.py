@@ -3,9 +3,13 @@
     python -m tideover.sandbox.ca --port 8790 --state ca --token secret
 
     POST /signatures        {"request_id", "signer", "hash_algorithm": "sha256", "hash": hex} -> {"state", "signature"}
+    POST /signatures/ID/code {"phone"}: sends the signer a code of six figures (into --record) -> {"state": "code_sent"}
     GET  /signatures/ID     what became of a request; 404: it never arrived
     POST /tsa               application/timestamp-query -> application/timestamp-reply
     GET  /root.pem          the test root, made when the state folder is empty
+
+A request with "code" is signed only if that is the last one sent for it within 10 minutes; otherwise {"state": "wrong_code"}, and
+after five wrong ones the code is void.
 
 `signature` is a detached CMS SignedData (DER, base64) with the signed attributes of PAdES. What was signed is written to the
 state folder before it is answered, so that the process may be killed. `--signs-anew` is a fault of its own: every question about
@@ -19,7 +23,9 @@ import base64
 import hashlib
 import itertools
 import json
+import secrets
 import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +42,7 @@ from tideover.sandbox.http_peer import NOT_TAKEN, Reply, Request, serve
 from tideover.sandbox.peer import arguments
 
 YEARS = timedelta(days=3650)
+CODE_S, TRIES = 600, 5
 POLICY = "1.3.6.1.4.1.99999.1.1"
 
 
@@ -87,6 +94,25 @@ class Authority:
 
     def _path(self, request_id: str) -> Path:
         return self.state / f"request-{hashlib.sha256(request_id.encode()).hexdigest()[:24]}.json"
+
+    def code_new(self, request_id: str) -> str:
+        """A new code for a request, written down; the one before it is void."""
+        code = f"{secrets.randbelow(10**6):06}"
+        made = {"code": code, "until": time.time() + CODE_S, "left": TRIES}
+        self._path(f"code:{request_id}").write_text(json.dumps(made), encoding="utf-8")
+        return code
+
+    def code_fits(self, request_id: str, typed: str) -> bool:
+        """Whether what was typed is the code of a request; a wrong one costs a try."""
+        with self.lock:
+            path = self._path(f"code:{request_id}")
+            kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"left": 0}
+            if kept["left"] <= 0 or kept["until"] < time.time():
+                return False
+            if secrets.compare_digest(kept["code"], typed):
+                return True
+            path.write_text(json.dumps({**kept, "left": kept["left"] - 1}), encoding="utf-8")
+            return False
 
     def signed(self, request_id: str, signer: str, digest: bytes) -> dict[str, Any]:
         """Sign once a request, write it down, answer it."""
@@ -207,11 +233,23 @@ def answer_with(args: argparse.Namespace, authority: Authority) -> Any:
             if found is not None and found["state"] == "signed" and authority.anew:
                 found = authority.signed(found["request_id"], found["signer"], bytes.fromhex(found["hash"]))
             return Reply(found or {"reason": "never asked"}, 200 if found else 404, drawn=drawn)
+        if r.method == "POST" and r.path.startswith("/signatures/") and r.path.endswith("/code"):
+            return _code(args, authority, r, drawn)
         if r.method != "POST" or r.path != "/signatures":
             return Reply({"reason": "no such address"}, 404)
         return _asked(args, authority, r, drawn)
 
     return answer
+
+
+def _code(args: argparse.Namespace, authority: Authority, r: Request, drawn: frozenset[str]) -> Reply:
+    request_id = r.path.removeprefix("/signatures/").removesuffix("/code")
+    if drawn & NOT_TAKEN:
+        return Reply(drawn=drawn)
+    if "reject" in drawn:
+        return Reply({"state": "refused", "reason": "the number cannot be reached"}, drawn=drawn)
+    args.people.write(peer="ca", request_id=request_id, to=r.json()["phone"], code=authority.code_new(request_id))
+    return Reply({"state": "code_sent"}, drawn=drawn)
 
 
 def _asked(args: argparse.Namespace, authority: Authority, r: Request, drawn: frozenset[str]) -> Reply:
@@ -226,6 +264,8 @@ def _asked(args: argparse.Namespace, authority: Authority, r: Request, drawn: fr
         return Reply(drawn=drawn)
     if "reject" in drawn:
         return Reply(authority.refused(request_id, digest, "the signer is not registered"), drawn=drawn)
+    if "code" in body and authority.kept(request_id) is None and not authority.code_fits(request_id, str(body["code"])):
+        return Reply({"state": "wrong_code", "reason": "the code is wrong or too old"}, drawn=drawn)
     said = authority.signed(request_id, signer, digest)
     args.people.write(peer="ca", request_id=request_id, state=said["state"], hash=digest.hex())
     return Reply(said, drawn=drawn)

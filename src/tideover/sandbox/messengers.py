@@ -3,23 +3,34 @@
 /cgi-bin/gettoken, /cgi-bin/stable_token     tokens; --token-seconds until they run out
 /cgi-bin/message/send                        WeCom: the same request is delivered once where enable_duplicate_check asks for it
 /cgi-bin/message/subscribe/send              the mini program: one message for each consent; no check of repeats
+/cgi-bin/externalcontact/add_msg_template    WeCom to customers: passed on at once by their contact in the house
+/cgi-bin/externalcontact/get_groupmsg_send_result   what became of it
+/sns/jscode2session                          the mini program: whose login code it is
+/people/join, /people/leave, /people/answer  a person acts: the push that follows, signed and encrypted, goes to --wecom-events or
+                                             --mini-events, and back to who asked, as {"query", "body"}
 /tasks, /tasks/KEY                           the robot: checks signatures, keeps keys for good, calls --receipts back
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
+import contextlib
 import hashlib
 import hmac
 import itertools
 import json
+import os
 import threading
 import time
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from tideover.sandbox.http_peer import NOT_TAKEN, Reply, Request, call, serve
 from tideover.sandbox.peer import arguments, later
@@ -33,6 +44,9 @@ class Messengers:
     tokens: dict[str, float] = field(default_factory=dict)
     seen: dict[str, float] = field(default_factory=dict)
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    mass: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -46,6 +60,15 @@ class Messengers:
             return self.token(r)
         if r.path in ("/cgi-bin/message/send", "/cgi-bin/message/subscribe/send"):
             return self.message(r)
+        if r.path == "/cgi-bin/externalcontact/add_msg_template":
+            return self.to_customer(r)
+        if r.path == "/cgi-bin/externalcontact/get_groupmsg_send_result":
+            sent = self.mass.get(r.json()["msgid"], [])
+            return Reply({"errcode": 0, "send_list": [{"external_userid": w, "status": 1, "send_time": t} for w, t in sent]})
+        if r.path == "/sns/jscode2session":
+            return self.login(r)
+        if r.path.startswith("/people/"):
+            return self.person(r)
         if r.path == "/tasks" or r.path.startswith("/tasks/"):
             return self.robot(r)
         return Reply({"errcode": 404}, 404)
@@ -78,6 +101,66 @@ class Messengers:
         self.seen[print_of] = time.monotonic() + body.get("duplicate_check_interval", 1800)
         self.args.people.write(peer="wecom" if wecom else "miniprogram", to=body["touser"], text=text)
         return Reply({"errcode": 0, "errmsg": "ok", "msgid": print_of[:16]}, drawn=drawn)
+
+    def to_customer(self, r: Request) -> Reply:
+        """Take a message to customers; those who left are on the fail list."""
+        if self.tokens.get(r.query.get("access_token", ""), 0) < time.monotonic():
+            return Reply({"errcode": 42001, "errmsg": "access_token expired"})
+        drawn, body = self.args.faults.draw(), r.json()
+        if drawn & NOT_TAKEN:
+            return Reply(drawn=drawn)
+        if "throttle" in drawn:
+            return Reply({"errcode": 45009, "errmsg": "api freq out of limit"})
+        failed = [w for w in body["external_userid"] if "reject" in drawn or w in self.left]
+        number = f"msg{next(self.numbers)}"
+        self.mass[number] = [(w, int(time.time())) for w in body["external_userid"] if w not in failed]
+        for who, _ in self.mass[number]:
+            self.args.people.write(peer="wecom-customer", to=who, text=body["text"]["content"])
+        return Reply({"errcode": 0, "errmsg": "ok", "fail_list": failed, "msgid": number}, drawn=drawn)
+
+    # People who join, leave, and say yes to messages
+
+    def login(self, r: Request) -> Reply:
+        """Whose login code it is; a code counts once."""
+        code = r.query.get("js_code", "")
+        if r.query.get("secret") != self.args.secret:
+            return Reply({"errcode": 40125, "errmsg": "invalid appsecret"})
+        if not code.startswith("code-") or code in self.used:
+            return Reply({"errcode": 40029, "errmsg": "invalid code"})
+        self.used.add(code)
+        return Reply({"openid": "o" + hashlib.sha1(code.encode()).hexdigest()[:27], "session_key": "k"})
+
+    def person(self, r: Request) -> Reply:
+        """Somebody follows the link to join (code), leaves, or answers the question for messages."""
+        said, act, at = r.json(), r.path.removeprefix("/people/"), str(int(time.time()))
+        if act == "answer":
+            entry = {"TemplateId": said["template"], "SubscribeStatusString": said["answer"], "PopupScene": "0"}
+            event = {"FromUserName": said["who"], "CreateTime": at, "MsgType": "event", "Event": "subscribe_msg_popup_event"}
+            return self.push(json.dumps(event | {"List": [entry]}), self.args.app, self.args.mini_events)
+        kind = "add_external_contact" if act == "join" else "del_follow_user"
+        (self.left.discard if act == "join" else self.left.add)(said["who"])
+        fields = {"Event": "change_external_contact", "ChangeType": kind, "ExternalUserID": said["who"], "CreateTime": at}
+        fields["State"] = said.get("code", "")
+        marked = "".join(f"<{k}><![CDATA[{v}]]></{k}>" for k, v in fields.items())
+        return self.push(f"<xml>{marked}</xml>", self.args.corp, self.args.wecom_events)
+
+    def push(self, text: str, receiver: str, url: str) -> Reply:
+        """Sign and encrypt a push, send it, and show it."""
+        key = base64.b64decode(self.args.aes_key + "=")
+        plain = os.urandom(16) + len(text.encode()).to_bytes(4, "big") + text.encode() + receiver.encode()
+        pad = 32 - len(plain) % 32
+        cipher = Cipher(algorithms.AES(key), modes.CBC(key[:16])).encryptor()
+        sealed = base64.b64encode(cipher.update(plain + bytes([pad]) * pad) + cipher.finalize()).decode()
+        stamp, nonce = str(int(time.time())), str(next(self.numbers))
+        signed = hashlib.sha1("".join(sorted([self.args.push_token, stamp, nonce, sealed])).encode()).hexdigest()
+        query = urlencode({"msg_signature": signed, "timestamp": stamp, "nonce": nonce})
+        if text.startswith("<"):
+            body = f"<xml><ToUserName><![CDATA[{receiver}]]></ToUserName><Encrypt><![CDATA[{sealed}]]></Encrypt></xml>"
+        else:
+            body = json.dumps({"ToUserName": receiver, "Encrypt": sealed})
+        if url:
+            later(0, post, f"{url}?{query}", body)
+        return Reply({"query": query, "body": body})
 
     # The robot
 
@@ -127,11 +210,24 @@ class Messengers:
             call(self.args.receipts, task, {"X-Tideover-Signature": f"t={second},v1={digest}"})
 
 
+def post(url: str, body: str) -> None:
+    """Push once; the gateway's three tries are not played."""
+    request = urllib.request.Request(url, body.encode(), {"Content-Type": "text/xml"}, method="POST")
+    with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=5):
+        pass
+
+
 def more(parser: argparse.ArgumentParser) -> None:
     """Arguments of this peer alone."""
     parser.add_argument("--secret", default="test-secret")
     parser.add_argument("--token-seconds", type=float, default=7200)
     parser.add_argument("--receipts", default="", help="address for the robot's reports")
+    parser.add_argument("--wecom-events", default="", help="address for WeCom's pushes")
+    parser.add_argument("--mini-events", default="", help="address for the mini program's pushes")
+    parser.add_argument("--push-token", default="test-token", help="token that signs pushes")
+    parser.add_argument("--aes-key", default="A" * 43, help="key of 43 characters that encrypts them")
+    parser.add_argument("--corp", default="corp")
+    parser.add_argument("--app", default="corp")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -17,15 +17,16 @@ from tideover.core.business_time import now, start_of_day
 from tideover.core.models import Role, User
 from tideover.core.packs.load import NoRule, fixing
 from tideover.core.packs.rules.fixings import MissingFixing
+from tideover.engine.batch import rows_many, standing_of
 from tideover.engine.events import EventKind
 from tideover.engine.presets import seasonal_rows
-from tideover.engine.replay import schedule
+from tideover.engine.standing import Standing
 from tideover.engine.terms import date_of, day
-from tideover.lending.contract_terms import terms_for
+from tideover.lending.columns import loans_read, standings_of
 from tideover.lending.imports.bulk import BulkEvent, append
 from tideover.lending.models import Branch, Contract, Facility, LegalEntity, LoanParty, Party, Product, Staff, StandingRow
 from tideover.lending.products import catalogue_load
-from tideover.lending.selectors import loan_standing, standing_fields
+from tideover.lending.selectors import standing_fields
 from tideover.simulate.aftermath import acts, event, rows_left, securities
 from tideover.simulate.contacts import contacts_lived
 from tideover.simulate.messages import inbox_written, messages_written
@@ -72,7 +73,7 @@ def build(loans: int, as_of: date, seed: int, *, quiet: bool = False) -> None:
         contracts = _contracts(frame, borrowers, loans, rng, as_of)
         securities(contracts)
         _histories(contracts, as_of, rng, quiet=quiet)
-        _standings(contracts, as_of, quiet=quiet)
+        _standings(contracts, as_of)
         rows_left(as_of)
         contacts_lived(as_of)
         messages_written(as_of)
@@ -182,7 +183,7 @@ def _contract(
     principal = (int(rng.integers(3, 41)) if not shop else int(rng.integers(20, 121))) * 100_000
     code, rate = _floating(code, rate, start)
     c = Contract(
-        number=f"T-{10000 + n}", entity_id=borrower.branch.entity_id, branch=borrower.branch,
+        number=f"T-{10000 + n}", entity=borrower.branch.entity, branch=borrower.branch,
         manager=frame.managers.get(borrower.branch_id), product=frame.products[code], borrower=borrower, channel="app",
         purpose="turnover" if shop else "consumption", signed_on=start, disbursed_on=start,
         principal_minor=principal, annual_rate_ppm=rate, created_at=start_of_day(start),
@@ -234,8 +235,10 @@ def _facility(facilities: dict[int, Facility], c: Contract) -> Facility:
 def _histories(contracts: list[Contract], as_of: date, rng: np.random.Generator, *, quiet: bool) -> None:
     world, today = World(), day(as_of)
     batch: list[tuple[int, list[BulkEvent]]] = []
+    rows, offsets = _plans(contracts)
     for n, c in enumerate(tqdm(contracts, desc="lives", unit="loan", disable=quiet)):
-        due = [(r.due_on, r.principal_minor + r.interest_minor) for r in schedule(terms_for(c))]
+        own = rows[offsets[n] : offsets[n + 1]]
+        due = list(zip(own["due_on"].tolist(), (own["principal"] + own["interest"]).tolist(), strict=True))
         person = person_draw(world, rng, enterprise=c.borrower.kind == "enterprise")
         if len(due) > 2 and due[-1][1] > 3 * due[0][1]:
             person.savings_minor += int(due[-1][1] * rng.uniform(0.6, 1.6))
@@ -251,6 +254,13 @@ def _histories(contracts: list[Contract], as_of: date, rng: np.random.Generator,
             append(batch, "demo")
             batch = []
     append(batch, "demo")
+
+
+def _plans(contracts: list[Contract]) -> tuple[np.ndarray, np.ndarray]:
+    """(records of ROW_OUT, offsets by loan): the instalments of these loans as signed."""
+    loans = loans_read(np.array([c.pk for c in contracts], np.int64))
+    _standings, offsets, rows = rows_many(loans.terms, loans.events, loans.disbursed)
+    return rows, offsets
 
 
 STOPS = (8, 45, 75, 130, 240, 330)
@@ -279,20 +289,22 @@ def _events(c: Contract, payments: list[Any], rng: np.random.Generator, today: i
             yield event(EventKind.REVERSAL, on, back, 0, f"demo:{c.number}:{seq}", "payments", {"of_seq": paid})
 
 
-def _standings(contracts: list[Contract], as_of: date, *, quiet: bool) -> None:
-    rows, extra = [], []
-    book = Contract.objects.select_related("product", "entity", "borrower").order_by("pk")
-    for c in tqdm(book, total=len(contracts), desc="replay", disable=quiet):
-        standing = loan_standing(c, as_of)
-        events = list(acts(c, standing, as_of))
-        if events:
-            extra.append((c.pk, events))
-        else:
-            rows.append(StandingRow(contract=c, **standing_fields(standing, c)))
+def _standings(contracts: list[Contract], as_of: date) -> None:
+    stood = _stood(contracts, as_of)
+    extra = [(c.pk, events) for c in contracts if (events := list(acts(c, stood[c.pk], as_of)))]
     append(extra, "demo")
-    for c in Contract.objects.select_related("product", "entity").filter(pk__in=[pk for pk, _ in extra]).order_by("pk"):
-        rows.append(StandingRow(contract=c, **standing_fields(loan_standing(c, as_of), c)))
-    StandingRow.objects.bulk_create(rows, batch_size=500)
+    changed = {pk for pk, _ in extra}
+    stood |= _stood([c for c in contracts if c.pk in changed], as_of)
+    StandingRow.objects.bulk_create(
+        [StandingRow(contract=c, **standing_fields(stood[c.pk], c)) for c in contracts], batch_size=500
+    )
+
+
+def _stood(contracts: list[Contract], as_of: date) -> dict[int, Standing]:
+    """The standings of these loans by id, all replayed together."""
+    loans = loans_read(np.array([c.pk for c in contracts], np.int64))
+    answer, _state = standings_of(loans, day(as_of))
+    return {pk: standing_of(answer.table[i], day(as_of), answer.classes) for i, pk in enumerate(loans.ids.tolist())}
 
 
 def _demo_borrower(as_of: date) -> None:

@@ -14,6 +14,7 @@ ADDRESSES = {
     "EMAIL": "smtp://127.0.0.1:{mail_server}?from=demo%40lender.example&tls=no&bounces={box}",
     "AI_CALL": "robot+http://demo:test-secret@127.0.0.1:{messengers}",
     "WECOM": "wecom+http://demo:test-secret@127.0.0.1:{messengers}?agent=1",
+    "MINI_PROGRAM": "miniprogram+http://demo:test-secret@127.0.0.1:{messengers}",
 }
 
 

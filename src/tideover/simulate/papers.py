@@ -1,10 +1,12 @@
-"""Documents of the demo: what the demo's borrower was handed, and payoff letters of loans that are paid off."""
+"""Documents of the demo: what the demo's borrower was handed and may sign, and payoff letters of loans that are paid off."""
 
 from __future__ import annotations
 
 import sys
 from datetime import date
 
+from tideover.core.business_time import now
+from tideover.core.documents.consent import signing_ask
 from tideover.core.models import User
 from tideover.core.problems import Refused
 from tideover.lending.documents import loan_document_issue
@@ -24,7 +26,9 @@ def papers(as_of: date) -> int:
         asked += [(mine, "contract", "zh-hans"), (mine, "balance_statement", "zh-hans"), (mine, "repayment_record", "en")]
     try:
         for contract, kind, language in asked:
-            loan_document_issue(contract, kind, language=language, as_of=as_of, actor="legal")
+            made = loan_document_issue(contract, kind, language=language, as_of=as_of, actor="legal")
+            if kind == "contract":
+                signing_ask(made, signer=contract.borrower.reference, at=now(), actor="legal")
     except Refused as error:
         print(f"no documents in this demo: {error}", file=sys.stderr)
         return 0

@@ -18,6 +18,7 @@ from tideover.core.access import can, require
 from tideover.core.act_words import ACTS, act_words
 from tideover.core.action_log import entry_hash, first_break, log, newest_breaks
 from tideover.core.business_time import business_date
+from tideover.core.cells import cell
 from tideover.core.log_file import FIELDS, entries, line_of, lines
 from tideover.core.models import ActionLog, User
 from tideover.lending.forms import date_read
@@ -140,10 +141,4 @@ def _csv(rows: QuerySet[ActionLog]) -> Iterator[str]:
     out = csv.writer(_Echo())
     yield out.writerow(FIELDS)
     for e in rows.order_by("pk").iterator(chunk_size=2000):
-        yield out.writerow([_cell(v) for v in line_of(e).values()])
-
-
-def _cell(value: Any) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+        yield out.writerow([cell(v) for v in line_of(e).values()])

@@ -188,7 +188,7 @@ def _decided(request: HttpRequest, approval: Approval, user: User) -> HttpRespon
         messages.success(request, _("Withdrawn."))
     elif act in ("grant", "refuse"):
         done = approval_decide(approval, grant=act == "grant", reason=reason, actor=user)
-        if done.closed_why == "stale":
+        if done.closed_why in ("stale", "asker", "authority"):
             messages.warning(request, _("Nothing was done: what it is about has changed since it was asked for."))
         else:
             messages.success(request, _("Your decision is recorded."))

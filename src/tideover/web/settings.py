@@ -39,6 +39,7 @@ CHANNELS = {
     "SMS": os.environ.get("TIDEOVER_SMS", _sink),
     "EMAIL": os.environ.get("TIDEOVER_EMAIL", _sink),
     "WECOM": os.environ.get("TIDEOVER_WECOM", _sink),
+    "MINI_PROGRAM": os.environ.get("TIDEOVER_MINI_PROGRAM", _sink),
     "AI_CALL": os.environ.get("TIDEOVER_AI_CALL", _sink),
     "PUSH": os.environ.get("TIDEOVER_PUSH", ""),
 }
@@ -110,6 +111,9 @@ TEMPLATES = [
 def database() -> dict[str, object]:
     """SQLite in DATA_DIR by default; else TIDEOVER_DATABASE, a postgresql:// address or sqlite:///path."""
     url = os.environ.get("TIDEOVER_DATABASE", "")
+    kind = url.partition("://")[0] if "://" in url else ""
+    if kind not in ("", "sqlite", "postgres", "postgresql"):
+        raise ImproperlyConfigured(f"TIDEOVER_DATABASE begins with {kind}://; it takes postgresql://… or sqlite:///path")
     if url.startswith("postgres"):
         from psycopg.conninfo import conninfo_to_dict
 

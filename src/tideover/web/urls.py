@@ -36,7 +36,6 @@ urlpatterns = [
     path("action-log/<int:number>", action_log.one, name="action-log-entry"),
     path("authority", approvals.authority, name="authority"),
     path("verify", verify.page, name="verify"),
-    path("verify/<str:code>", verify.page, name="verify-code"),
     path("api/docs", api_docs.page, name="api-docs"),
     path("api/v1/", api.urls),
     path("", include("tideover.contact.urls")),

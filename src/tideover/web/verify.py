@@ -18,9 +18,10 @@ FILE_MAX = 10 * 2**20
 GUESS = "verify"
 
 
-def page(request: HttpRequest, code: str = "") -> HttpResponse:
-    """Ask for a code or a file, and say what it is. `code`: from the address that is printed on the document."""
-    if request.method != "POST" and not code:
+def page(request: HttpRequest) -> HttpResponse:
+    """Ask for a code or a file, and say what it is. `?code=`: from the square code that is printed on the document."""
+    code = request.GET.get("code", "")
+    if request.method != "POST" and not code.strip():
         return render(request, "web/verify.html", {})
     address = sign_in.address_of(request)
     if opens_at := sign_in.guesses_wait_until(GUESS, address):

@@ -76,6 +76,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "views": views,
         "after": request.GET.get("after", ""),
         "more": start + PAGE_SIZE if len(found) > PAGE_SIZE else None,
+        "may_call": show == "queue" and can(user, "call-list"),
         "free": show == "queue" and work.work_next(user) is not None,
     }
     return render(request, "web/work/queue.html", context)

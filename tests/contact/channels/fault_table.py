@@ -3,7 +3,7 @@
     python -m tests.contact.channels.fault_table --gateway smpp --messages 25 [--fault drop_after …] [--kills 10] [--json]
 
 One gateway a run: a book with as many people as messages, and in processes of their own a site that takes webhooks, two workers
-and the peer. TIDEOVER_DATABASE may name a fresh PostgreSQL (scripts/with_postgres.py); else SQLite.
+and the peer. On SQLite, or on the PostgreSQL that TIDEOVER_DATABASE names (scripts/with_postgres.py).
 
 Columns: tries, as the outbox counted them; delivered, failed, sent (no report came in time) and unknown (nor an answer) as
 messages ended; settled: were unknown for a while and ended as delivered or failed; reached and doubled: as the peer recorded it;
@@ -28,8 +28,8 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.contact.channels.peers import Peer, free_port
+from tests.databases import ROOT, book_fresh
 
-ROOT = Path(__file__).resolve().parents[3]
 VAPID = "cyEmzWZ3NcGz6-aGgeBDqYuOlVpF7kSNhr3q7Z3sOhk"
 EVERY = ("none", "delay", "drop_before", "drop_after", "garbage", "reject", "throttle", "fail")
 REPORTS = ("receipt_first", "receipt_twice", "receipt_never")
@@ -91,7 +91,6 @@ class Run:
 
     def __enter__(self) -> Run:
         self.home = Path(tempfile.mkdtemp(prefix="tideover-faults-"))
-        (self.home / "static").mkdir()
         self.site_port = free_port()
         self._environment()
         import django
@@ -117,10 +116,8 @@ class Run:
 
     def _environment(self) -> None:
         """Set this process's own environment, which all others inherit."""
-        own = os.environ.get("TIDEOVER_DATABASE", "")
-        os.environ["TIDEOVER_DATABASE"] = own if own.startswith("postgres") else f"sqlite:///{self.home / 'book.sqlite3'}"
-        os.environ |= {"TIDEOVER_HOME": str(self.home), "DJANGO_SETTINGS_MODULE": "tideover.web.settings"}
-        os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+        os.environ.setdefault("TIDEOVER_TEMPLATES", str(self.home))
+        os.environ |= book_fresh(self.home)
 
     def _connect(self) -> None:
         """Put the peer's address into the settings, here and for the others."""
@@ -141,7 +138,8 @@ class Run:
     def _site(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(self.site_port), "--workers", "1"]
         site = subprocess.Popen([*command, "--log-level", "error", "tideover.web.wsgi:application"], cwd=ROOT)
-        for _ in range(300):
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.site_port}/robots.txt", timeout=2).close()
                 return site
@@ -162,7 +160,7 @@ class Run:
         self.workers.stdin.write(f"{self.args.kills}\n")
         self.workers.stdin.flush()
         assert self.workers.stdout.readline() == "done\n"
-        still_open = settle(fault, 90)
+        still_open = settle(fault, 300)
         row = {"gateway": self.args.gateway, "fault": fault, "messages": len(self.people), "kills": self.args.kills}
         return row | judged(fault, self.peer.lines()[before:], still_open) | {"seconds": round(time.monotonic() - began)}
 
@@ -171,15 +169,12 @@ def build(count: int, gateway: Gateway, port: int) -> list[Any]:
     """A book with `count` people that every channel reaches, and the template of the run."""
     from datetime import date
 
-    from django.core.management import call_command
-
     from tests.factories import party
     from tideover.contact.models import MessageTemplate
     from tideover.core.business_time import now
     from tideover.core.models import Role, User
     from tideover.lending.models import Branch, LegalEntity
 
-    call_command("migrate", verbosity=0)
     start = date(2020, 1, 1)
     entity = LegalEntity.objects.create(code="BANK", name_zh="潮银行", name_en="Tide Bank", valid_from=start)
     branch = Branch.objects.create(

@@ -20,6 +20,7 @@ GOOD = {
     "smtp": "smtp://h?from=a@b.cn",
     "smtps": "smtps://u:p@h?from=a@b.cn",
     "wecom": "wecom://c:s@qyapi.weixin.qq.com?agent=1",
+    "wecom-customer": "wecom-customer://corp:s@qyapi.weixin.qq.com?sender=zhangsan",
     "miniprogram": "miniprogram://a:s@api.weixin.qq.com",
     "robot": "robot://c:s@h/v1",
     "vapid": "vapid:cyEmzWZ3NcGz6-aGgeBDqYuOlVpF7kSNhr3q7Z3sOhk?subject=mailto:a@b.cn",

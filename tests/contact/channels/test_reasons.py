@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tideover.contact.addresses import is_gone
+from tideover.contact.rules.faults import is_gone
 
 
 @pytest.mark.parametrize(

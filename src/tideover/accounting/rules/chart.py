@@ -6,10 +6,13 @@
       - {code: "130301", class: asset, zh: 贷款——正常本金, en: "Loans: principal"}
     entries:
       disbursed: {debit: "130301", credit: "1011"}   # every position of rules/positions.py
+    vat:                     # optional: loans whose tax is not the pack's; the first line that fits a loan on a day holds
+      - {why: act that it rests on, product: [FARM], borrower: person, principal_max: "100000.00", valid_from: 2024-01-01,
+         valid_to: 2028-01-01, rate_ppm: 0}
 
 Rules: C1 shape and types, C2 codes are unique and written in digits, letters, dots or dashes, C3 classes, C4 every position has
 its two accounts and no other is named, C5 accounts of entries exist and differ, C6 memorandum positions touch memorandum
-accounts only, others none.
+accounts only, others none, C7 a line of `vat` names an act, its days, at least one rate, and loans in known words.
 """
 
 from __future__ import annotations
@@ -18,16 +21,22 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import yaml
 
 from tideover.accounting.rules.positions import ALL_POSITIONS, OFF_BALANCE
+from tideover.accounting.rules.tax import PPM, Relief
 
 CLASSES = ("asset", "liability", "equity", "income", "expense", "memo")
 DEBIT_NORMAL = frozenset({"asset", "expense", "memo"})
 """Classes whose balance is shown as debit less credit."""
 KEYS = ("chart", "valid_from", "accounts", "entries")
+VAT_KEYS = (
+    "why", "valid_from", "valid_to", "rate_ppm", "fee_rate_ppm", "product", "borrower", "industry", "purpose", "principal_max",
+)  # fmt: skip
+BORROWERS = ("person", "enterprise")
 ACCOUNT_KEYS = ("code", "class", "zh", "en")
 CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,19}")
 TEXT_MAX = 500_000
@@ -45,12 +54,13 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """accounts by code in the order of the file; entries: (debit, credit) by position."""
+    """accounts by code in the order of the file; entries: (debit, credit) by position; vat: the lender's own tax lines."""
 
     name: str
     valid_from: date
     accounts: Mapping[str, Account]
     entries: Mapping[str, tuple[str, str]]
+    vat: tuple[Relief, ...] = ()
 
 
 class ChartError(ValueError):
@@ -83,16 +93,17 @@ def chart_read(text: str, file: str = "chart") -> Chart:
         mark = getattr(error, "problem_mark", None)
         r.problems.append(f"{file}:{mark.line + 1 if mark else 1}: C1: not YAML: {getattr(error, 'problem', error)}")
         raise ChartError(r.problems) from error
-    top = dict(_pairs(r, root, "the file", KEYS))
+    top = dict(_pairs(r, root, "the file", (*KEYS, "vat")))
     for key in KEYS:
         if key not in top:
             r.bad(root, "C1", f"{key} is missing")
     accounts = {a.code: a for a in _accounts(r, top.get("accounts"))}
     entries = dict(_entries(r, top.get("entries"), accounts))
-    name, start = _text(r, top.get("chart"), "chart"), _day(r, top.get("valid_from"))
+    name, start = _text(r, top.get("chart"), "chart"), _day(r, top.get("valid_from"), "C1", "valid_from")
+    vat = tuple(_reliefs(r, top.get("vat")))
     if r.problems:
         raise ChartError(r.problems)
-    return Chart(name, start, accounts, entries)
+    return Chart(name, start, accounts, entries, vat)
 
 
 def _pairs(r: _Reading, node: Any, what: str, known: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
@@ -118,13 +129,65 @@ def _text(r: _Reading, node: Any, what: str) -> str:
     return str(node.value)
 
 
-def _day(r: _Reading, node: Any) -> date:
+def _day(r: _Reading, node: Any, rule: str, what: str) -> date:
     if node is not None:
         try:
             return date.fromisoformat(str(node.value))
         except ValueError:
-            r.bad(node, "C1", "valid_from must be a date like 2026-01-31")
+            r.bad(node, rule, f"{what} must be a date like 2026-01-31")
     return date.min
+
+
+def _reliefs(r: _Reading, node: Any) -> Iterator[Relief]:
+    if node is None:
+        return
+    if not isinstance(node, yaml.SequenceNode):
+        r.bad(node, "C7", "vat must be a list of lines")
+        return
+    for item in node.value:
+        given = dict(_pairs(r, item, "a line of vat", VAT_KEYS))
+        if lacking := [k for k in ("why", "valid_from") if k not in given]:
+            r.bad(item, "C7", f"a line of vat lacks {', '.join(lacking)}")
+            continue
+        rates = {k: _ppm(r, given[k], k) for k in ("rate_ppm", "fee_rate_ppm") if k in given}
+        if not rates:
+            r.bad(item, "C7", "a line of vat says rate_ppm or fee_rate_ppm")
+        start = _day(r, given["valid_from"], "C7", "valid_from")
+        end = _day(r, given["valid_to"], "C7", "valid_to") if "valid_to" in given else None
+        if end is not None and end <= start:
+            r.bad(given["valid_to"], "C7", "valid_to must lie after valid_from")
+        borrower = _text(r, given["borrower"], "borrower") if "borrower" in given else ""
+        if borrower not in ("", *BORROWERS):
+            r.bad(given["borrower"], "C7", f"borrower {borrower} must be one of {', '.join(BORROWERS)}")
+        chosen = {k: _words(r, given[k], k) for k in ("product", "industry", "purpose") if k in given}
+        yield Relief(
+            _text(r, given["why"], "why"), start, end, rates.get("rate_ppm"), rates.get("fee_rate_ppm"),
+            chosen.get("product", frozenset()), borrower, chosen.get("industry", frozenset()), chosen.get("purpose", frozenset()),
+            _amount(r, given["principal_max"]) if "principal_max" in given else None,
+        )  # fmt: skip
+
+
+def _ppm(r: _Reading, node: Any, what: str) -> int:
+    text = str(node.value)
+    if not isinstance(node, yaml.ScalarNode) or not text.isdecimal() or int(text) > PPM:
+        r.bad(node, "C7", f"{what} must be a whole number of 0 to {PPM}")
+        return 0
+    return int(text)
+
+
+def _words(r: _Reading, node: Any, what: str) -> frozenset[str]:
+    items = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    found = frozenset(str(x.value) for x in items if isinstance(x, yaml.ScalarNode) and str(x.value).strip())
+    if len(found) != len(items):
+        r.bad(node, "C7", f"{what} must be a word or a list of different words")
+    return found
+
+
+def _amount(r: _Reading, node: Any) -> int:
+    if not isinstance(node, yaml.ScalarNode) or not re.fullmatch(r"[0-9]{1,13}(\.[0-9]{2})?", str(node.value)):
+        r.bad(node, "C7", 'principal_max must be an amount in quotes, like "100000.00"')
+        return 0
+    return int(Decimal(node.value) * 100)
 
 
 def _accounts(r: _Reading, node: Any) -> Iterator[Account]:

@@ -172,6 +172,7 @@ GATEWAYS = {
     "smtp": "smtp:Smtp",
     "smtps": "smtp:Smtp",
     "wecom": "wecom:WeCom",
+    "wecom-customer": "wecom_customer:WeComCustomer",
     "miniprogram": "miniprogram:MiniProgram",
     "robot": "robot:Robot",
     "vapid": "push:Push",

@@ -48,7 +48,7 @@ def table() -> list[dict[str, Any]]:
     from django.conf import settings
 
     from tideover.contact.channels.base import adapter_for
-    from tideover.contact.channels.hooks import READERS, gateway_address, hook_token
+    from tideover.contact.channels.hooks import EVENTS, READERS, gateway_address, hook_token
     from tideover.contact.rules.model import Channel
 
     rows = []
@@ -57,7 +57,7 @@ def table() -> list[dict[str, Any]]:
         address = gateway_address(adapter.name)
         hooks = [
             f"{settings.SITE_URL.rstrip('/')}/hooks/{gateway}/{hook_token(gateway)}/{what}"
-            for gateway, what in READERS
+            for gateway, what in (*READERS, *EVENTS)
             if gateway == adapter.name
         ]
         at = address.netloc if address else ""

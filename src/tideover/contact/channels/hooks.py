@@ -20,9 +20,9 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods
 
-from tideover.contact.channels import aliyun, mail_parse, robot, tencent
+from tideover.contact.channels import aliyun, binding, mail_parse, robot, tencent
 from tideover.contact.channels.address import GatewayAddress
 from tideover.contact.channels.base import Inbound, Report
 from tideover.contact.outbox import inbound_apply, report_apply
@@ -39,11 +39,19 @@ def hook_token(gateway: str) -> str:
 
 
 @csrf_exempt
-@require_POST
+@require_http_methods(["GET", "POST"])
 def hook(request: HttpRequest, gateway: str, token: str, what: str) -> HttpResponse:
     """Take one call of a gateway. 404 for a wrong token, so that nobody learns what is here; else as the gateway expects."""
-    if (gateway, what) not in READERS or not hmac.compare_digest(token, hook_token(gateway)) or not _may_call(request, gateway):
+    if (
+        (gateway, what) not in {**READERS, **EVENTS}
+        or not hmac.compare_digest(token, hook_token(gateway))
+        or not _may_call(request, gateway)
+    ):
         raise Http404
+    if (gateway, what) in EVENTS:
+        return _event(request, gateway, what)
+    if request.method == "GET":
+        return HttpResponse(status=405)
     if int(request.headers.get("Content-Length") or 0) > BODY_BYTES_MAX:
         return HttpResponse(status=413)
     try:
@@ -53,6 +61,23 @@ def hook(request: HttpRequest, gateway: str, token: str, what: str) -> HttpRespo
         return JsonResponse(ANSWERS[gateway][1], status=422)
     apply(reports, people)
     return JsonResponse(ANSWERS[gateway][0])
+
+
+def _event(request: HttpRequest, gateway: str, what: str) -> HttpResponse:
+    """A push of WeCom or WeChat; by GET they ask whether the address is ours (echostr)."""
+    address = gateway_address(gateway)
+    try:
+        if address is None:
+            raise ValueError("not in use")
+        if request.method == "GET":
+            return HttpResponse(binding.echo_read(request, address), content_type="text/plain")
+        if len(request.body) > BODY_BYTES_MAX:
+            return HttpResponse(status=413)
+        EVENTS[gateway, what](binding.event_read(request, address))
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        logger.warning("a push of %s could not be read: %s", gateway, type(problem).__name__)
+        return HttpResponse("could not be read", status=422, content_type="text/plain")
+    return HttpResponse("success", content_type="text/plain")
 
 
 def apply(reports: list[Report], people: list[Inbound]) -> None:
@@ -113,6 +138,12 @@ READERS: dict[tuple[str, str], Reader] = {
     ("smtp", "returned"): _mail,
     ("robot", "calls"): _robot,
 }
+EVENTS: dict[tuple[str, str], Callable[[Mapping[str, Any]], None]] = {
+    ("wecom", "events"): binding.wecom_event,
+    ("wecom-customer", "events"): binding.wecom_event,
+    ("miniprogram", "events"): binding.mini_event,
+}
+"""Pushes that are encrypted: who joined, who left, who said yes to which messages."""
 ANSWERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "aliyun": ({"code": 0, "msg": "接收成功"}, {"code": 1, "msg": "could not be read"}),
     "tencent": ({"result": 0, "errmsg": "OK"}, {"result": 1, "errmsg": "could not be read"}),

@@ -27,6 +27,7 @@ WORDS = {
     43107: "user_refuses",
     47003: "values_invalid",
     60111: "user_not_found",
+    84061: "user_not_found",
     81013: "user_not_found",
     82001: "user_not_found",
     45002: "text_too_long",

@@ -26,9 +26,12 @@ class WeCom(Quiet):
     name = "wecom"
     idempotent = True
     idempotent_for_s: int | None = CHECK_S
+    needs = "agent"
+    """The option of the address that says who sends."""
 
     def __init__(self, address: GatewayAddress) -> None:
-        self.address, self.agent = address, int(address.option("agent"))
+        self.address, agent = address, address.option(self.needs)
+        self.agent: int | str = int(agent) if self.needs == "agent" else agent
         self.token = Token(self._token)
 
     def send(self, m: Outgoing) -> SendResult:

@@ -12,9 +12,10 @@ from tideover.contact.models.messages import (
     MessageEvent,
     MessageTemplate,
     ParkedReport,
+    Subscription,
 )
 
 __all__ = [
     "AddressFault", "CallList", "CallListLine", "CallRecord", "ContactPreference", "InboundMessage", "LetterBatch", "Message",
-    "MessageEvent", "MessageTemplate", "ParkedReport", "ThirdRefusal", "VerdictRow",
+    "MessageEvent", "MessageTemplate", "ParkedReport", "Subscription", "ThirdRefusal", "VerdictRow",
 ]  # fmt: skip

@@ -206,7 +206,11 @@ class ParkedReport(models.Model):
 
 
 class AddressFault(models.Model):
-    """An address of a person that a carrier says does not exist: nothing is sent there until somebody clears it."""
+    """An address of a person that its carrier refused: the gate lets nothing go there until it ends, or somebody clears it.
+
+    refusals: how often since found_at; last_at: when last. ends_at null: it does not end by time. to_hash: contact/addresses.py.
+    cleared_by: who verified it, or what proved it (a receipt, an answer from there).
+    """
 
     party = models.ForeignKey("lending.Party", on_delete=models.PROTECT, related_name="address_faults")
     channel = models.SmallIntegerField(choices=CHANNELS)
@@ -214,6 +218,9 @@ class AddressFault(models.Model):
     reason = models.CharField(max_length=80)
     message = models.ForeignKey(Message, null=True, on_delete=models.PROTECT, related_name="+")
     found_at = models.DateTimeField()
+    refusals = models.IntegerField(default=1)
+    last_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
     cleared_at = models.DateTimeField(null=True)
     cleared_by = models.CharField(max_length=80, blank=True)
 
@@ -222,6 +229,25 @@ class AddressFault(models.Model):
             models.UniqueConstraint(
                 fields=["party", "channel", "to_hash"], condition=Q(cleared_at__isnull=True), name="address_fault_open_once"
             )
+        ]
+
+
+class Subscription(models.Model):
+    """How many messages of one of the gateway's templates a person agreed to and has not had yet (mini program).
+
+    code: the gateway's id of the template, as in gateway_codes. told_at: instant of the newest word of the person, so that a
+    gateway that repeats itself changes nothing.
+    """
+
+    point = models.ForeignKey("lending.ContactPoint", on_delete=models.PROTECT, related_name="subscriptions")
+    code = models.CharField(max_length=80)
+    left = models.IntegerField()
+    told_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["point", "code"], name="subscription_once"),
+            models.CheckConstraint(name="subscription_not_negative", condition=Q(left__gte=0)),
         ]
 
 

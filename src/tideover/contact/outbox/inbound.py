@@ -18,7 +18,7 @@ from tideover.contact.rules.model import Channel, Outcome, Purpose
 from tideover.core.action_log import log
 from tideover.core.business_time import now
 from tideover.core.problems import refuse
-from tideover.lending.models import Party
+from tideover.lending.models import ContactPoint, Party
 from tideover.sources.models import Consent
 from tideover.sources.services import consent_withdraw
 
@@ -56,6 +56,7 @@ def inbound_apply(inbound: Inbound, *, at: datetime | None = None) -> InboundMes
         if row.party is not None:
             if row.meaning == "stop":
                 _stop(row, channel, at)  # locks messages, so it comes before what locks the person
+            addresses.address_proved(row.party, channel, hashed, by="answer", at=at, known_at=inbound.at)
             contact_record(
                 party=row.party, contracts=[], channel=channel, purpose=Purpose.REPLY, outcome=Outcome.DELIVERED, at=inbound.at,
                 direction="in", number=_known(row), actor=ACTOR, note=f"inbound {row.pk}",
@@ -70,6 +71,9 @@ def _sender(channel: Channel, sender: str, hashed: bytes) -> Party | None:
         return wrote.party
     if channel in addresses.PHONES:
         return Party.objects.filter(phone_hash__in=addresses.number_hashes(sender)).order_by("pk").first()
+    point = ContactPoint.objects.filter(channel=channel.name.lower(), address_hash=hashed, ended_at=None).order_by("pk").first()
+    if point is not None:
+        return point.party
     if channel == Channel.EMAIL:
         return Party.objects.filter(user__email__iexact=sender.strip()).order_by("pk").first()
     return None

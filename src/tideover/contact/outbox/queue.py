@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -22,7 +23,7 @@ from tideover.core.ids import handle_new
 from tideover.core.problems import IdempotencyConflict, Problem, refuse
 from tideover.lending.models import Contract, Party, Staff
 
-POINTS_INSIDE = frozenset({Channel.SMS, Channel.PUSH, Channel.WECOM})
+POINTS_INSIDE = frozenset({Channel.SMS, Channel.PUSH, Channel.WECOM, Channel.MINI_PROGRAM})
 """Channels whose text only says that there is a message: what it says lies in the app."""
 KEY_MAX = 100
 
@@ -63,7 +64,7 @@ def message_queue(
     with transaction.atomic():
         if before := Message.objects.filter(key=key).first():
             return _same(before, asked)
-        version = template_in_force(template, business_date(at))
+        version = template_in_force(template, business_date(at), addresses.lender_of(party, contracts).jurisdiction)
         _fits(version, purpose, recipient)
         m = _drafted(party, contracts, channel, version, number, at, not_before, expires_at)
         m.key, m.request_hash, m.actor, m.saves_clock, m.approved = key, asked, actor, saves_clock, approved
@@ -135,8 +136,8 @@ def _decide(m: Message, made: Made, at: datetime) -> None:
     problem = ""
     if not m.to_address:
         problem = "no_address"
-    elif addresses.is_unusable(m.party, Channel(m.channel), bytes(m.to_hash)):
-        problem = "address_unusable"
+    elif not addresses.is_subscribed(m):
+        problem = "no_subscription"
     elif made.faults:
         problem = made.findings[0].rule if made.findings else f"text: {'; '.join(made.faults)}"
     elif m.expires_at <= m.not_before:
@@ -164,9 +165,10 @@ def gate_ask(m: Message, at: datetime, *, stage: str) -> VerdictRow:
 
 
 def gate_reason(verdict: VerdictRow) -> str:
-    """The first rule that forbade it, as a message's reason."""
-    rules = [str(getattr(r, "rule", r)) for r in verdict.rules]
-    return (rules[0] if rules else "gate")[:REASON_MAX]
+    """The rule that forbids it longest, as a message's reason: one that time does not lift, else the last to end."""
+    if not verdict.fired:
+        return "gate"
+    return str(max(verdict.fired, key=lambda f: math.inf if f["until"] is None else f["until"])["rule"])[:REASON_MAX]
 
 
 def message_cancel(m: Message, *, reason: str, actor: str) -> Message:

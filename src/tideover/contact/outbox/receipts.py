@@ -11,6 +11,7 @@ from tideover.contact import addresses
 from tideover.contact.channels.base import CallEnd, DeliveryState, Report
 from tideover.contact.models import Message, ParkedReport
 from tideover.contact.outbox.life import contact_settle, deadline, locked, move, note, settled
+from tideover.contact.rules.faults import is_gone
 from tideover.contact.rules.message import INQUIRE_AFTER_S, Move, State, after_report, asked_again
 from tideover.contact.rules.model import Channel, Outcome
 from tideover.core.business_time import now
@@ -143,8 +144,10 @@ def _settle(m: Message, new: State, r: Report, at: datetime, what: str, seen: di
     settled(m, new, reason, at, r.at, what, **seen)
     if r.call is not None:
         contact_settle(m, _call_outcome(r.call, new, reason), r.at)
-    if new == State.FAILED and addresses.is_gone(reason):
-        addresses.address_fault(m, reason, at)
+    if new == State.FAILED:
+        addresses.message_fault(m, reason, at)
+    elif m.to_hash:
+        addresses.address_proved(m.party, Channel(m.channel), bytes(m.to_hash), by="receipt", at=at, known_at=r.at)
 
 
 def _call_outcome(call: CallEnd, state: State, reason: str) -> Outcome:
@@ -153,7 +156,7 @@ def _call_outcome(call: CallEnd, state: State, reason: str) -> Outcome:
         return Outcome.CONVERSATION
     if state == State.DELIVERED:
         return Outcome.MESSAGE_LEFT
-    return Outcome.FAILED if addresses.is_gone(reason) else Outcome.UNANSWERED
+    return Outcome.FAILED if is_gone(reason) else Outcome.UNANSWERED
 
 
 def _next(m: Message, at: datetime) -> datetime:

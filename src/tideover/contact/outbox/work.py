@@ -25,6 +25,7 @@ from tideover.contact.outbox.inbound import inbound_apply
 from tideover.contact.outbox.life import contact_settle, deadline, locked, move, note, settled
 from tideover.contact.outbox.queue import gate_ask, gate_reason
 from tideover.contact.outbox.receipts import inquiry_apply, parked_match, parked_sweep, report_apply
+from tideover.contact.rules.faults import is_gone
 from tideover.contact.rules.message import LEFT_THE_HOUSE, Move, State, after_answer, unknown
 from tideover.contact.rules.model import Channel, Outcome
 from tideover.core.lease import owner_new
@@ -97,9 +98,9 @@ def outbox_work(limit: int, now: datetime, *, gateways: Gateways | None = None, 
     try:
         _expire(now, counts)
         _recover(now, own, counts)
-        for pk in _claim(limit, now, owner):
+        for m in _claim(limit, now, owner):
             counts.claimed += 1
-            _one(pk, clock, owner, own, counts)
+            _one(m, clock, owner, own, counts)
         _take(own, clock(), counts)
     finally:
         if gateways is None:
@@ -118,12 +119,12 @@ def _rows(where: Q, limit: int) -> list[Message]:
     return list(rows[:limit])
 
 
-def _claim(limit: int, now: datetime, owner: str) -> list[int]:
+def _claim(limit: int, now: datetime, owner: str) -> list[Message]:
     """Take up to `limit` due messages under this worker's lease."""
     states = (State.DRAFTED, State.SENT, State.UNKNOWN)
     with transaction.atomic():
-        taken = [m.pk for m in _rows(_due(now) & Q(state__in=states) & ~Q(channel__in=BY_HAND), limit)]
-        Message.objects.filter(pk__in=taken).update(lease_owner=owner, lease_until=now + LEASE)
+        taken = _rows(_due(now) & Q(state__in=states) & ~Q(channel__in=BY_HAND), limit)
+        Message.objects.filter(pk__in=[m.pk for m in taken]).update(lease_owner=owner, lease_until=now + LEASE)
     return taken
 
 
@@ -166,21 +167,21 @@ def _knows_key(m: Message, adapter: Adapter, now: datetime) -> bool:
     return forgets is None or now + timedelta(seconds=MARGIN_S) < first + timedelta(seconds=forgets)
 
 
-def _one(pk: int, clock: Callable[[], datetime], owner: str, gateways: Gateways, counts: Counts) -> None:
-    m = Message.objects.select_related("party", "template").get(pk=pk)
+def _one(m: Message, clock: Callable[[], datetime], owner: str, gateways: Gateways, counts: Counts) -> None:
+    """A message as it was claimed; each step reads it again under its lock."""
     adapter = gateways.of(Channel(m.channel))
     if m.state in (State.SENT, State.UNKNOWN):
         _ask(m, adapter, clock, owner, counts)
         return
-    ready = _begin(pk, clock(), owner, adapter, counts)
+    ready = _begin(m.pk, clock(), owner, adapter, counts)
     if ready is None:
         return
     try:
         result = adapter.send(ready)
     except Exception as error:  # what an adapter did not foresee may have happened after the gateway took the message
-        logger.exception("the adapter %s failed on message %s", adapter.name, pk)
+        logger.exception("the adapter %s failed on message %s", adapter.name, m.pk)
         result = SendResult(SendState.UNKNOWN, reason=type(error).__name__)
-    _end(pk, result, adapter, clock(), counts)
+    _end(m.pk, result, adapter, clock(), counts)
 
 
 def _begin(pk: int, now: datetime, owner: str, adapter: Adapter, counts: Counts) -> Outgoing | None:
@@ -193,14 +194,14 @@ def _begin(pk: int, now: datetime, owner: str, adapter: Adapter, counts: Counts)
             move(m, Move(State.CANCELLED, "expired"), now, "expired")
             counts.expired += 1
             return None
-        if m.tries == 0 and addresses.is_unusable(m.party, Channel(m.channel), bytes(m.to_hash)):
-            move(m, Move(State.BLOCKED, "address_unusable"), now, "blocked")
-            counts.blocked += 1
-            return None
         verdict = gate_ask(m, now, stage="sending")
         m.last_verdict = verdict.pk
         if not verdict.allowed:
             _held_back(m, verdict, now, counts)
+            return None
+        if m.tries == 0 and not addresses.subscription_use(m):
+            move(m, Move(State.BLOCKED, "no_subscription"), now, "blocked")
+            counts.blocked += 1
             return None
         m.tries += 1
         m.gateway, m.first_tried_at = adapter.name, m.first_tried_at or now
@@ -264,8 +265,10 @@ def _answered(m: Message, result: SendResult, adapter: Adapter, now: datetime, c
     )  # fmt: skip
     if to.state == State.FAILED:
         move(m, to, now, "answer", **said)
-        if addresses.is_gone(to.reason):
-            addresses.address_fault(m, to.reason, now)
+        addresses.message_fault(m, to.reason, now)
+        if "user_refuses" in to.reason:
+            addresses.subscriptions_of(m).update(left=0)
+        if is_gone(to.reason):
             contact_settle(m, Outcome.FAILED, now)
         counts.failed += 1
         return

@@ -1,4 +1,7 @@
-"""The worker process: rounds of `outbox_work` until it is told to stop, its parent is gone, or nothing is due."""
+"""The worker process: rounds of `outbox_work` until it is told to stop, its parent is gone, or nothing is due.
+
+Every few minutes it also settles the signatures that have no answer.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ from django.db import DatabaseError, close_old_connections
 
 from tideover.contact.outbox.work import Counts, Gateways, outbox_work
 from tideover.core.business_time import now
+from tideover.core.documents.settle import signatures_settle
 from tideover.core.lease import owner_new
+
+SETTLE_EVERY_S = 300.0
+"""How often the worker asks what became of signatures without an answer."""
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +29,15 @@ def run(*, batch: int, once: bool, parent: int, pause_s: float, stopped: Callabl
 
     A database that is away for a moment is waited for; `once` raises instead.
     """
-    gateways, owner, total = Gateways(), owner_new(), Counts()
+    gateways, owner, total, settle_at = Gateways(), owner_new(), Counts(), time.monotonic()
     try:
         gateways.open_all()
         while not stopped() and not (parent and os.getppid() != parent):
             try:
                 counts = outbox_work(batch, now(), gateways=gateways, owner=owner)
+                if time.monotonic() >= settle_at:
+                    settle_at = time.monotonic() + SETTLE_EVERY_S
+                    signatures_settle(now(), actor="worker", limit=20)
             except DatabaseError:
                 if once:
                     raise

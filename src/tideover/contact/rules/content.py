@@ -17,14 +17,15 @@ from datetime import date
 from typing import Any
 
 from tideover.contact.rules.model import Channel, Purpose, Recipient
-from tideover.contact.rules.policy import Scope, _Values
+from tideover.contact.rules.policy import Scope, Values
 from tideover.contact.rules.wording import EN, ZH
 from tideover.core.packs.rules.pack import Citation, Pack, PackError, Rule
 
 ALL_PURPOSES = frozenset(Purpose)
 KINDS = ("forbidden", "required", "no_amount", "no_link_data")
 PREFIX = "contact.content."
-FLAGS = ("demand", "adverse_notice")
+FLAGS = ("demand", "adverse_notice", "validation", "initial")
+"""What a text is: legal's flags, a validation notice, the first communication about a debt."""
 AMOUNT = re.compile(
     r"[¥$€£]\s*\d|\d[\d,]*\.\d{2}(?!\d)|\d[\d,.]*\s*(?:元|块钱|万|rmb\b|cny\b|yuan\b)|(?:人民币|rmb|cny)\s*\d|"
     r"[零壹贰叁肆伍陆柒捌玖拾佰仟一二三四五六七八九十百千万]+元",
@@ -102,7 +103,7 @@ def _rule(rule: Rule) -> ContentRule:
     kind = rule.id.removeprefix(PREFIX).split(".")[0]
     if kind not in KINDS:
         raise ValueError(f"kinds of content rule are {', '.join(KINDS)}")
-    values = _Values(rule)
+    values = Values(rule)
     scope = values.scope(ALL_PURPOSES)
     made: dict[str, Any] = {"phrases": {}, "spared": {}}
     if kind in ("forbidden", "required"):
@@ -123,7 +124,7 @@ def _rule(rule: Rule) -> ContentRule:
     return ContentRule(rule.id, kind, scope, rule.citation, **made)
 
 
-def _phrases(values: _Values, key: str) -> dict[str, tuple[str, ...]]:
+def _phrases(values: Values, key: str) -> dict[str, tuple[str, ...]]:
     given = values.given.get(key, {})
     values.asked.add(key)
     words = {"zh": ZH, "en": EN}

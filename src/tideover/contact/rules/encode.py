@@ -11,6 +11,7 @@ from tideover.contact.rules.model import (
     ALL_DEBTS,
     Channel,
     Facts,
+    FaultFact,
     HoldFact,
     Outcome,
     PastContact,
@@ -57,6 +58,7 @@ def known_json(known: Known, proposal: Proposal) -> dict[str, Any]:
         "consents": sorted(c.name.lower() for c in f.consents),
         "refused": sorted(c.name.lower() for c in f.refused),
         "inconvenient": [list(span) for span in f.inconvenient],
+        "faults": [[x.channel.name.lower(), x.refusals, x.since, x.ends_at] for x in f.faults],
         **{name: getattr(f, name) for name in FLAGS},
         "proposal": said,
         "history": [_past_json(c, known.loans, numbers) for c in sorted(known.history, key=lambda c: c.at)],
@@ -113,10 +115,16 @@ def known_read(said: Mapping[str, Any], zone: Zone) -> tuple[Known, Proposal]:
         consents=frozenset(Channel[c.upper()] for c in said["consents"]),
         refused=frozenset(Channel[c.upper()] for c in said["refused"]),
         inconvenient=tuple((a, b) for a, b in said["inconvenient"]),
+        faults=faults_read(said),
         **{name: bool(said[name]) for name in FLAGS},
     )
     history = tuple(PastContact(**_record(c, loans), outcome=Outcome[c["outcome"].upper()]) for c in said["history"])
     return Known(facts, history, str(said["zone"]), loans), Proposal(**_record(said["proposal"], loans))
+
+
+def faults_read(said: Mapping[str, Any]) -> tuple[FaultFact, ...]:
+    """The faults of addresses in stored facts."""
+    return tuple(FaultFact(Channel[c.upper()], refusals, since, ends_at) for c, refusals, since, ends_at in said["faults"])
 
 
 def _record(said: Mapping[str, Any], loans: Sequence[str]) -> dict[str, Any]:

@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from tideover.contact.rules.local_time import DAY, instant_of, local_day, local_second
-from tideover.contact.rules.model import Facts, Fired, Outcome, PastContact, Proposal, Purpose, Recipient, Verdict
+from tideover.contact.rules.model import Channel, Facts, Fired, Outcome, PastContact, Proposal, Purpose, Recipient, Verdict
 from tideover.contact.rules.policy import Cap, Per, Policy, ThirdPerson, Wait, Window
 
 HORIZON_DAYS = 400
 """How far ahead an instant is looked for; a rule that forbids longer is as good as one without end."""
 ROUNDS_MAX = 64
+TALKS = frozenset({Channel.CALL, Channel.AI_CALL, Channel.VISIT})
+"""A bounced mail or a text that failed is no attempt to speak with somebody: it makes nobody lost."""
 VAIN = frozenset({Outcome.FAILED, Outcome.UNANSWERED, Outcome.MESSAGE_LEFT})
+ADDRESS_RULE = "address.unreachable"
+OWN_RULES = ("preference.channel", "preference.time", ADDRESS_RULE)
+"""The last rules of every policy: what the person wished, and addresses that carriers refuse."""
 DEBTORS = frozenset({Recipient.DEBTOR, Recipient.GUARANTOR, Recipient.ATTORNEY})
 
 
@@ -63,6 +68,7 @@ def _fired(policy: Policy, facts: Facts, past: Sequence[PastContact], p: Proposa
             yield Fired(needs.id)
     yield from _holds(policy, facts, p, at)
     yield from _preferences(facts, p, at)
+    yield from _address(facts, p, at)
 
 
 def _window(policy: Policy, w: Window, facts: Facts, p: Proposal, at: int) -> Iterator[Fired]:
@@ -131,9 +137,9 @@ def _third(third: ThirdPerson, facts: Facts, past: Sequence[PastContact], p: Pro
 
 
 def _vain_row(past: Sequence[PastContact]) -> int:
-    """How many attempts in a row to reach the debtor were in vain, the latest last."""
+    """How many attempts in a row to speak with the debtor, by telephone or at the door, were in vain, the latest last."""
     row = 0
-    tries = [c for c in past if c.outbound and c.recipient == Recipient.DEBTOR and c.outcome != Outcome.DELIVERED]
+    tries = [c for c in past if c.outbound and c.recipient == Recipient.DEBTOR and c.channel in TALKS]
     for c in sorted(tries, key=lambda c: c.at):
         row = row + 1 if c.outcome in VAIN else 0
     return row
@@ -166,6 +172,19 @@ def _preferences(facts: Facts, p: Proposal, at: int) -> Iterator[Fired]:
     ends = [to for start, to in facts.inconvenient if start * 60 <= second < to * 60]
     if ends:
         yield Fired("preference.time", instant_of(facts.zone, local_day(facts.zone, at), max(ends) * 60))
+
+
+def _address(facts: Facts, p: Proposal, at: int) -> Iterator[Fired]:
+    """Where a carrier says that nothing arrives, nothing is sent, whatever it is for: it would not arrive either.
+
+    But a letter counts before the law at the last known address even when it comes back, so statutory letters and approved
+    demands that save a right still go there.
+    """
+    if p.channel == Channel.LETTER and (p.purpose == Purpose.STATUTORY or (p.saves_clock and p.approved)):
+        return
+    ends = [f.ends_at for f in facts.faults if f.channel == p.channel and (f.ends_at is None or f.ends_at > at)]
+    if ends:
+        yield Fired(ADDRESS_RULE, None if None in ends else max(e for e in ends if e is not None))
 
 
 def _exempt(policy: Policy, p: Proposal) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tideover.contact.rules.gate import HORIZON_DAYS, ROUNDS_MAX, VAIN
+from tideover.contact.rules.gate import HORIZON_DAYS, OWN_RULES, ROUNDS_MAX, TALKS, VAIN
 from tideover.contact.rules.local_time import DAY
-from tideover.contact.rules.model import Facts, Outcome, PastContact, Proposal, Purpose, Recipient, Zone
+from tideover.contact.rules.model import Channel, Facts, Outcome, PastContact, Proposal, Purpose, Recipient, Zone
 from tideover.contact.rules.policy import Days, Per, Policy, Scope
 from tideover.engine.compiled import entry, kernel
 
@@ -32,6 +32,7 @@ RULE = np.dtype(
 """One rule; the fields that its kind does not use are 0."""
 PERSON = np.dtype([(n, "i8") for n in ("zone", "consents", "refused", "agreed", "unreachable", "incapable", "third_refused")])
 HOLD = np.dtype([("kind", "i8"), ("debts", "i8"), ("ends_at", "i8")])
+FAULT = np.dtype([("channel", "i8"), ("ends_at", "i8")])
 PAST = np.dtype(
     [(n, "i8") for n in ("at", "channel", "outcome", "outbound", "purpose", "recipient", "number", "debts", "consented")]
 )
@@ -51,8 +52,9 @@ FIRST_DAY, LAST_DAY = 7_305, 32_872
 """Days for which kinds are laid out: 1990 to 2059, as the zones."""
 DAY_KINDS = {Days.EVERY: 0, Days.HOLIDAYS: 1, Days.DAYS_OFF: 2}
 PER_NUMBER, PER_DEBT = int(Per.NUMBER), int(Per.DEBT)
-CONVERSATION, DELIVERED = int(Outcome.CONVERSATION), int(Outcome.DELIVERED)
-COLLECTION, SERVICE = int(Purpose.COLLECTION), int(Purpose.SERVICE)
+CONVERSATION = int(Outcome.CONVERSATION)
+COLLECTION, SERVICE, STATUTORY = int(Purpose.COLLECTION), int(Purpose.SERVICE), int(Purpose.STATUTORY)
+LETTER = int(Channel.LETTER)
 DEBTOR, GUARANTOR, ATTORNEY = int(Recipient.DEBTOR), int(Recipient.GUARANTOR), int(Recipient.ATTORNEY)
 
 
@@ -70,15 +72,17 @@ class PolicyColumns:
 
 @dataclass(slots=True)
 class People:
-    """Facts of n persons. holds, hours and history of person i lie at their offsets[i] : offsets[i + 1]; history by time.
+    """Facts of n persons. holds, faults, hours and history of person i lie at their offsets[i] : offsets[i + 1]; history by time.
 
-    Shapes: persons PERSON[n]; holds HOLD[h]; hours int64[k, 2] local minutes; past PAST[m]; zone_starts, zone_offsets int64[z]
-    in seconds, those of zone j at zone_at[j] : zone_at[j + 1].
+    Shapes: persons PERSON[n]; holds HOLD[h]; faults FAULT[f]; hours int64[k, 2] local minutes; past PAST[m]; zone_starts,
+    zone_offsets int64[z] in seconds, those of zone j at zone_at[j] : zone_at[j + 1].
     """
 
     persons: np.ndarray
     holds: np.ndarray
     hold_at: np.ndarray
+    faults: np.ndarray
+    fault_at: np.ndarray
     hours: np.ndarray
     hour_at: np.ndarray
     past: np.ndarray
@@ -95,7 +99,7 @@ def _mask(members: Iterable[IntEnum]) -> int:
 def policy_columns(policy: Policy, hold_kinds: Iterable[str] = ()) -> PolicyColumns:
     """The policy as arrays. hold_kinds: kinds that occur in the facts; those that the policy does not know stop collection.
 
-    Errors: ValueError for more than 60 rules.
+    Errors: ValueError for more than 59 rules.
     """
     rows: list[dict[str, int]] = []
     ids: list[str] = []
@@ -134,13 +138,13 @@ def policy_columns(policy: Policy, hold_kinds: Iterable[str] = ()) -> PolicyColu
         else:
             add(f"hold.{kind}", None, channels=everything, purposes=1 << COLLECTION, recipients=everything)
     bounds.append(len(rows))
-    if len(rows) > RULES_MAX - 2:
-        raise ValueError(f"a policy has at most {RULES_MAX - 2} rules, not {len(rows)}")
+    if len(rows) > RULES_MAX - len(OWN_RULES):
+        raise ValueError(f"a policy has at most {RULES_MAX - len(OWN_RULES)} rules, not {len(rows)}")
     table = np.zeros(len(rows), RULE)
     for i, row in enumerate(rows):
         for name, value in row.items():
             table[i][name] = value
-    return PolicyColumns(table, np.array(bounds, np.int64), [*ids, "preference.channel", "preference.time"], codes, _off(policy))
+    return PolicyColumns(table, np.array(bounds, np.int64), [*ids, *OWN_RULES], codes, _off(policy))
 
 
 def _off(policy: Policy) -> np.ndarray:
@@ -158,27 +162,32 @@ def people_columns(people: Sequence[tuple[Facts, Sequence[PastContact]]], hold_c
     zones: dict[Zone, int] = {}
     persons = np.zeros(len(people), PERSON)
     holds: list[tuple[int, ...]] = []
+    faults: list[tuple[int, ...]] = []
     hours: list[tuple[int, int]] = []
     past: list[tuple[int, ...]] = []
-    hold_at, hour_at, past_at = [0], [0], [0]
+    hold_at, fault_at, hour_at, past_at = [0], [0], [0], [0]
     for i, (f, history) in enumerate(people):
         zone = zones.setdefault(f.zone, len(zones))
         persons[i] = (
             zone, _mask(f.consents), _mask(f.refused), f.agreed_hours, f.unreachable, f.incapable, f.third_refused,
         )  # fmt: skip
         holds += [(hold_codes[h.kind], h.debts, NO_END if h.ends_at is None else h.ends_at) for h in f.holds]
+        faults += [(x.channel, NO_END if x.ends_at is None else x.ends_at) for x in f.faults]
         hours += f.inconvenient
         past += [
             (c.at, c.channel, c.outcome, c.outbound, c.purpose, c.recipient, c.number, c.debts, c.consented)
             for c in sorted(history, key=lambda c: c.at)
         ]
-        for at, rows in ((hold_at, holds), (hour_at, hours), (past_at, past)):
+        for at, rows in ((hold_at, holds), (fault_at, faults), (hour_at, hours), (past_at, past)):
             at.append(len(rows))
     starts = [s for z in zones for s in z.starts]
     offsets = [o for z in zones for o in z.offsets]
     zone_at = np.cumsum([0, *(len(z.starts) for z in zones)])
-    whole = [np.array(column, np.int64) for column in (hold_at, hours, hour_at, past_at, starts, offsets, zone_at)]
-    return People(persons, np.array(holds, HOLD), whole[0], whole[1].reshape(-1, 2), whole[2], np.array(past, PAST), *whole[3:])
+    whole = [np.array(column, np.int64) for column in (hold_at, fault_at, hours, hour_at, past_at, starts, offsets, zone_at)]
+    return People(
+        persons, np.array(holds, HOLD), whole[0], np.array(faults, FAULT), whole[1], whole[2].reshape(-1, 2), whole[3],
+        np.array(past, PAST), *whole[4:],
+    )  # fmt: skip
 
 
 def proposal_columns(proposals: Sequence[tuple[int, Proposal]]) -> np.ndarray:
@@ -195,13 +204,13 @@ def may_contact_many(policy: PolicyColumns, people: People, proposals: np.ndarra
     out = np.zeros(len(proposals), VERDICT)
     _verdicts(
         policy.rules, policy.kinds, policy.off,
-        people.persons, people.holds, people.hold_at, people.hours, people.hour_at, people.past,
+        people.persons, people.holds, people.hold_at, people.faults, people.fault_at, people.hours, people.hour_at, people.past,
         people.past_at, people.zone_starts, people.zone_offsets, people.zone_at, proposals, out,
     )  # fmt: skip
     return out
 
 
-VAIN_MASK = _mask(VAIN)
+VAIN_MASK, TALKS_MASK = _mask(VAIN), _mask(TALKS)
 
 
 @kernel
@@ -274,11 +283,11 @@ def _cap_until(rule, p, past, low, high, starts, offsets, zl, zh, today, debt):
 
 @kernel
 def _vain_row(past, low, high, upto):
-    """How many attempts in a row to reach the debtor were in vain, the latest last."""
+    """How many attempts in a row to speak with the debtor were in vain, the latest last."""
     row = 0
     for i in range(high - 1, low - 1, -1):
         c = past[i]
-        if c.at > upto or c.outbound == 0 or c.recipient != DEBTOR or c.outcome == DELIVERED:
+        if c.at > upto or c.outbound == 0 or c.recipient != DEBTOR or (TALKS_MASK >> c.channel) & 1 == 0:
             continue
         if (VAIN_MASK >> c.outcome) & 1 == 0:
             return row
@@ -293,7 +302,7 @@ def _speaks(rule, off, day):
 
 
 @kernel
-def _look(rules, kinds, off, f, holds, hl, hh, hours, ul, uh, past, pl, ph, starts, offsets, zl, zh, p, at):
+def _look(rules, kinds, off, f, holds, hl, hh, faults, fl, fh, hours, ul, uh, past, pl, ph, starts, offsets, zl, zh, p, at):
     """(mask of what forbids the contact at an instant, the latest `until` of these; NEVER when one is not by time)."""
     shift = _offset(starts, offsets, zl, zh, at)
     today, second = (at + shift) // DAY, (at + shift) % DAY
@@ -363,6 +372,11 @@ def _look(rules, kinds, off, f, holds, hl, hh, hours, ul, uh, past, pl, ph, star
         if ends >= 0:
             mask |= 1 << (own + 1)
             until = max(until, _instant(starts, offsets, zl, zh, today, ends * 60))
+    if p.channel != LETTER or (p.purpose != STATUTORY and not (p.saves_clock and p.approved)):
+        for i in range(fl, fh):
+            if faults[i].channel == p.channel and faults[i].ends_at > at:
+                mask |= 1 << (kinds[HOLDS + 1] + 2)
+                until = max(until, faults[i].ends_at)
     return mask, until
 
 
@@ -371,8 +385,9 @@ FAR = 1 << 40
 
 @entry
 def _verdicts(
-    rules, kinds, off, persons, holds, hold_at, hours, hour_at, past, past_at, starts, offsets, zone_at, proposals, out
-):
+    rules, kinds, off, persons, holds, hold_at, faults, fault_at, hours, hour_at, past, past_at, starts, offsets, zone_at,
+    proposals, out,
+):  # fmt: skip
     for k in range(proposals.shape[0]):
         p = proposals[k]
         i = p.person
@@ -380,7 +395,8 @@ def _verdicts(
         zl, zh = zone_at[f.zone], zone_at[f.zone + 1]
         at, last = p.at, p.at + HORIZON_DAYS * DAY
         mask, until = _look(
-            rules, kinds, off, f, holds, hold_at[i], hold_at[i + 1], hours, hour_at[i], hour_at[i + 1], past, past_at[i],
+            rules, kinds, off, f, holds, hold_at[i], hold_at[i + 1], faults, fault_at[i], fault_at[i + 1],
+            hours, hour_at[i], hour_at[i + 1], past, past_at[i],
             past_at[i + 1], starts, offsets, zl, zh, p, at,
         )  # fmt: skip
         out[k].fired = mask
@@ -392,7 +408,8 @@ def _verdicts(
                 break
             at = until
             mask, until = _look(
-                rules, kinds, off, f, holds, hold_at[i], hold_at[i + 1], hours, hour_at[i], hour_at[i + 1], past, past_at[i],
+                rules, kinds, off, f, holds, hold_at[i], hold_at[i + 1], faults, fault_at[i], fault_at[i + 1],
+                hours, hour_at[i], hour_at[i + 1], past, past_at[i],
                 past_at[i + 1], starts, offsets, zl, zh, p, at,
             )  # fmt: skip
         out[k].next_at = at

@@ -24,6 +24,7 @@ class Channel(IntEnum):
     WECOM = 6
     LETTER = 7
     VISIT = 8
+    MINI_PROGRAM = 9
 
 
 class Purpose(IntEnum):
@@ -82,6 +83,19 @@ class HoldFact:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultFact:
+    """The address that would be used on a channel was refused by its carrier: so many times since an instant.
+
+    `ends_at` None: until somebody has looked at it.
+    """
+
+    channel: Channel
+    refusals: int = 1
+    since: int = 0
+    ends_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Zone:
     """Local time of a place: from instant starts[i] on, local = UTC + offsets[i] seconds. starts rise; the first is far back."""
 
@@ -96,7 +110,8 @@ class Facts:
     consents: channels for which a live consent to be contacted exists; refused: channels that the person does not want;
     inconvenient: local minutes (from, to) of each day at which the person asked not to be reached; agreed_hours: whether the
     person agreed to be reached outside the lawful hours; unreachable: the debtor's number is known to be invalid; incapable:
-    dead or without capacity; third_refused: this third person asked not to be contacted again.
+    dead or without capacity; third_refused: this third person asked not to be contacted again; faults: of the addresses that
+    would be used, none of an address that has been replaced or verified.
     """
 
     zone: Zone
@@ -108,6 +123,7 @@ class Facts:
     unreachable: bool = False
     incapable: bool = False
     third_refused: bool = False
+    faults: tuple[FaultFact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ def policy_read(pack: Pack, on: date) -> Policy:
         if kind is None or not rule.in_force(on):
             continue
         try:
-            made.setdefault(kind, []).append(_READERS[kind](rule, _Values(rule)))
+            made.setdefault(kind, []).append(_READERS[kind](rule, Values(rule)))
             used.append(rule)
         except ValueError as error:
             problems.append(f"{rule.file}:{rule.line}: {rule.id}: {error}")
@@ -230,32 +230,36 @@ def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
-class _Values:
-    """The values of one rule; every key must be asked for, or it is unknown."""
+class Values:
+    """The values of one rule, read by key: every key must be asked for, or it is unknown. Raises ValueError naming the key."""
 
     def __init__(self, rule: Rule) -> None:
         self.given: Mapping[str, Any] = rule.values
         self.asked: set[str] = set()
 
     def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
+        """A whole number within bounds."""
         found = self._get(key, default)
         if isinstance(found, bool) or not isinstance(found, int) or not low <= found <= high:
             raise ValueError(f"{key} must be a whole number in {low}..{high}, not {found!r}")
         return found
 
     def truth(self, key: str) -> bool:
+        """True or false; false when it is not there."""
         found = self._get(key, False)
         if not isinstance(found, bool):
             raise ValueError(f"{key} must be true or false, not {found!r}")
         return found
 
     def word(self, key: str, known: Mapping[str, Any]) -> Any:
+        """What a known word stands for."""
         found = self._get(key, None)
         if found not in known:
             raise ValueError(f"{key} cannot be {found!r}; it is one of {', '.join(known)}")
         return known[found]
 
     def members(self, key: str, kind: type[E], default: frozenset[E]) -> frozenset[E]:
+        """The named members of an enumeration; `default` when it is not there."""
         found = self._get(key, None) if key in self.given else None
         self.asked.add(key)
         if found is None:
@@ -277,6 +281,7 @@ class _Values:
         return value
 
     def text(self, key: str) -> str:
+        """A word that must be there."""
         found = self._get(key, None)
         if not isinstance(found, str) or not found:
             raise ValueError(f"{key} must be a word, not {found!r}")
@@ -291,6 +296,7 @@ class _Values:
         return {str(k).lower(): v for k, v in found.items()}
 
     def done(self) -> None:
+        """Refuse a key that nobody asked for."""
         unknown = sorted(set(self.given) - self.asked)
         if unknown:
             raise ValueError(f"unknown key {unknown[0]}; keys are {', '.join(sorted(self.asked))}")
@@ -304,6 +310,7 @@ class _Values:
         return default
 
     def scope(self, purposes: frozenset[Purpose], recipients: frozenset[Recipient] = frozenset(Recipient)) -> Scope:
+        """Channels, purposes and recipients that the rule speaks of."""
         return Scope(
             self.members("channels", Channel, frozenset(Channel)),
             self.members("purposes", Purpose, purposes),
@@ -314,7 +321,7 @@ class _Values:
 COLLECTS = frozenset({Purpose.COLLECTION})
 
 
-def _window(rule: Rule, v: _Values) -> Window:
+def _window(rule: Rule, v: Values) -> Window:
     opens, closes = v.minute("opens"), v.minute("closes")
     if opens >= closes:
         raise ValueError(f"opens must lie before closes, not {opens} and {closes} minutes")
@@ -327,7 +334,7 @@ def _window(rule: Rule, v: _Values) -> Window:
     return out
 
 
-def _cap(rule: Rule, v: _Values) -> Cap:
+def _cap(rule: Rule, v: Values) -> Cap:
     out = Cap(
         rule.id, v.scope(COLLECTS), v.word("counts", COUNTS), v.word("per", {p.name.lower(): p for p in Per}),
         v.whole("days", 1, 366), v.whole("most", 0, 1000), v.truth("skips_consented"),
@@ -336,13 +343,13 @@ def _cap(rule: Rule, v: _Values) -> Cap:
     return out
 
 
-def _wait(rule: Rule, v: _Values) -> Wait:
+def _wait(rule: Rule, v: Values) -> Wait:
     out = Wait(rule.id, v.scope(COLLECTS), v.whole("days", 1, 366), v.truth("skips_consented"))
     v.done()
     return out
 
 
-def _third(rule: Rule, v: _Values) -> ThirdPerson:
+def _third(rule: Rule, v: Values) -> ThirdPerson:
     out = ThirdPerson(
         rule.id,
         v.members("recipients", Recipient, frozenset({Recipient.RELATED, Recipient.UNRELATED})),
@@ -352,13 +359,13 @@ def _third(rule: Rule, v: _Values) -> ThirdPerson:
     return out
 
 
-def _consent(rule: Rule, v: _Values) -> NeedsConsent:
+def _consent(rule: Rule, v: Values) -> NeedsConsent:
     out = NeedsConsent(rule.id, v.scope(COLLECTS))
     v.done()
     return out
 
 
-def _hold(rule: Rule, v: _Values) -> HoldRule:
+def _hold(rule: Rule, v: Values) -> HoldRule:
     scope = v.scope(COLLECTS)
     if scope.purposes & {Purpose.STATUTORY, Purpose.REPLY}:
         raise ValueError("a hold never stops statutory notices or replies; leave them out of purposes")
@@ -368,13 +375,13 @@ def _hold(rule: Rule, v: _Values) -> HoldRule:
     return HoldRule(rule.id, term.kind, scope)
 
 
-def _zone(rule: Rule, v: _Values) -> Places:
+def _zone(rule: Rule, v: Values) -> Places:
     default, regions = v.text("default"), v.table("regions")
     v.done()
     return Places(default, regions)
 
 
-def _recording(rule: Rule, v: _Values) -> int:
+def _recording(rule: Rule, v: Values) -> int:
     days = v.whole("days", 1, 36_600)
     v.done()
     return days

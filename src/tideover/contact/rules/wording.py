@@ -50,11 +50,12 @@ class Rendered:
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What formatting depends on besides the value: the language, the business date (a date of another year shows its year), and
-    the zone in which instants are told."""
+    the zone in which instants are told; sign: of the currency."""
 
     language: str
     today: date
     zone: Zone
+    sign: str = "¥"
 
 
 def places(text: str) -> tuple[str, ...]:
@@ -114,7 +115,7 @@ def formatted(kind: str, value: object, setting: Setting) -> str:
     zh = setting.language == ZH
     match kind:
         case "money":
-            return money_text(_whole(value, -MONEY_MAX, MONEY_MAX, "an amount in minor units"))
+            return money_text(_whole(value, -MONEY_MAX, MONEY_MAX, "an amount in minor units"), setting.sign)
         case "count":
             return f"{_whole(value, 0, COUNT_MAX, 'a whole number'):,}"
         case "rate":

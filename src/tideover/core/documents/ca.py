@@ -27,17 +27,26 @@ UNREADABLE = (OSError, HTTPException, ValueError, KeyError, TypeError)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`state`: signed (with the CMS, DER), refused (for good), unknown (it may have signed), absent (it was never asked)."""
+    """`state`: signed (with the CMS, DER), refused (for good), unknown (it may have signed), absent (it was never asked),
+    code_sent, wrong_code (nothing was signed)."""
 
     state: str
     signature: bytes = b""
     reason: str = ""
 
 
-def ask(request_id: str, signer: str, digest: bytes) -> Answer:
-    """Ask for a signature over a SHA-256. The same request_id is the same request."""
+def ask(request_id: str, signer: str, digest: bytes, *, code: str | None = None) -> Answer:
+    """Ask for a signature over a SHA-256. The same request_id is the same request. `code`: what the authority sent to the
+    signer's telephone and the signer typed; None where the signer is the lender."""
     body = {"request_id": request_id, "signer": signer, "hash_algorithm": "sha256", "hash": digest.hex()}
+    if code is not None:
+        body["code"] = code
     return _answer("POST", "/signatures", json.dumps(body).encode())
+
+
+def send_code(request_id: str, phone: str) -> Answer:
+    """Have the authority send the signer of a request a code; each call sends a new one, and only the last counts."""
+    return _answer("POST", f"/signatures/{request_id}/code", json.dumps({"phone": phone}).encode())
 
 
 def inquire(request_id: str) -> Answer:
@@ -59,6 +68,8 @@ def _answer(method: str, path: str, body: bytes | None) -> Answer:
             return Answer("signed", base64.b64decode(said["signature"], validate=True))
         if state == "refused":
             return Answer("refused", reason=str(said.get("reason", ""))[:200])
+        if state in ("code_sent", "wrong_code"):
+            return Answer(state, reason=str(said.get("reason", ""))[:200])
         return Answer("unknown", reason=f"it says {state!r}"[:200])
     except urllib.error.HTTPError as error:
         if error.code == 404 and method == "GET":

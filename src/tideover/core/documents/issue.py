@@ -78,6 +78,7 @@ def _made(
     meta = {
         "number": number, "code": handle_grouped(code), "language": language, "kind": kind.code,
         "as_of": plain(as_of, language), "issued": plain(business_date(at), language), "site": settings.SITE_ADDRESS,
+        "check": check_address(code),
     }  # fmt: skip
     whole = {"meta": meta, "data": values}
     content = render(template, whole, at)[0]
@@ -90,6 +91,11 @@ def _made(
     count.last = sequence
     count.save(update_fields=["last"])
     return document
+
+
+def check_address(code: str) -> str:
+    """Where a code can be checked, as the square code on the document holds it; empty without TIDEOVER_SITE."""
+    return f"{settings.SITE_ADDRESS}/verify?code={handle_grouped(code)}" if settings.SITE_ADDRESS else ""
 
 
 def years_later(on: date, years: int) -> date:

@@ -6,11 +6,13 @@ Only the fonts of our own folder are used, never the system's: what a machine ha
 from __future__ import annotations
 
 import hashlib
+import io
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+import segno
 import typst
 from django.conf import settings
 
@@ -58,7 +60,7 @@ def render(template: bytes, values: Any, at: datetime, *, png: bool = False) -> 
     """
     fonts, families = _fonts(str(settings.FONT_DIR))
     compiler = typst.Compiler(template, root=TEMPLATES, font_paths=fonts, ignore_system_fonts=True)
-    inputs = {"document": canonical({**values, "fonts": list(families)})}
+    inputs = {"document": canonical({**values, "fonts": list(families), "square": square(values["meta"].get("check", ""))})}
     try:
         if png:
             made = compiler.compile(format="png", sys_inputs=inputs, ppi=110)
@@ -69,6 +71,17 @@ def render(template: bytes, values: Any, at: datetime, *, png: bool = False) -> 
         raise Refused(_problem(error.message, error.diagnostic)) from error
     assert made is not None
     return [made] if isinstance(made, bytes) else list(made)
+
+
+def square(address: str) -> str:
+    """A QR code (ISO/IEC 18004, level M) of an address as SVG, with the quiet zone of four modules; empty for none."""
+    if not address:
+        return ""
+    out = io.BytesIO()
+    segno.make_qr(address, error="m").save(
+        out, kind="svg", border=4, dark="#17211F", xmldecl=False, svgclass=None, lineclass=None
+    )
+    return out.getvalue().decode()
 
 
 def _problem(message: str, diagnostic: str) -> Problem:

@@ -2,19 +2,18 @@
 
 The PDF with the room for the signature is kept from the start, so that an answer that comes late fits the same bytes. The request
 is committed as `sent` before it leaves, and always goes by the same name: after a crash the authority is asked what became of it.
+Each signature goes over those before it, so one request of a document is out at a time. What a person signs: consent.py.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 
 from tideover.core.action_log import log
 from tideover.core.business_time import now
@@ -27,7 +26,6 @@ from tideover.core.problems import Refused, refuse
 
 ROOM = 24_576
 """Bytes kept free for the CMS with its certificates and time stamp, in hexadecimal."""
-FIELD = "Lender"
 
 
 def document_sign_ask(document: Document, *, signer: str, actor: str) -> Signature:
@@ -37,16 +35,23 @@ def document_sign_ask(document: Document, *, signer: str, actor: str) -> Signatu
     """
     if not ca.is_set_up():
         raise refuse("no_service", "no signing service is set up: TIDEOVER_CA")
-    row = signature_draft(document, signer=signer, actor=actor)
+    return signature_send(signature_draft(document, signer=signer, actor=actor), actor=actor)
+
+
+def signature_send(row: Signature, *, actor: str, code: str | None = None) -> Signature:
+    """Send a drafted request and take the answer in. `code`: what a person typed; None for the lender's own."""
     Signature.objects.filter(pk=row.pk, state=SignatureState.DRAFTED).update(state=SignatureState.SENT, asked_at=now())
-    return signature_apply(row, ca.ask(row.request_id, signer, bytes(row.digest)), actor=actor)
+    return signature_apply(row, ca.ask(row.request_id, row.signer, bytes(row.digest), code=code), actor=actor)
 
 
 def signature_draft(document: Document, *, signer: str, actor: str) -> Signature:
     """The request of a signature, kept and not yet sent. Raises Refused as `document_sign_ask`."""
     if document.state != "valid":
         raise refuse("not_valid", f"{document.number} is {document.state}: only a valid document is signed")
-    prepared, digest, start, end = _prepared(document_bytes(document))
+    closed = (SignatureState.REFUSED, SignatureState.EXPIRED)
+    if Signature.objects.filter(document=document, signer=signer).exclude(state__in=closed).exists():
+        raise refuse("signed_already", f"{document.number} is signed, or its request is still open")
+    prepared, digest, start, end = prepared_for(bytes_now(document), "Lender")
     try:
         with transaction.atomic():
             row = Signature.objects.create(
@@ -60,7 +65,7 @@ def signature_draft(document: Document, *, signer: str, actor: str) -> Signature
     return row
 
 
-def _prepared(content: bytes) -> tuple[bytes, bytes, int, int]:
+def prepared_for(content: bytes, field: str) -> tuple[bytes, bytes, int, int]:
     """(PDF with room for a signature, digest to sign, where the room starts, where it ends)."""
     from pyhanko.pdf_utils.generic import pdf_name
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -68,7 +73,7 @@ def _prepared(content: bytes) -> tuple[bytes, bytes, int, int]:
     from pyhanko.sign.signers import cms_embedder
     from pyhanko.sign.signers.pdf_byterange import PdfSignedData
 
-    steps = cms_embedder.PdfCMSEmbedder(SigFieldSpec(FIELD)).write_cms(FIELD, IncrementalPdfFileWriter(io.BytesIO(content)))
+    steps = cms_embedder.PdfCMSEmbedder(SigFieldSpec(field)).write_cms(field, IncrementalPdfFileWriter(io.BytesIO(content)))
     next(steps)
     room = PdfSignedData(obj_type=pdf_name("/Sig"), subfilter=SigSeedSubFilter.PADES, bytes_reserved=ROOM)
     steps.send(cms_embedder.SigObjSetup(sig_placeholder=room))
@@ -97,14 +102,16 @@ def signature_apply(signature: Signature, answer: ca.Answer, *, actor: str) -> S
             reason = f"the signature cannot be read ({type(error).__name__})"
     with transaction.atomic():
         row = Signature.objects.select_for_update().get(pk=signature.pk)
-        if row.state in (SignatureState.SIGNED, SignatureState.REFUSED):
+        if row.state not in (SignatureState.DRAFTED, SignatureState.SENT, SignatureState.UNKNOWN):
             return row
         row.state, row.reason = SignatureState.UNKNOWN, reason
         if ready:
-            row.state, row.reason, row.evidence, row.signed_at = SignatureState.SIGNED, "", evidence, now()
+            row.state, row.reason, row.evidence, row.signed_at = SignatureState.SIGNED, "", {**row.evidence, **evidence}, now()
             row.content, row.signed_sha256 = seal(ready, SEALED), hashlib.sha256(ready).digest()
         elif answer.state == "refused":
             row.state = SignatureState.REFUSED
+        elif answer.state in ("wrong_code", "absent") and row.how == "consent":
+            row.state, row.reason = SignatureState.PENDING, answer.state  # nothing was signed, which is certain: they try again
         row.save()
         detail = {"request": row.request_id, "state": row.state, "signer": row.signer}
         log(actor, f"document.sign.{row.state}", "document", row.document.number, detail)
@@ -124,9 +131,10 @@ def _ready(row: Signature, signature: bytes) -> tuple[bytes, dict[str, Any]]:
 
 
 def signature_check(content: bytes) -> dict[str, Any]:
-    """Whether a PDF's last signature is intact, valid and trusted under TIDEOVER_CA_ROOTS, by whom, and when by its time stamp.
+    """Whether every signature of a PDF is intact, valid and trusted under TIDEOVER_CA_ROOTS; by whom, and when by its time stamp.
 
-    `ok`; `why` when not; `signer`, `serial`, `issuer`, `stamped_at` (ISO), `whole`: nothing was added after signing.
+    `ok`; `why` when not; of the last one `signer`, `serial`, `issuer`, `stamped_at` (ISO), `whole`: nothing was added after
+    signing; `signers`: all of them, in order.
     """
     from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.sign.validation import validate_pdf_signature
@@ -136,25 +144,33 @@ def signature_check(content: bytes) -> dict[str, Any]:
     if not reader.embedded_signatures:
         return {"ok": False, "why": "it bears no signature"}
     context = ValidationContext(trust_roots=_roots(), allow_fetching=False, revocation_mode="soft-fail")
-    status = validate_pdf_signature(reader.embedded_signatures[-1], context, context)
-    stamp, certificate = status.timestamp_validity, status.signing_cert
-    faults = {
-        "the bytes were changed": not status.intact,
-        "the signature is wrong": not status.valid,
-        "the signer's certificate is not trusted": not status.trusted,
-        "it has no time stamp": stamp is None,
-        "its time stamp does not hold": stamp is not None and not (stamp.intact and stamp.valid and stamp.trusted),
-    }
-    why = next((words for words, found in faults.items() if found), "")
+    found = [validate_pdf_signature(s, context, context) for s in reader.embedded_signatures]
+    status, certificate = found[-1], found[-1].signing_cert
+    why = next((words for s in found if (words := _why_not(s))), "")
     return {
         "ok": not why,
         "why": why,
         "signer": certificate.subject.native.get("common_name", ""),
+        "signers": [s.signing_cert.subject.native.get("common_name", "") for s in found],
         "serial": str(certificate.serial_number),
         "issuer": certificate.issuer.human_friendly,
-        "stamped_at": stamp.timestamp.isoformat() if stamp else "",
+        "stamped_at": status.timestamp_validity.timestamp.isoformat() if status.timestamp_validity else "",
         "whole": status.coverage is not None and status.coverage.name == "ENTIRE_FILE",
     }
+
+
+def _why_not(status: Any) -> str:
+    """Why one signature does not hold, in words; empty when it does. What was added after it may only be a further signature."""
+    stamp = status.timestamp_validity
+    faults = {
+        "the bytes were changed": not status.intact,
+        "the signature is wrong": not status.valid,
+        "the signer's certificate is not trusted": not status.trusted,
+        "the document was changed after signing": status.docmdp_ok is False,
+        "it has no time stamp": stamp is None,
+        "its time stamp does not hold": stamp is not None and not (stamp.intact and stamp.valid and stamp.trusted),
+    }
+    return next((words for words, found in faults.items() if found), "")
 
 
 def _roots() -> list[Any]:
@@ -167,31 +183,20 @@ def _roots() -> list[Any]:
     return [x509.Certificate.load(der) for _name, _headers, der in found]
 
 
-def signatures_settle(at: datetime, *, actor: str = "system", limit: int = 100) -> dict[str, int]:
-    """Ask what became of requests without an answer; one that never arrived is sent again under its name. Counts by state."""
-    waited = at - timedelta(seconds=2 * settings.CA_TIMEOUT_S)
-    since = Q(asked_at__lt=waited) | Q(asked_at=None, created_at__lt=waited)
-    hung = Q(state__in=(SignatureState.SENT, SignatureState.DRAFTED)) & since
-    found = Signature.objects.filter(hung | Q(state=SignatureState.UNKNOWN)).order_by("pk")[:limit]
-    counts: dict[str, int] = {}
-    for row in found:
-        answer = ca.inquire(row.request_id)
-        if answer.state == "absent":
-            Signature.objects.filter(pk=row.pk).update(state=SignatureState.SENT, asked_at=at)
-            answer = ca.ask(row.request_id, row.signer, bytes(row.digest))
-        state = str(signature_apply(row, answer, actor=actor).state)
-        counts[state] = counts.get(state, 0) + 1
-    return counts
-
-
 def signed_bytes(document: Document) -> bytes:
-    """The signed PDF of a document; empty when it is not signed."""
-    row = Signature.objects.filter(document=document, state=SignatureState.SIGNED).order_by("pk").first()
+    """The PDF of a document with every electronic signature that it bears; empty when it bears none."""
+    signed = Signature.objects.filter(document=document, state=SignatureState.SIGNED).exclude(how="ink")
+    row = signed.order_by("-signed_at", "-pk").first()
     return unseal(row.content, SEALED) if row is not None and row.content else b""
+
+
+def bytes_now(document: Document) -> bytes:
+    """The PDF as it is now: with its signatures, else as it was handed out. Raises Refused as `document_bytes`."""
+    return signed_bytes(document) or document_bytes(document)
 
 
 def document_handed(document: Document, actor: str) -> bytes:
     """The PDF for somebody who takes it away, signed where it was signed; logged. Raises Refused as `document_bytes`."""
-    content = signed_bytes(document) or document_bytes(document)
+    content = bytes_now(document)
     log(actor, "document.download", "document", document.number, {"kind": document.kind})
     return content

@@ -64,19 +64,25 @@ class Document(models.Model):
 
 
 class SignatureState(models.TextChoices):
+    PENDING = "pending", _("waits for the signer")
     DRAFTED = "drafted", _("being prepared")
     SENT = "sent", _("sent to the signing service")
     SIGNED = "signed", _("signed")
-    REFUSED = "refused", _("refused by the signing service")
+    REFUSED = "refused", _("refused")
     UNKNOWN = "unknown", _("no answer yet")
+    EXPIRED = "expired", _("not signed in time")
 
 
 class Signature(models.Model):
     """One signature over one document: who, how, when, over which hash, and the evidence for it.
 
-    `over_sha256`: of the document's bytes. By a certification authority (`how` = ca): `prepared` holds the PDF with the room
-    for the signature and `digest` what is asked to be signed, so that an answer that comes late still fits; `content` the signed
-    PDF, `signed_sha256` its hash. `request_id` names the request at the authority: the same is never asked under two names.
+    `how`: ca (the lender's, by a certification authority), consent (a person's, by the same, who agreed to sign electronically
+    and typed the code that the authority sent), ink (on paper: `content` is the scan, `approval` the second person's check).
+    `over_sha256`: of the document's bytes. By an authority: `prepared` holds the PDF with the room for the signature (`field`)
+    and `digest` what is asked to be signed, so that an answer that comes late still fits; `content` the signed PDF,
+    `signed_sha256` its hash. `request_id` names the request at the authority: the same is never asked under two names. One
+    request of a document is out at a time, because each signature goes over the ones before it. `expires_at`: a person may sign
+    until then; `code_sent_at`: when the authority last sent a code.
     """
 
     SEALED = {"prepared": "document", "content": "document"}
@@ -85,6 +91,7 @@ class Signature(models.Model):
     how = models.CharField(max_length=20, choices=[("ca", "ca"), ("consent", "consent"), ("ink", "ink")])
     state = models.CharField(max_length=10, choices=SignatureState.choices, default=SignatureState.DRAFTED)
     request_id = models.CharField(max_length=40, unique=True)
+    field = models.CharField(max_length=20, default="Lender")
     over_sha256 = models.BinaryField(max_length=32)
     digest = models.BinaryField(max_length=32, default=b"")
     prepared = models.BinaryField(default=b"")
@@ -95,15 +102,23 @@ class Signature(models.Model):
     evidence = models.JSONField(default=dict)
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=150)
+    expires_at = models.DateTimeField(null=True)
+    code_sent_at = models.DateTimeField(null=True)
     asked_at = models.DateTimeField(null=True)
     signed_at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=200, blank=True)
+    approval = models.CharField(max_length=40, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["document", "signer"],
-                condition=~models.Q(state=SignatureState.REFUSED),
+                condition=~models.Q(state__in=[SignatureState.REFUSED, SignatureState.EXPIRED]),
                 name="signature_once",
+            ),
+            models.UniqueConstraint(
+                fields=["document"],
+                condition=models.Q(how__in=["ca", "consent"], state__in=["drafted", "sent", "unknown"]),
+                name="signature_one_out",
             ),
         ]

@@ -46,6 +46,7 @@ def balance_data(loan: LoanOnDay) -> dict[str, object]:
         "waived_total": Amount(sum(x.waived_minor for x in lines)),
         "owed_total": Amount(sum(x.owed_minor for x in lines)),
         "held": Amount(s.surplus_minor),
+        "was_written_off": s.is_written_off,
         "payoff": Amount(s.payoff_minor),
         "overdue": Amount(s.total_overdue_minor),
         "days_past_due": s.days_past_due,
@@ -59,11 +60,14 @@ def record_data(loan: LoanOnDay) -> dict[str, object]:
     traced = {t.seq: t for t in loan.standing.trace}
     money = [e for e in loan.events if brings_money(e) and e.seq in traced]
     rows = [_record_row(loan, e, traced[e.seq]) for e in sorted(money, key=lambda e: (e.effective_on, e.seq))]
-    totals = {name: Amount(sum(r[name].minor for r in rows)) for name in ("total", *SPLIT, "held")}  # type: ignore[attr-defined]
+    used = _used_later(loan, rows)
+    lines = [*rows, used] if used else rows
+    totals = {name: Amount(sum(r[name].minor for r in lines)) for name in ("total", *SPLIT, "held")}  # type: ignore[attr-defined]
     return {
         **loan_facts(loan.contract, loan.language),
         "as_of": loan.as_of,
         "rows": rows,
+        "used": used,
         "totals": totals,
         "taken_back": _taken_back(loan),
         "payoff": Amount(loan.standing.payoff_minor),
@@ -81,6 +85,20 @@ def _record_row(loan: LoanOnDay, event: LoanEvent, line: TraceLine) -> dict[str,
         **{name: Amount(minor) for name, minor in parts.items()},
         "held": Amount(line.held_minor),
     }
+
+
+def _used_later(loan: LoanOnDay, rows: list[dict[str, object]]) -> dict[str, object] | None:
+    """What became of money that was held when it arrived: the parts it has paid since, so that the columns add up to what the
+    balance statement of the day calls paid. None when all of it is still held, or none was."""
+    paid = {x.name: x.paid_minor for x in owed_lines(loan.contract, loan.standing, loan.events)}
+    used = {}
+    for name, components in SPLIT.items():
+        so_far = sum(r[name].minor for r in rows)  # type: ignore[attr-defined]
+        used[name] = sum(paid.get(c.name.lower(), 0) for c in components) - so_far
+    held = sum(r["held"].minor for r in rows) - loan.standing.surplus_minor  # type: ignore[attr-defined]
+    if held <= 0 or sum(used.values()) != held:
+        return None
+    return {"total": Amount(0), **{name: Amount(minor) for name, minor in used.items()}, "held": Amount(-held)}
 
 
 def _taken_back(loan: LoanOnDay) -> list[dict[str, object]]:

@@ -13,6 +13,7 @@ from tideover.lending.contract_terms import reference_of, terms_for
 from tideover.lending.documents.common import loan_facts, named, party_facts
 from tideover.lending.models import Contract
 from tideover.lending.panels_loan import rates
+from tideover.lending.rules.fees import NORMAL, Fee, fees_due, fees_read
 
 
 def contract_data(contract: Contract, language: str) -> dict[str, object]:
@@ -20,6 +21,9 @@ def contract_data(contract: Contract, language: str) -> dict[str, object]:
     terms = terms_for(contract)
     rows = schedule(terms)
     interest = sum(r.interest_minor for r in rows)
+    fees = fees_read(contract.product.fees)
+    due = fees_due(fees, terms, rows)
+    charged = sum(d.amount_minor for d in due)
     return {
         **loan_facts(contract, language, full_id=True),
         "lender": {"name": named(contract.entity, language), "branch": named(contract.branch, language)},
@@ -32,11 +36,15 @@ def contract_data(contract: Contract, language: str) -> dict[str, object]:
         "order": [c.name.lower() for c in terms.allocation_order],
         "cost": {
             "interest": Amount(interest),
-            "total": Amount(contract.principal_minor + interest),
-            "yearly": Rate((simple_cost_ppm(terms, rows) + 50) // 100 * 100),
+            "total": Amount(contract.principal_minor + interest + charged),
+            "yearly": Rate((simple_cost_ppm(terms, rows, charged) + 50) // 100 * 100),
+            "fees": [_fee(f, sum(d.amount_minor for d in due if d.fee is f), language) for f in fees if f.when in NORMAL],
+            "fees_total": Amount(charged),
+            "contingent": [_fee(f, 0, language) for f in fees if f.when not in NORMAL],
             "subsidised": terms.subsidy is not None,
         },
-        "rows": [_row(r) for r in rows],
+        "rows": [_row(r, sum(d.amount_minor for d in due if d.nr == r.nr)) for r in rows],
+        "at_payout": Amount(sum(d.amount_minor for d in due if d.nr == 0)),
         "collateral": [
             {"kind": c.kind, "value": Amount(c.value_minor), "valued_on": c.valued_on}
             for c in contract.collateral.filter(recorded_at=None).order_by("pk")
@@ -44,13 +52,27 @@ def contract_data(contract: Contract, language: str) -> dict[str, object]:
     }
 
 
-def _row(r: Row) -> dict[str, object]:
+def _fee(fee: Fee, total_minor: int, language: str) -> dict[str, object]:
+    """A fee as the template puts it into words. `payee`: empty for the lender; `total`: over the schedule, of a normal fee."""
+    return {
+        "name": named(fee, language),
+        "payee": fee.payee_zh if language.startswith("zh") else fee.payee_en,
+        "when": fee.when,
+        "how": "amount" if fee.amount_minor else "yearly" if fee.yearly_ppm else "share",
+        "amount": Amount(fee.amount_minor),
+        "rate": Rate(fee.yearly_ppm or fee.share_ppm),
+        "total": Amount(total_minor),
+    }
+
+
+def _row(r: Row, fees_minor: int) -> dict[str, object]:
     return {
         "nr": r.nr,
         "due_on": date_of(r.due_on).isoformat(),
         "principal": Amount(r.principal_minor),
         "interest": Amount(r.interest_minor),
-        "total": Amount(r.total_minor),
+        "fees": Amount(fees_minor),
+        "total": Amount(r.total_minor + fees_minor),
         "balance": Amount(r.balance_minor),
     }
 

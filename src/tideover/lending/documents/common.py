@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from django.utils.text import capfirst
 from django.utils.translation import override
 
 from tideover.core.business_time import business_date
@@ -30,7 +31,7 @@ class LoanOnDay:
     def word(self, code: str) -> str:
         """The word of a code in the document's language."""
         with override(self.language):
-            return word(code)
+            return capfirst(word(code))
 
 
 def loan_on(contract: Contract, as_of: date, language: str) -> LoanOnDay:

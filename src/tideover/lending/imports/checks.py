@@ -12,7 +12,9 @@ from tideover.core.business_time import business_date
 from tideover.core.sql import among, rows_read
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending.imports.frame import Frame
-from tideover.lending.models import Branch, Contract, Party, Product
+from tideover.lending.models import Branch, ContactPoint, Contract, Party, Product
+from tideover.lending.models.party import ONE_PERSON
+from tideover.lending.services_points import point_hash, point_problem
 
 ASK, CODES_MAX = 20_000, 900
 AGAINST = ("reversal", "chargeback", "adjustment")
@@ -160,6 +162,33 @@ def _events(frame: Frame, links: Links) -> None:
 def _people(frame: Frame, links: Links) -> None:
     frame.reject_twice("borrower_id", "the borrower stands twice in the file")
     _link(frame, links, "branch_code", branches, "no such branch")
+    for column, channel in POINTS.items():
+        if frame.has(column):
+            _points(frame, column, channel)
+
+
+POINTS = {"email": "email", "wecom_id": "wecom", "mini_program_id": "mini_program"}
+"""Columns of a file of people that hold an address of their own, and its channel. A consent does not come with it."""
+
+
+def _points(frame: Frame, column: str, channel: str) -> None:
+    """An address can be one of its channel; a messenger's id is one person's, in the file and in the book."""
+    texts = [t or "" for t in frame.values[column].to_pylist()]
+    frame.reject(
+        np.array([bool(t and point_problem(channel, t.strip())) for t in texts], bool), column, "not an address of this kind"
+    )
+    if channel not in ONE_PERSON:
+        return
+    frame.reject_twice(column, "the id stands twice in the file")
+    hashes = [point_hash(t) if t else b"" for t in texts]
+    own = frame.values["borrower_id"].to_pylist()
+    held: dict[bytes, str] = {}
+    for start in range(0, len(hashes), CODES_MAX):
+        asked = [h for h in hashes[start : start + CODES_MAX] if h]
+        live = ContactPoint.objects.filter(channel=channel, address_hash__in=asked, ended_at=None)
+        held |= {bytes(h): r for h, r in live.values_list("address_hash", "party__reference")}
+    others = [bool(h) and held.get(h, own[i]) != own[i] for i, h in enumerate(hashes)]
+    frame.reject(np.array(others, bool), column, "the id belongs to another person")
 
 
 def _of_people(frame: Frame, links: Links) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,10 +18,11 @@ from tideover.core.sql import among, rows_read
 from tideover.core.sql_columns import columns_insert
 from tideover.engine.terms import date_of
 from tideover.lending.clock import stamp
-from tideover.lending.imports.checks import Links
+from tideover.lending.imports.checks import POINTS, Links
 from tideover.lending.imports.frame import Frame
 from tideover.lending.imports.writers import Progress, write_all
-from tideover.lending.models import Complaint, ContactRecord, Party, Promise
+from tideover.lending.models import Complaint, ContactPoint, ContactRecord, Party, Promise
+from tideover.lending.services_points import point_hash
 from tideover.lending.services_rows import imported_hold
 
 ASKED_AT_ONCE = 5_000
@@ -38,8 +40,10 @@ def people_store(frame: Frame, links: Links, progress: Progress) -> tuple[int, i
     parts = (_parties(frame, links, new[k : k + PEOPLE_AT_ONCE]) for k in range(0, len(new), PEOPLE_AT_ONCE))
 
     def write(part: dict[str, Any]) -> int:
+        points = part.pop("points")
         with transaction.atomic():
             columns_insert(Party, part)
+            _points_write(points)
         return len(part["reference"])
 
     return write_all(parts, write, progress), int(frame.ok.sum()) - len(new)
@@ -68,12 +72,29 @@ def _parties(frame: Frame, links: Links, at: np.ndarray) -> dict[str, Any]:
         out[name] = pa.array([encrypt(t) if t else b"" for t in plain], pa.binary())
         if hashed:
             out[hashed] = pa.array([search_hash(t) for t in plain], pa.binary())
+    references = out["reference"].to_pylist()
+    out["points"] = {c: dict(zip(references, text(name).to_pylist(), strict=True)) for name, c in POINTS.items()}
     branch = pa.array([None if b is None else b.pk for b in links.things["branch_code"]], pa.int64())
     return out | {
         "region": text("region"), "industry": text("industry"), "birth_year": number("birth_year"),
         "monthly_income_minor": number("monthly_income"), "branch_id": branch.take(pa.array(links.at["branch_code"][at])),
         "created_at": now(),
     }  # fmt: skip
+
+
+def _points_write(found: Mapping[str, Mapping[str, str]]) -> None:
+    """Contact points of new parties, by channel and reference; an empty address is none."""
+    named = {r for of in found.values() for r, address in of.items() if address}
+    if not named:
+        return
+    ids = dict(rows_read(Party, ("reference", "id"), *among("reference", sorted(named))))
+    ContactPoint.objects.bulk_create(
+        ContactPoint(
+            party_id=ids[r], channel=channel, address=address, address_hash=point_hash(address), source="import", added_at=now(),
+            added_by="import",
+        )
+        for channel, of in found.items() for r, address in of.items() if address
+    )  # fmt: skip
 
 
 def records_store(frame: Frame, links: Links, actor: str, progress: Progress) -> int:

@@ -5,7 +5,7 @@ from tideover.lending.models.debits import Debit
 from tideover.lending.models.imports import ImportBatch
 from tideover.lending.models.journal import BookClock, LoanEvent, StandingRow
 from tideover.lending.models.organisation import Branch, LegalEntity, Staff, Team
-from tideover.lending.models.party import Party
+from tideover.lending.models.party import ContactPoint, Party
 from tideover.lending.models.plain import (
     Claim,
     Complaint,
@@ -21,7 +21,7 @@ from tideover.lending.models.rates import PublishedRate, ResetNotice
 from tideover.lending.models.receipts import Receipt, ReceiptPart
 
 __all__ = [
-    "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactRecord", "Contract", "Debit", "Dispute",
+    "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord", "Contract", "Debit", "Dispute",
     "Facility", "HelpRequest", "Hold", "HoldReview", "ImportBatch", "LegalEntity", "LoanEvent", "LoanParty", "Notice", "Party",
     "Product", "Promise", "PublishedRate", "Receipt", "ReceiptPart", "ResetNotice", "Staff", "StandingRow", "Team",
 ]  # fmt: skip

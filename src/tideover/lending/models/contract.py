@@ -7,7 +7,7 @@ from django.db import models
 
 class Product(models.Model):
     """One version of a product. `conventions`: engine terms by name (values of engine.terms enumerations as lower-case names);
-    a contract keeps the version under which it was signed."""
+    a contract keeps the version under which it was signed. `fees`: lending/rules/fees.py."""
 
     code = models.CharField(max_length=40)
     version = models.IntegerField()
@@ -15,6 +15,7 @@ class Product(models.Model):
     name_en = models.CharField(max_length=120)
     conventions = models.JSONField()
     limits = models.JSONField(default=dict)
+    fees = models.JSONField(default=list)
     source_yaml = models.TextField()
     valid_from = models.DateField()
     valid_to = models.DateField(null=True)

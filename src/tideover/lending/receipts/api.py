@@ -11,11 +11,14 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from tideover.core.action_log import log
+from tideover.core.api_approvals import WaitingOut, waiting_out
 from tideover.core.business_time import business_date
+from tideover.core.models import Approval
 from tideover.core.problems import NotFound, Problem, refuse
 from tideover.core.rest import Amount, Cursor, Day, Key, Limit, Money, Strict, decimal, minor, one_of, page_of, route
 from tideover.lending.models import LegalEntity, Receipt
-from tideover.lending.receipts.services import Payer, Source, receipt_record, receipt_reverse
+from tideover.lending.receipts.approvals import receipt_reverse_ask
+from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.scope import entities_visible, parties_reachable
 from tideover.lending.selectors import contracts_visible
 
@@ -118,10 +121,17 @@ def _receipt(request: HttpRequest, number: str) -> Receipt:
     return receipt
 
 
-@route(router.post, "/receipts/{number}/reverse", "receipt-reverse", ReceiptOut)
-def receipt_undo(request: HttpRequest, number: str, key: Key) -> dict[str, Any]:
-    """Reverse every part of a receipt as one act."""
-    done = receipt_reverse(_receipt(request, number), idempotency_key=key, actor=request.user.username)
+class ReverseIn(Strict):
+    reason: str = Field("", max_length=1000, description="why, for whoever decides")
+
+
+@route(router.post, "/receipts/{number}/reverse", "receipt-reverse", {200: ReceiptOut, 202: WaitingOut})
+def receipt_undo(request: HttpRequest, number: str, body: ReverseIn, key: Key) -> Any:
+    """Reverse every part of a receipt as one act; 202 with the approval that waits where a second person must decide."""
+    receipt = _receipt(request, number)
+    done = receipt_reverse_ask(receipt, idempotency_key=key, reason=body.reason or "receipt.reverse", actor=request.user)
+    if isinstance(done, Approval):
+        return 202, waiting_out(done)
     return _receipts_out(request, [done])[0]
 
 

@@ -51,13 +51,16 @@ def expected_fixing(days: Calendar, on: date) -> date:
     return published_on(days, on.year - (on.month == 1), (on.month - 2) % 12 + 1)
 
 
-def fixing(pack: Pack, index: str, on: date) -> int:
-    """The rate of an index (`lpr_1y`, `lpr_5y`) on a day, ppm a year. Raises MissingFixing, or NoRule for an unknown index."""
+def fixing(pack: Pack, index: str, on: date, days: Calendar | None = None) -> int:
+    """The rate of an index (`lpr_1y`, `lpr_5y`) on a day, ppm a year. Raises MissingFixing, or NoRule for an unknown index.
+
+    days: the index's calendar, where somebody asks often.
+    """
     rules = pack.rules.get(PREFIX + index)
     if rules is None:
         known = sorted(id.removeprefix(PREFIX) for id in pack.rules if id.startswith(PREFIX))
         raise NoRule(f"there is no reference rate {index}; they are {', '.join(known)}")
-    expected = expected_fixing(calendar(pack, rules[0].values["calendar"]), on)
+    expected = expected_fixing(days or calendar(pack, rules[0].values["calendar"]), on)
     for r in rules:
         for published, rate_ppm in r.values["series"]:
             if published == expected:

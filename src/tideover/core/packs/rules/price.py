@@ -53,9 +53,12 @@ def penalty_findings(
     return [Finding("penalty_outside_band", message, "penalty", band.citation)]
 
 
-def price_findings(pack: Pack, lender: str, terms: Terms, rows: Sequence[Row], signed_on: date) -> list[Finding]:
+def price_findings(
+    pack: Pack, lender: str, terms: Terms, rows: Sequence[Row], signed_on: date, fees_minor: int = 0
+) -> list[Finding]:
     """Whether a loan costs more than its lender may ask: nominal rate, all-in cost of the schedule, and where the rule counts it
-    the penalty rate. A missing fixing is a finding, never a guess. A pack without price caps finds nothing."""
+    the penalty rate. `fees_minor`: its normal fees. A missing fixing is a finding, never a guess. A pack without price caps finds
+    nothing."""
     known = lender_types(pack)
     if not known:
         return []
@@ -74,7 +77,7 @@ def price_findings(pack: Pack, lender: str, terms: Terms, rows: Sequence[Row], s
     if terms.annual_rate_ppm > cap_ppm:
         message = f"the rate of {terms.annual_rate_ppm} is too high; {limit}"
         out.append(Finding("over_price_cap", message, "annual_rate_ppm", cap.citation))
-    elif _costs_more(terms, rows, cap_ppm):
+    elif _costs_more(terms, rows, cap_ppm, fees_minor):
         message = f"all-in the loan costs more than its rate of {terms.annual_rate_ppm} says; {limit}"
         out.append(Finding("over_price_cap", message, "annual_rate_ppm", cap.citation))
     if (
@@ -90,31 +93,36 @@ def _penalty_over(p: PenaltyTerms, rate_ppm: int, cap_ppm: int) -> bool:
     return p.rate_ppm > cap_ppm if p.rate_ppm >= 0 else rate_ppm * p.ratio_num > cap_ppm * p.ratio_den
 
 
-def simple_cost_ppm(terms: Terms, rows: Sequence[Row]) -> int:
-    """All interest of the schedule over the principal really outstanding, by the year, by the simple method, ppm half up.
+def simple_cost_ppm(terms: Terms, rows: Sequence[Row], fees_minor: int = 0) -> int:
+    """Interest of the schedule and all normal fees over the principal really outstanding, by the year, by the simple method, ppm
+    half up.
 
     Source: PBC announcement [2021] No. 3. Equal periods count months of 30 days, other conventions real days over 365.
     """
     weight, year = _principal_days(terms, rows)
-    interest = sum(r.interest_minor for r in rows)
-    return (2 * interest * year * MILLION + weight) // (2 * weight) if weight else 0
+    cost = sum(r.interest_minor for r in rows) + fees_minor
+    return (2 * cost * year * MILLION + weight) // (2 * weight) if weight else 0
 
 
 def _principal_days(terms: Terms, rows: Sequence[Row]) -> tuple[int, int]:
     """Sum of principal outstanding x days (minor units x days), and the days of a year by the same count."""
-    by_months = terms.day_count == DayCount.PERIODS
     balance, before, weight = terms.principal_minor, terms.disbursed_on, 0
     for r in rows:
-        weight += balance * (_thirty(before, r.due_on) if by_months else r.due_on - before)
+        weight += balance * days_between(terms.day_count, before, r.due_on)[0]
         balance, before = balance - r.principal_minor, r.due_on
-    return weight, 360 if by_months else 365
+    return weight, days_between(terms.day_count, 0, 0)[1]
 
 
-def _costs_more(terms: Terms, rows: Sequence[Row], cap_ppm: int) -> bool:
+def days_between(count: DayCount, start: int, end: int) -> tuple[int, int]:
+    """Days between two engine days as yearly cost counts them, and the days of a year: months of 30 where periods are equal."""
+    return (_thirty(start, end), 360) if count == DayCount.PERIODS else (end - start, 365)
+
+
+def _costs_more(terms: Terms, rows: Sequence[Row], cap_ppm: int, fees_minor: int) -> bool:
     """Whether the simple yearly cost is above a cap; each row may have been rounded up by one unit."""
     weight, year = _principal_days(terms, rows)
     interest = sum(max(0, r.interest_minor - terms.rounding_unit_minor) for r in rows)
-    return interest * year * MILLION > cap_ppm * weight
+    return (interest + fees_minor) * year * MILLION > cap_ppm * weight
 
 
 def _thirty(start: int, end: int) -> int:
