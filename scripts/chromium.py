@@ -11,13 +11,16 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache" / "chromium"
 SYSTEM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGE = "@sparticuz/chromium@153.0.0"
-TRIES, TIMEOUT_S = 2, 90
+TRIES, TIMEOUT_S = 2, 60
+REST_S = 1800
+"""A fetch that failed is not tried again for so long: the other test processes need not wait for it too."""
 UNPACK = 'import c from "@sparticuz/chromium"; process.stdout.write(await c.executablePath());'
 
 
@@ -36,7 +39,14 @@ def from_npm() -> str | None:
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two test processes ask at once: the second finds what the first fetched
-        return str(kept) if kept.exists() else _fetched(kept)
+        if kept.exists():
+            return str(kept)
+        missed = CACHE / ".missed"
+        if missed.exists() and time.time() - missed.stat().st_mtime < REST_S:
+            return None
+        found = _fetched(kept)
+        missed.unlink(missing_ok=True) if found else missed.touch()
+        return found
 
 
 def _fetched(kept: Path) -> str | None:
