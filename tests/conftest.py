@@ -30,13 +30,13 @@ LONG = (
 def pytest_configure(config: pytest.Config) -> None:
     """A folder for what is made once a run (tests/databases.py); the workers of xdist take that of the one who started them."""
     if not hasattr(config, "workerinput"):
-        os.environ["TIDEOVER_TEMPLATES"] = tempfile.mkdtemp(prefix="tideover-templates-")
+        os.environ["TIDEOVER_MIGRATED"] = tempfile.mkdtemp(prefix="tideover-templates-")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Nothing stays behind."""
     if not hasattr(config, "workerinput"):
-        shutil.rmtree(os.environ["TIDEOVER_TEMPLATES"], ignore_errors=True)
+        shutil.rmtree(os.environ["TIDEOVER_MIGRATED"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

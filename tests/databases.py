@@ -57,7 +57,7 @@ def _copied(template: str) -> str:
 
 def _made(make: Callable[[Path], str]) -> str:
     """What `make` makes, once for all processes of the run."""
-    folder = Path(os.environ["TIDEOVER_TEMPLATES"])
+    folder = Path(os.environ["TIDEOVER_MIGRATED"])
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         said = folder / make.__name__

@@ -126,7 +126,7 @@ def test_every_page_can_be_looked_at_as_an_image() -> None:
 
 @pytest.mark.django_db
 def test_a_square_code_leads_to_the_check_where_the_site_has_an_address(settings: Any) -> None:
-    settings.SITE_ADDRESS = "https://bank.example"
+    settings.SITE_URL = "https://bank.example"
     document = issue()
     page = PdfReader(io.BytesIO(document_bytes(document))).pages[0]
     address = f"https://bank.example/verify?code={document_verify(document.code).code}"

@@ -208,7 +208,7 @@ def periods(request: HttpRequest) -> HttpResponse:
             oldest.setdefault(line.entity.pk, line)
     context = {
         "lines": [x for x in lines if every or x[0].closed is None or x[0].period in newest],
-        "askable": list(oldest.values()), "may_ask": can(user, "books-period-close"), 
+        "askable": list(oldest.values()), "may_ask": can(user, "books-period-close"),
         "may_export": can(user, "books-export"), "problems": problems, "given": given,
         "more": not every and any(len(found) > PERIODS_SHOWN for found in of_entities), "asked": request.GET.get("asked", ""),
     }  # fmt: skip

@@ -87,7 +87,7 @@ class Rows:
 
 
 PARTY = ("id", "region", "phone_hash")
-HOLD = ("party_id", "kind", "contract_id", "starts_at", "ends_at", "id")
+HOLD = ("party_id", "kind", "contract_id", "starts_at", "ends_at")
 PREFERENCE = ("party_id", "refused", "inconvenient", "zone")
 FAULT = ("party_id", "channel", "to_hash", "refusals", "found_at", "ends_at")
 CONTACT = (
@@ -101,10 +101,8 @@ def rows_of(parties: Sequence[int], at: datetime, days: int) -> Rows:
     where, params = among("party_id", list(parties))
     own, own_params = among("id", list(parties))
     rows = Rows(at, {r[0]: r for r in rows_read(Party, PARTY, own, own_params)})
-    theirs = rows_read(Hold, HOLD, f"lifted_at IS NULL AND {where}", params)
-    in_loans = f"lifted_at IS NULL AND contract_id IN ({_stands_in(where, own)})"
-    found = {row[5]: row for row in (*theirs, *rows_read(Hold, HOLD, in_loans, [*params, *own_params]))}
-    held = [row for _id, row in sorted(found.items()) if row[3] <= at and (row[4] is None or row[4] > at)]
+    told = rows_read(Hold, HOLD, f"id IN ({_held(where, own)})", [*params, *params, *own_params], "ORDER BY id")
+    held = [row for row in told if row[3] <= at and (row[4] is None or row[4] > at)]
     others = _others(held, list(parties)) if any(row[2] is not None and row[1] in OF_DEBT for row in held) else {}
     for row in held:
         for party in {row[0], *(others.get(row[2], ()) if row[1] in OF_DEBT else ())} & rows.parties.keys():
@@ -125,10 +123,12 @@ def rows_of(parties: Sequence[int], at: datetime, days: int) -> Rows:
     return rows
 
 
-def _stands_in(by_party: str, by_id: str) -> str:
-    """SQL: the loans of some people, theirs or another's."""
+def _held(by_party: str, by_id: str) -> str:
+    """SQL: holds that are not lifted, of some people or of the loans in which they stand, theirs or another's."""
+    held = "SELECT id FROM lending_hold WHERE lifted_at IS NULL AND"
     theirs = by_id.replace("id", "borrower_id", 1)
-    return f"SELECT contract_id FROM lending_loanparty WHERE {by_party} UNION SELECT id FROM lending_contract WHERE {theirs}"
+    loans = f"SELECT contract_id FROM lending_loanparty WHERE {by_party} UNION SELECT id FROM lending_contract WHERE {theirs}"
+    return f"{held} {by_party} UNION {held} contract_id IN ({loans})"
 
 
 def _others(held: list[tuple[Any, ...]], parties: list[int]) -> dict[int, set[int]]:

@@ -17,6 +17,7 @@ from tideover.contact.rules.policy import Policy
 from tideover.contact.rules.proof import Kept, kept
 from tideover.contact.words import cited, rule_words
 from tideover.core.business_time import EPOCH, start_of_day
+from tideover.core.cells import MARK, cell
 from tideover.lending.models import ContactRecord, Contract, Party
 
 SPAN_MAX = 366
@@ -156,9 +157,10 @@ def proof_csv(proof: Proof) -> Iterator[str]:
     for c in proof.contacts:
         r = c.row
         loans = "" if r.contract is None else r.contract.number
-        writer.writerow([
+        row = [
             proof.party.reference, c.local, r.at.isoformat(), r.direction, r.channel, r.purpose, r.recipient, r.outcome,
             "" if r.seconds is None else r.seconds, loans, r.actor, r.verdict_id or "",
             "" if c.allowed is None else c.allowed, " ".join(c.rules),
-        ])  # fmt: skip
-    yield "﻿" + out.getvalue()
+        ]  # fmt: skip
+        writer.writerow([cell(x) for x in row])
+    yield MARK + out.getvalue()

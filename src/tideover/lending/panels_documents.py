@@ -110,11 +110,12 @@ def refusal_words(error: Refused) -> list[str]:
 
 
 def _words(problem: Problem) -> str:
+    line = {"hotline": settings.HOTLINE}
     known = {
         "not_paid_off": _("This loan is not paid off on that day, so there is no payoff letter yet."),
         "day_ahead": _("That day lies ahead. Choose today or a day before."),
         "before_payout": _("The loan was not yet paid out on that day. Choose a later day."),
-        "no_glyph": _("A character of the name is not in our font. Please tell us: 400-000-0000."),
+        "no_glyph": _("A character of the name is not in our font. Please tell us: %(hotline)s.") % line,
         "no_font": _("Documents cannot be made right now. Please try again later."),
         "expired": _("This document was kept as long as it had to be; it is no longer stored."),
         "missing": _("Say why: whoever decides reads it."),
@@ -128,7 +129,7 @@ def _words(problem: Problem) -> str:
         "code_soon": _("A code is on its way. You can ask for another one in a minute."),
         "no_code": _("The code could not be sent just now. Nothing was signed. Try again in a few minutes, or sign on paper."),
         "not_open": _("This is not open for signing any more."),
-        "too_late": _("The time to sign has passed. Nothing happened; ask us for a new one: 400-000-0000."),
+        "too_late": _("The time to sign has passed. Nothing happened; ask us for a new one: %(hotline)s.") % line,
         "not_valid": _("This document was replaced or taken back, so it is not signed any more."),
         "other_out": _("Another signature on this document is under way. Try again in a minute."),
         "not_signed": _("This kind of document is not signed by the borrower."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -118,6 +119,15 @@ def said_of(request: HttpRequest, contract: Contract, problems: list[str]) -> Ht
     return render(request, "web/message.html", {**context, "shell_template": "web/staff.html"}, status=422)
 
 
+def done_of(request: HttpRequest, contract: Contract, act: Callable[[], object]) -> HttpResponse:
+    """Act, then back to the loan, or what was wrong with a way back."""
+    try:
+        act()
+    except Refused as error:
+        return said_of(request, contract, refusal_words(error))
+    return said_of(request, contract, [])
+
+
 @require("loan-document-issue")
 @require_POST
 def loan_document_issue(request: HttpRequest, number: str) -> HttpResponse:
@@ -134,11 +144,9 @@ def document_cancel(request: HttpRequest, number: str) -> HttpResponse:
     found, user = document_or_404(request, number), user_of(request)
     contract = loan_or_404(request, found.subject_id)
     place = {"entity": contract.entity.code, "branch": contract.branch.code}
-    try:
-        document_cancel_ask(found, reason=request.POST.get("reason", ""), actor=user, **place)
-    except Refused as error:
-        return said_of(request, contract, refusal_words(error))
-    return said_of(request, contract, [])
+    return done_of(
+        request, contract, lambda: document_cancel_ask(found, reason=request.POST.get("reason", ""), actor=user, **place)
+    )
 
 
 @require("document-sign")
@@ -147,8 +155,5 @@ def document_sign(request: HttpRequest, number: str) -> HttpResponse:
     """Ask the certification authority for the lender's signature over a document."""
     found = document_or_404(request, number)
     contract = loan_or_404(request, found.subject_id)
-    try:
-        document_sign_ask(found, signer=contract.entity.code, actor=user_of(request).username)
-    except Refused as error:
-        return said_of(request, contract, refusal_words(error))
-    return said_of(request, contract, [])
+    actor = user_of(request).username
+    return done_of(request, contract, lambda: document_sign_ask(found, signer=contract.entity.code, actor=actor))

@@ -23,7 +23,7 @@ from tideover.lending.forms import date_read
 from tideover.lending.panels_documents import evidence_lines, language_of_page, reason_words, refusal_words
 from tideover.lending.signing import ToSign, borrower_ask, borrower_paper, signature_get, signatures_visible, to_sign
 from tideover.lending.views import loan_or_404, user_of
-from tideover.lending.views_documents import document_or_404, said_of
+from tideover.lending.views_documents import document_or_404, done_of, said_of
 
 SHOWN_MAX = 100
 OPEN = (SignatureState.PENDING, SignatureState.DRAFTED, SignatureState.SENT, SignatureState.UNKNOWN)
@@ -109,11 +109,8 @@ def ask_signature(request: HttpRequest, number: str) -> HttpResponse:
     """Ask the borrower to sign a document electronically."""
     document = document_or_404(request, number)
     contract = loan_or_404(request, document.subject_id)
-    try:
-        borrower_ask(document, on=business_date(), at=now(), actor=user_of(request))
-    except Refused as error:
-        return said_of(request, contract, refusal_words(error))
-    return said_of(request, contract, [])
+    user = user_of(request)
+    return done_of(request, contract, lambda: borrower_ask(document, on=business_date(), at=now(), actor=user))
 
 
 @require("document-paper")

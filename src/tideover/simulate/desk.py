@@ -62,7 +62,7 @@ def _approvals(staff: dict[Role, User], as_of: date) -> None:
     _ask(candidates, EventKind.WRITE_OFF, finance, as_of, "强制执行终结，未查到可供执行的财产")
     refused = _ask(candidates, EventKind.WRITE_OFF, finance, as_of, "连续六个月联系不上")
     if refused:
-        approval_decide(refused, grant=False, reason="A new address is known; try it first", actor=risk)
+        approval_decide(refused, grant=False, reason="已查到新地址，先联系", actor=risk)
     _ask(candidates, EventKind.ACCELERATION, legal, as_of, "三次书面通知均无回复")
     in_branch = (c for c in _late(30) if c.branch.code == _branch_of(head))
     _ask(in_branch, EventKind.SETTLEMENT, head, as_of, "借款人患病，家人愿一次性还清约定金额", amount_minor=100_000)

@@ -25,7 +25,7 @@ def periods_close(as_of: date) -> None:
         whole = [line.period for line in periods_of(entity)[::-1] if last_of(line.period) <= last]
         for period in whole[:-OPEN_MONTHS]:
             asked = period_close_ask(entity, period, reason=f"{period:%Y-%m}：试算平衡，分户账与贷款快照一致", actor=finance)
-            approval_decide(asked, grant=True, reason="looked at", actor=risk)
+            approval_decide(asked, grant=True, reason="已核对", actor=risk)
         if n == 0 and len(whole) >= OPEN_MONTHS:
             period = whole[-OPEN_MONTHS]
             period_close_ask(entity, period, reason=f"{period:%Y-%m}：试算平衡，分户账与贷款快照一致", actor=finance)

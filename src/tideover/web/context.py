@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 
 from tideover.core.access import can
@@ -36,4 +37,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     rail = [item for item in RAIL if user is not None and can(user, item[0])]
     match = getattr(request, "resolver_match", None)
     may_find = user is not None and can(user, "loan-list")
-    return {"look": look, "rail": rail, "may_find": may_find, "route": match.url_name if match else ""}
+    return {
+        "look": look, "rail": rail, "may_find": may_find, "route": match.url_name if match else "",
+        "hotline": settings.HOTLINE, "counsellor_line": settings.COUNSELLOR_LINE,
+    }  # fmt: skip

@@ -45,9 +45,10 @@ CHANNELS = {
 }
 """Channel → its gateway's address (docs/channels.md)."""
 HOOK_SECRET = secret("TIDEOVER_HOOK_SECRET", "development-only-secret-of-webhooks")
-SITE_URL = os.environ.get("TIDEOVER_SITE", "")
+SITE_URL = os.environ.get("TIDEOVER_SITE", "").rstrip("/")
 
 HOTLINE = os.environ.get("TIDEOVER_HOTLINE", "400-000-0000")
+COUNSELLOR_LINE = os.environ.get("TIDEOVER_COUNSELLOR_LINE", "400-000-0001")
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -163,7 +164,6 @@ WHITENOISE_ROOT = BASE_DIR / "root"
 TAPE_DIR = DATA_DIR / "tape"
 TAPE_MONTHS = int(os.environ.get("TIDEOVER_TAPE_MONTHS", "25"))
 """Months for which every day's tapes are kept; month ends are kept for good. 0: everything is."""
-SITE_ADDRESS = os.environ.get("TIDEOVER_SITE", "").rstrip("/")
 FONT_DIR = Path(os.environ.get("TIDEOVER_FONTS", BASE_DIR.parents[2] / ".cache" / "fonts"))
 TEMPLATE_DIR = os.environ.get("TIDEOVER_TEMPLATES", "")
 CA_ADDRESS = os.environ.get("TIDEOVER_CA", "").rstrip("/")

@@ -105,8 +105,9 @@ class SignIn(LoginView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if opens_at := sign_in.waits_until(request.POST.get("username", ""), sign_in.address_of(request)):
-            words = _("For safety, this name can sign in again at %(time)s. If that is a problem, call 400-000-0000.")
-            return _message(request, 429, _("Too many tries"), words % {"time": f"{localtime(opens_at):%H:%M}"}, again=True)
+            words = _("For safety, this name can sign in again at %(time)s. If that is a problem, call %(hotline)s.")
+            values = {"time": f"{localtime(opens_at):%H:%M}", "hotline": settings.HOTLINE}
+            return _message(request, 429, _("Too many tries"), words % values, again=True)
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -191,10 +192,10 @@ def broken(request: HttpRequest) -> HttpResponse:
         words = _("Nothing you entered was changed. Please try again in a minute.")
         return _message(request, 500, _("Something went wrong on our side"), words, reference=reference)
     except Exception:  # the database or a template is what failed
-        return HttpResponse(BARE % reference, status=500)
+        return HttpResponse(BARE % (reference, settings.HOTLINE), status=500)
 
 
 BARE = """<!doctype html><html lang="zh-Hans"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Tideover</title><h1>我们这边出了问题</h1><p>您填的内容没有改动，请稍后再试。编号 %s。电话 400-000-0000。</p>
+<title>Tideover</title><h1>我们这边出了问题</h1><p>您填的内容没有改动，请稍后再试。编号 %s。电话 %s。</p>
 <h2 lang="en">Something went wrong on our side</h2><p lang="en">Nothing you entered was changed. Please try again in a
 minute.</p></html>"""

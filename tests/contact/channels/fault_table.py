@@ -116,7 +116,7 @@ class Run:
 
     def _environment(self) -> None:
         """Set this process's own environment, which all others inherit."""
-        os.environ.setdefault("TIDEOVER_TEMPLATES", str(self.home))
+        os.environ.setdefault("TIDEOVER_MIGRATED", str(self.home))
         os.environ |= book_fresh(self.home)
 
     def _connect(self) -> None:

@@ -98,7 +98,7 @@ def test_a_line_break_in_a_subject_makes_no_header(peer, mail) -> None:
 
 
 def test_mail_says_how_to_leave_it(mail, settings) -> None:
-    settings.SITE_URL = "https://tideover.example/"
+    settings.SITE_URL = "https://tideover.example"
     text = adapter(1)._mail(mail()).decode()
     assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in text and "https://tideover.example/unsubscribe/" in text
     assert "ann@" not in text.split("List-Unsubscribe:")[1].split("List-Unsubscribe-Post")[0], "the address is encrypted"

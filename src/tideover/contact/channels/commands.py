@@ -56,7 +56,7 @@ def table() -> list[dict[str, Any]]:
         adapter = adapter_for(Channel[name])
         address = gateway_address(adapter.name)
         hooks = [
-            f"{settings.SITE_URL.rstrip('/')}/hooks/{gateway}/{hook_token(gateway)}/{what}"
+            f"{settings.SITE_URL}/hooks/{gateway}/{hook_token(gateway)}/{what}"
             for gateway, what in (*READERS, *EVENTS)
             if gateway == adapter.name
         ]

@@ -144,7 +144,7 @@ class Smtp(Quiet):
         if not settings.SITE_URL:
             return {"List-Unsubscribe": ways[0]}
         token = base64.urlsafe_b64encode(encrypt(to)).decode().rstrip("=")
-        ways.insert(0, f"<{settings.SITE_URL.rstrip('/')}/unsubscribe/{token}>")
+        ways.insert(0, f"<{settings.SITE_URL}/unsubscribe/{token}>")
         return {"List-Unsubscribe": ", ".join(ways), "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
     def reports(self) -> Iterable[Report]:

@@ -12,10 +12,8 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 
 from tideover.core.action_log import log
-from tideover.core.crypto import seal, unseal
 from tideover.core.documents import ca
-from tideover.core.documents.issue import SEALED
-from tideover.core.documents.sign import bytes_now, prepared_for, signature_send
+from tideover.core.documents.sign import prepare, signature_send
 from tideover.core.ids import handle_new
 from tideover.core.models import Document, Signature, SignatureState
 from tideover.core.problems import refuse
@@ -76,22 +74,18 @@ def signing_confirm(row: Signature, *, code: str, agreed: bool, language: str, a
         raise refuse("code_missing", "the code has six figures", "code")
     row = _open(row, at)
     evidence = {"agreed_at": at.isoformat(), "agreed_to": CONSENT_VERSION, "agreed_in": language, "agreed_by": actor}
-    content = bytes_now(row.document)
-    prepared = unseal(row.prepared, SEALED) if row.prepared else b""
-    values: dict[str, object] = {}
-    if not prepared.startswith(content):
-        made, digest, start, end = prepared_for(content, FIELD)
-        values = {"prepared": seal(made, SEALED), "digest": digest, "room_start": start, "room_end": end}
     try:
         with transaction.atomic():
             taken = Signature.objects.filter(pk=row.pk, state=SignatureState.PENDING).update(
-                state=SignatureState.DRAFTED, evidence=evidence, reason="", asked_at=at, **values
+                state=SignatureState.DRAFTED, evidence=evidence, reason="", asked_at=at
             )
+            row.refresh_from_db()
+            if taken:
+                prepare(row)
     except IntegrityError as error:
         raise refuse("other_out", f"another signature of {row.document.number} is under way; try again in a minute") from error
     if not taken:
         raise refuse("not_open", f"{row.request_id} is not open any more")
-    row.refresh_from_db()
     return signature_send(row, actor=actor, code=typed)
 
 

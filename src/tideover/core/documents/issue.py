@@ -77,7 +77,7 @@ def _made(
     number = f"{kind.prefix}-{count.year}-{sequence:06}"
     meta = {
         "number": number, "code": handle_grouped(code), "language": language, "kind": kind.code,
-        "as_of": plain(as_of, language), "issued": plain(business_date(at), language), "site": settings.SITE_ADDRESS,
+        "as_of": plain(as_of, language), "issued": plain(business_date(at), language), "site": settings.SITE_URL,
         "check": check_address(code),
     }  # fmt: skip
     whole = {"meta": meta, "data": values}
@@ -95,7 +95,7 @@ def _made(
 
 def check_address(code: str) -> str:
     """Where a code can be checked, as the square code on the document holds it; empty without TIDEOVER_SITE."""
-    return f"{settings.SITE_ADDRESS}/verify?code={handle_grouped(code)}" if settings.SITE_ADDRESS else ""
+    return f"{settings.SITE_URL}/verify?code={handle_grouped(code)}" if settings.SITE_URL else ""
 
 
 def years_later(on: date, years: int) -> date:

@@ -51,18 +51,28 @@ def signature_draft(document: Document, *, signer: str, actor: str) -> Signature
     closed = (SignatureState.REFUSED, SignatureState.EXPIRED)
     if Signature.objects.filter(document=document, signer=signer).exclude(state__in=closed).exists():
         raise refuse("signed_already", f"{document.number} is signed, or its request is still open")
-    prepared, digest, start, end = prepared_for(bytes_now(document), "Lender")
     try:
         with transaction.atomic():
             row = Signature.objects.create(
                 document=document, signer=signer, how="ca", request_id=handle_new("S"), over_sha256=bytes(document.sha256),
-                digest=digest, prepared=seal(prepared, SEALED), room_start=start, room_end=end, created_at=now(),
-                created_by=actor,
+                created_at=now(), created_by=actor,
             )  # fmt: skip
+            prepare(row)
             log(actor, "document.sign", "document", document.number, {"request": row.request_id, "signer": signer})
     except IntegrityError as error:
         raise refuse("signed_already", f"{document.number} is signed, or its request is still open") from error
     return row
+
+
+def prepare(row: Signature) -> None:
+    """Make room for the signature in the document as it is now. In the transaction that made `row` the one request that is out:
+    from then on no other signature can come between. What was prepared of the same bytes stays, so that an answer to it fits."""
+    content = bytes_now(row.document)
+    if row.prepared and unseal(row.prepared, SEALED).startswith(content):
+        return
+    prepared, row.digest, row.room_start, row.room_end = prepared_for(content, row.field)
+    row.prepared = seal(prepared, SEALED)
+    row.save(update_fields=["prepared", "digest", "room_start", "room_end"])
 
 
 def prepared_for(content: bytes, field: str) -> tuple[bytes, bytes, int, int]:

@@ -17,6 +17,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from tideover.contact.words import cited
 from tideover.core.act_words import act_words, thing_words
 from tideover.core.business_time import business_date
 from tideover.core.models import Role
@@ -106,6 +107,12 @@ register.filter("thing_named", thing_words)
 
 
 @register.filter
+def dialled(number: str) -> str:
+    """A telephone number as a link dials it: digits, perhaps after a +."""
+    return re.sub(r"[^\d+]", "", number)
+
+
+@register.filter
 def zone_named(zone: str) -> str:
     """A time zone for people: Beijing time instead of Asia/Shanghai; others by their name."""
     return _("Beijing time") if zone == "Asia/Shanghai" else zone.replace("_", " ")
@@ -114,8 +121,7 @@ def zone_named(zone: str) -> str:
 @register.filter
 def source_named(source: str) -> str:
     """Where a rule is written, without the rule's own id before it: `books.vat.bank: 财税〔2016〕36号` as 财税〔2016〕36号."""
-    text = re.sub(r"^[a-z_.]+: ", "", source)
-    return text.replace("(article not verified here)", "（条款号未核对）") if _zh() else text
+    return cited(re.sub(r"^[a-z_.]+: ", "", source))
 
 
 @register.filter
