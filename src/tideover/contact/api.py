@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Path, Router, Schema
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from tideover.contact import log as contact_log
 from tideover.contact.gate import contact_outcome, contact_record, verdict_ask
@@ -18,7 +18,7 @@ from tideover.contact.rules.model import Channel, Outcome, Purpose, Recipient
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
 from tideover.core.problems import NotFound, Problem, refuse
-from tideover.core.rest import ID_MAX, Cursor, Day, Limit, Strict, one_of, page_of, route
+from tideover.core.rest import ID_MAX, Cursor, Day, Instant, Limit, Strict, one_of, page_of, route
 from tideover.lending.models import ContactRecord, Contract, Party
 from tideover.lending.scope import parties_reachable, party_get, rows_visible
 from tideover.lending.selectors import contracts_visible
@@ -44,7 +44,7 @@ class AskIn(Strict):
     number: str = Field("", max_length=80, description="the number or address to be reached; empty: the person's own")
     discloses: bool = Field(True, description="whether what is said lets the other side know of a debt")
     saves_clock: bool = Field(False, description="a demand by legal that keeps a right from lapsing; needs a granted approval")
-    at: AwareDatetime | None = Field(None, description="the instant asked about; now when left out")
+    at: Instant | None = Field(None, description="the instant asked about; now when left out")
 
 
 class FiredOut(Schema):
@@ -93,7 +93,7 @@ class ContactIn(Strict):
     number: str = Field("", max_length=80)
     direction: str = Field("out", pattern="^(in|out)$")
     outcome: OutcomeName
-    at: AwareDatetime | None = None
+    at: Instant | None = None
     seconds: int | None = Field(None, ge=0, le=86_400)
     verdict: int | None = Field(
         None, ge=1, le=ID_MAX, description="the decision that allowed it; every contact we make needs one"
@@ -309,10 +309,8 @@ def outcome(request: HttpRequest, row_id: RowId, body: OutcomeIn) -> Any:
 
 
 @route(router.get, "/parties/{reference}/contact", "contact-now", NowOut)
-def contact_now(request: HttpRequest, reference: str, at: datetime | None = None, purpose: PurposeName = "collection") -> Any:
+def contact_now(request: HttpRequest, reference: str, at: Instant | None = None, purpose: PurposeName = "collection") -> Any:
     """What is allowed with a person, channel by channel: open, or when it opens and why. Nothing is stored."""
-    if at is not None and at.tzinfo is None:
-        raise refuse("bad_instant", "an instant has a time zone", "at")
     party = party_get(request.user, reference, business_date())
     loans = list(contracts_visible(request.user, business_date()).filter(borrower=party).select_related("entity").order_by("pk"))
     return allowed_now(party, loans, at=at or now(), purpose=Purpose[purpose.upper()])

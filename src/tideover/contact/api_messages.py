@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from django.http import HttpRequest
 from ninja import Router, Schema
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from tideover.contact.addresses import lender_of
 from tideover.contact.call_records import MAY, NEEDS, BadFile, calls_import
@@ -30,7 +30,7 @@ from tideover.core.access import can
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
 from tideover.core.problems import NotFound, Problem, refuse
-from tideover.core.rest import Cursor, Day, Forbidden, Key, Limit, Strict, one_of, page_of, route
+from tideover.core.rest import Cursor, Day, Forbidden, Instant, Key, Limit, Strict, one_of, page_of, route
 from tideover.lending.scope import parties_reachable
 from tideover.lending.selectors import contract_get, contracts_visible
 
@@ -45,7 +45,7 @@ class MessageIn(Strict):
     channel: str = Field(pattern=f"^({CHANNELS})$")
     template: str = Field(max_length=40)
     values: dict[str, str | int] = Field({}, description="by variable; money in fen, dates and instants in ISO 8601")
-    not_before: AwareDatetime | None = None
+    not_before: Instant | None = None
 
 
 class MessageOut(Schema):
@@ -125,7 +125,7 @@ class CallIn(Strict):
     call_id: str = Field(max_length=60)
     number: str = Field(max_length=30)
     direction: str = Field(max_length=3)
-    started_at: AwareDatetime
+    started_at: Instant
     seconds: int
     talked: bool
     recording_sha256: str = Field("", max_length=64)

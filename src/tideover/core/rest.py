@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import wraps
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Header, Query, Schema
 from ninja.security import HttpBearer, SessionAuth
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, model_validator
 
 from tideover.core.access import can, remember
 from tideover.core.models import User
@@ -119,6 +119,11 @@ def _in_range(on: date) -> date:
     return on
 
 
+def _reachable(at: datetime) -> datetime:
+    _in_range(at.date())
+    return at
+
+
 UNFIT = re.compile("[\0\ud800-\udfff]")
 """What no database column takes: NUL, or half a surrogate pair."""
 
@@ -150,6 +155,8 @@ class Strict(Schema):
 Money = Annotated[Decimal, Field(gt=0, max_digits=15, decimal_places=2, examples=["4060.00"])]
 Amount = Annotated[str, Field(pattern=r"^-?\d+\.\d{2}$", examples=["4060.00"])]
 Day = Annotated[date, BeforeValidator(_is_iso), AfterValidator(_in_range)]
+Instant = Annotated[AwareDatetime, AfterValidator(_reachable)]
+"""An instant with its zone, in years that every sum of days can leave."""
 SAYS_KEY = "the same key with the same request answers as the first time and changes nothing; with another it is refused"
 Key = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=80, description=SAYS_KEY)]
 OptionalKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=80, description=SAYS_KEY)]

@@ -8,12 +8,27 @@ from typing import Annotated, Any
 from django.db.models import Model
 from django.http import HttpRequest
 from ninja import Router, Schema
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date
 from tideover.core.problems import NotFound, Problem
-from tideover.core.rest import ID_MAX, Amount, Code, Cursor, Day, Limit, Money, Strict, decimal, minor, one_of, page_of, route
+from tideover.core.rest import (
+    ID_MAX,
+    Amount,
+    Code,
+    Cursor,
+    Day,
+    Instant,
+    Limit,
+    Money,
+    Strict,
+    decimal,
+    minor,
+    one_of,
+    page_of,
+    route,
+)
 from tideover.lending import services_rows as services
 from tideover.lending.models import Complaint, Dispute, HelpRequest, Hold, Notice, Promise
 from tideover.lending.rules.holds import KINDS as HOLD_KINDS
@@ -43,8 +58,8 @@ class RowOut(Schema):
 
 class HoldIn(RowIn):
     kind: str = Field(max_length=30, description=f"{', '.join(HOLD_KINDS)}, or another of the pack")
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime | None = Field(None, description="cut to the longest length of the kind")
+    starts_at: Instant
+    ends_at: Instant | None = Field(None, description="cut to the longest length of the kind")
     reason: str = Field("", max_length=200)
 
 
@@ -225,7 +240,7 @@ for one in KINDS:
 class ReviewIn(Strict):
     act: str = Field(max_length=10, description="keep, extend or lift")
     reason: str = Field(min_length=1, max_length=200)
-    ends_at: AwareDatetime | None = Field(None, description="the new end, to extend")
+    ends_at: Instant | None = Field(None, description="the new end, to extend")
 
 
 def reviewed(request: HttpRequest, row_id: RowId, body: ReviewIn) -> Any:

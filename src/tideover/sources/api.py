@@ -4,8 +4,9 @@ from datetime import date, datetime
 from typing import Any
 
 from ninja import Router
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
+from tideover.core.rest import Instant
 from tideover.lending.api_rows import Kind, RowIn, RowOut, rows_register
 from tideover.sources.models import Consent
 from tideover.sources.rules.consents import GIVEN_HOW, PURPOSES
@@ -20,8 +21,8 @@ class ConsentIn(RowIn):
     given_how: str = Field(max_length=20, description=", ".join(GIVEN_HOW))
     evidence: str = Field("", max_length=120, description="number of the clause, hash of the recording")
     scope: str = Field("", max_length=200)
-    given_at: AwareDatetime
-    expires_at: AwareDatetime | None = None
+    given_at: Instant
+    expires_at: Instant | None = None
 
 
 class ConsentOut(RowOut):
