@@ -98,6 +98,7 @@ def test_a_large_receipt_is_taken_back_by_two(house: House) -> None:
     number = post(c, "/receipts", body).json()["number"]
     first, again = (post(c, f"/receipts/{number}/reverse", {"reason": "wrong person"}, "u") for _ in range(2))
     assert (first.status_code, first.json()) == (202, again.json()) and first.json()["steps"] == [["finance", "payments"]]
+    assert post(c, f"/receipts/{number}/reverse", {"reason": "again"}, "v").json()["approval"] == first.json()["approval"]
     approval = Approval.objects.get(reference=first.json()["approval"])
     assert (approval.entity, approval.branch, approval.amount_minor) == ("BANK", "HZ", 6_000_000)
     shown = kind_of("receipt.reverse").show(approval)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -52,6 +53,12 @@ def test_a_body_past_the_limit_is_413(house: House, settings) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
     response = client(house).post("/api/v1/payments", json.dumps({"loan": "x" * 2000}), content_type=JSON)
     assert response.status_code == 413 and problem(response)["errors"][0]["code"] == "body_too_large"
+
+
+def test_a_file_of_ten_megabytes_fits_into_a_body(house: House) -> None:
+    pdf = base64.b64encode(b"%PDF-1.7" + bytes(10 * 2**20 - 8)).decode()
+    response = client(house).post("/api/v1/documents/verify", json.dumps({"pdf": pdf}), content_type=JSON)
+    assert (response.status_code, response.json()["state"]) == (200, "unknown")
 
 
 def test_a_session_without_its_csrf_token_writes_nothing(house: House) -> None:

@@ -74,6 +74,7 @@ def contact_log_page(request: HttpRequest) -> HttpResponse:
         for row in page:
             row.says = [rule_words(policy_on(row.pack, row.pack_on), f["rule"]) for f in row.fired]  # type: ignore[union-attr]
     policy = policy_on("cn", business_date())
+    said = [(r, rule_words(policy, r)) for r in [*policy.citations, *OWN_RULES]]  # what only sets something has no words
     context = {
         "rows": page[:PAGE_SIZE],
         "more": page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
@@ -84,7 +85,7 @@ def contact_log_page(request: HttpRequest) -> HttpResponse:
         "query": query.urlencode(),
         "span": urlencode({k: v for k in ("person", "from", "to") if (v := request.GET.get(k, ""))}),
         "channels": [c.name.lower() for c in Channel],
-        "rules": sorted(((r, rule_words(policy, r)) for r in [*policy.citations, *OWN_RULES]), key=lambda pair: pair[1]),
+        "rules": sorted(((r, w) for r, w in said if w != r), key=lambda pair: pair[1]),
         "may_export": can(user, "contact-export"),
     }
     return render(request, "contact/log.html", context)

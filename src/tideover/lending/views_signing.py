@@ -154,7 +154,7 @@ def signature_list(request: HttpRequest) -> HttpResponse:
 
 
 def _tabs() -> list[tuple[str, str]]:
-    return [("", _("all")), ("open", _("open")), ("stuck", _("without an answer"))]
+    return [("", _("all")), ("open", _("not finished")), ("stuck", _("without an answer"))]
 
 
 @require("signature")

@@ -35,7 +35,7 @@ SAYS = {
     403: Problem("forbidden", "this request is not allowed"),
     404: Problem("no_such_address", "there is nothing at this address; /api/docs lists what there is"),
     405: Problem("method_not_allowed", "this address does not take this method; the Allow header lists what it takes"),
-    413: Problem("body_too_large", "the body is too large; send fewer items at a time"),
+    413: Problem("body_too_large", "the body is larger than 15 MiB; send fewer items, or a smaller file"),
     415: Problem("not_json", "the body must be JSON: send Content-Type: application/json"),
 }
 

@@ -158,6 +158,8 @@ USE_I18N = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 15 * 2**20
+"""Bytes of a request's body: a scan or a document of 10 MB in base64, and its JSON."""
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ROOT = BASE_DIR / "root"

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_noop
 
 from tideover.core.approvals import ApprovalKind, Shown, approval_ask, approval_by_key, register, same_request, steps_needed
 from tideover.core.authority import Line
-from tideover.core.models import Approval, Role, User
+from tideover.core.business_time import now
+from tideover.core.models import Approval, ApprovalState, Role, User
 from tideover.lending.models import Receipt
 from tideover.lending.receipts.services import receipt_reverse
 from tideover.lending.words import money
@@ -25,12 +26,16 @@ ALONE_MINOR = 5_000_000
 def receipt_reverse_ask(receipt: Receipt, *, idempotency_key: str, reason: str, actor: User) -> Receipt | Approval:
     """Take a receipt back, or ask for it where authority says that a second person must decide.
 
-    The same key again: the receipt once it is taken back, until then the approval. Raises what `approval_ask` raises.
+    Asked again, under any key: the receipt once it is taken back, until then the approval that waits. Raises what `approval_ask`
+    raises.
     """
     if receipt.reversed_at is None:
         subject, payload = ("receipt", receipt.number), {"receipt": receipt.number, "idempotency_key": idempotency_key}
         if before := approval_by_key(KIND, idempotency_key):
             return same_request(before, subject, payload, actor)
+        open_ = Approval.objects.filter(kind=KIND, subject_id=receipt.number, state=ApprovalState.OPEN, expires_at__gt=now())
+        if waiting := open_.first():
+            return waiting
         place: dict[str, Any] = {
             "amount_minor": receipt.amount_minor, "entity": receipt.entity.code, "branch": receipt.party.branch.code
         }  # fmt: skip
