@@ -50,9 +50,12 @@ def _ready(address: str, server: subprocess.Popen[bytes]) -> str:
     raise AssertionError("the server did not answer within 15 s")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A running Chromium; the tests skip where none can be had."""
+    """A running Chromium; the tests skip where none can be had.
+
+    Closed after each file: while it is open an event loop runs in this process, and other tests could not begin their own.
+    """
     sync_api = pytest.importorskip("playwright.sync_api")
     path = _script("chromium.py")
     with sync_api.sync_playwright() as p:
