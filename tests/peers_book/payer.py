@@ -1,6 +1,6 @@
 """A process that books payments of 1.00 on two loans until it is killed: `python -m tests.peers_book.payer FROM TO`.
 
-Key n is always the same payment, so that a restart may begin anywhere.
+Key n is always the same payment, so that a restart may begin anywhere; each one booked is said on a line.
 """
 
 from __future__ import annotations
@@ -25,3 +25,4 @@ for n in range(int(sys.argv[1]), int(sys.argv[2])):
         actor="payer",
         as_of=date(2026, 5, 1),
     )
+    print(n, flush=True)
