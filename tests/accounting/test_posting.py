@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.db.models import F
 
 from tests.accounting.books import days, end_of, happen, ledger, post, sub_ledger
 from tests.daily.books import AS_OF, START, book_build
