@@ -47,6 +47,7 @@ CHANNELS = {
 HOOK_SECRET = secret("TIDEOVER_HOOK_SECRET", "development-only-secret-of-webhooks")
 SITE_URL = os.environ.get("TIDEOVER_SITE", "")
 
+PAYER_RULES = os.environ.get("TIDEOVER_PAYER_RULES", "")
 HOTLINE = os.environ.get("TIDEOVER_HOTLINE", "400-000-0000")
 
 INSTALLED_APPS = [
