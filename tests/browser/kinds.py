@@ -34,6 +34,7 @@ KINDS: dict[str, tuple[Step, ...]] = {
         ("message-template-edit", "/templates/demand.letter/edit", ""),
         ("letter-batches", "/letters", ""),
         ("letter-batch", "/letters", "main a[href^='/letters/']"),
+        ("signature-list", "/signatures", ""),
         ("contact-clock", "LOAN/clock", ""),
         ("loan", "LOAN", ""),
     ),
@@ -56,6 +57,7 @@ KINDS: dict[str, tuple[Step, ...]] = {
         ("call-list", "/calls", "main a[href^='/calls/']"),
         ("person", "PERSON", ""),
         ("contact-call", "PERSON/call", ""),
+        ("contact-addresses", "PERSON/addresses", ""),
     ),
     "risk_desk": (
         ("products", "/products", ""),
@@ -80,7 +82,9 @@ ELSEWHERE = frozenset({
     "push-shown", "contact-proof-file",
     # the borrower's
     "my-schedule", "my-receipts", "my-documents", "my-document", "my-help", "my-push", "my-contact", "my-messages", "my-message",
-    "unsubscribe", "verify-code",
+    "unsubscribe", "my-sign", "my-sign-file", "my-mini-program",
+    # like one that is walked, or with a reference that the demo's book does not hold
+    "signature", "signature-scan", "document-ask-signature", "document-paper",
     # the reference of the interface: its own page kind, checked in tests/web/test_api_docs.py
     "api-docs",
 })  # fmt: skip

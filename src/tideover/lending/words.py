@@ -233,6 +233,7 @@ NAMES = {
     "name": "name",
     "number": "number",
     "phone": "phone number",
+    "address": "postal address",
     "UNDELIV": "the network could not deliver it",
     "EXPIRED": "the network gave up after its time",
     "REJECTD": "the network refused it",
