@@ -1,12 +1,13 @@
-"""What receipts register from the `ready` of the app: kinds of approval and of work."""
+"""What receipts register from the `ready` of the app: kinds of approval and of work, rows of role homes."""
 
 from __future__ import annotations
 
-from tideover.lending.receipts import approvals, payer, proposals
+from tideover.lending.receipts import approvals, correct, payer, proposals, refunds, screening
 
 
 def register() -> None:
     """Make everything of this package known to the kit."""
-    approvals.kind_register()
+    for module in (approvals, correct, refunds, screening):
+        module.kind_register()
     proposals.kinds_register()
     payer.kinds_register()
