@@ -25,6 +25,7 @@ from tideover.engine.apportion import Step
 from tideover.lending import clock
 from tideover.lending.models import Contract, Party, Receipt
 from tideover.lending.receipts.booking import part_book, part_end, standings_refresh
+from tideover.lending.receipts.holds import money_hold_end
 from tideover.lending.receipts.services import receipts_divide
 from tideover.lending.words import money
 
@@ -64,6 +65,7 @@ def receipt_move(
         locked.party, locked.pinned, locked.waiting = target, target is not None, False
         locked.designation = None
         locked.save(update_fields=["party", "pinned", "waiting", "designation"])
+        money_hold_end(locked, actor=actor)
         for contract, amount in loans:
             part_book(locked, contract, locked.received_on, [(Step.BY_HAND, amount)], actor=actor)
             touched[contract.pk] = contract

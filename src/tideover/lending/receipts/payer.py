@@ -26,6 +26,7 @@ from tideover.core.work import WorkKind, work_open
 from tideover.core.work import register as work_register
 from tideover.lending import clock
 from tideover.lending.models import LoanParty, Party, PayerAlert, Receipt, WatchList, WatchName
+from tideover.lending.receipts.holds import money_hold
 from tideover.lending.rules.payer import Paid, PayerRule, alerts, is_masked, name_key, payer_is, rules_read
 
 ROLE_RANK = {
@@ -126,6 +127,8 @@ def screen(receipt: Receipt, party: Party | None, *, actor: str) -> bool:
     if stops:
         receipt.screening, receipt.meant_for, receipt.party = "hit", party, None
         receipt.save(update_fields=["screening", "meant_for", "party"])
+        if party is not None:
+            money_hold(receipt, party, actor=actor)
     work_open(
         SCREEN, subject=("receipt", receipt.number), key=f"{SCREEN}:{receipt.number}", owner_role=Role.COMPLIANCE, actor=actor,
         why=gettext_noop("The payer of %(receipt)s stands on the watch list %(list)s. Say whether the money may be booked."),

@@ -26,6 +26,7 @@ from tideover.core.work import register as work_register
 from tideover.lending import clock
 from tideover.lending.models import Contract, LegalEntity, Party, Receipt, ReceiptPart
 from tideover.lending.receipts.booking import plan_book, standings_refresh
+from tideover.lending.receipts.holds import money_hold, money_hold_end
 from tideover.lending.receipts.planning import Plan, plan_make
 from tideover.lending.words import money
 
@@ -49,6 +50,8 @@ def propose(plan: Plan, party: Party, entity_id: int, *, actor: str) -> Approval
     for r in {change[0].pk: change[0] for change in plan.changes()}.values():
         r.waiting = True
         r.save(update_fields=["waiting"])
+        if r.unapplied_minor:
+            money_hold(r, party, actor=actor)
     branch = party.branch
     changes = plan.changes()
     amount = sum(max(0, new - old) for *_, old, new in changes)
@@ -119,7 +122,10 @@ def _apply(approval: Approval, actor: User) -> dict[str, Any]:
 
 def waiting_end(party: Party, entity_id: int, *, actor: str) -> None:
     """Nothing of a person's receipts waits any more."""
-    Receipt.objects.filter(party=party, entity=entity_id, waiting=True).update(waiting=False)
+    for receipt in Receipt.objects.filter(party=party, entity=entity_id, waiting=True):
+        receipt.waiting = False
+        receipt.save(update_fields=["waiting"])
+        money_hold_end(receipt, actor=actor)
     for item in WorkItem.objects.filter(key=_work_key(party, entity_id), done_at=None):
         work_done(item, actor=actor)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tideover.lending.receipts import approvals, correct, payer, proposals, refunds, screening
+from tideover.lending.receipts import approvals, correct, panels, payer, proposals, refunds, screening
 
 
 def register() -> None:
@@ -11,3 +11,4 @@ def register() -> None:
         module.kind_register()
     proposals.kinds_register()
     payer.kinds_register()
+    panels.rows_register()

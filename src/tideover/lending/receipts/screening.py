@@ -18,6 +18,7 @@ from tideover.core.problems import refuse
 from tideover.core.work import work_done
 from tideover.lending import clock
 from tideover.lending.models import PayerAlert, Receipt
+from tideover.lending.receipts.holds import money_hold_end
 from tideover.lending.receipts.payer import SCREEN
 from tideover.lending.receipts.services import receipt_place
 from tideover.lending.words import money
@@ -53,6 +54,7 @@ def _apply(approval: Approval, actor: User) -> dict[str, Any]:
         receipt.save(update_fields=["screening"])
         for item in WorkItem.objects.filter(key=f"{SCREEN}:{receipt.number}", done_at=None):
             work_done(item, actor=actor.username)
+        money_hold_end(receipt, actor=actor.username)
         if receipt.screening == "released":
             PayerAlert.objects.filter(receipt=receipt, kind="watch_list", closed_at=None).update(
                 closed_at=now(), closed_by=actor.username, outcome="plain", note=approval.reason[:300]

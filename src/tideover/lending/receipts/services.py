@@ -17,13 +17,13 @@ from django.db import IntegrityError, transaction
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date
 from tideover.core.models import WorkItem
-from tideover.core.problems import IdempotencyConflict, Problem, refuse
+from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
 from tideover.core.work import work_done
 from tideover.engine.apportion import Step
 from tideover.engine.terms import PRINCIPAL_MINOR_MAX
 from tideover.lending import clock
 from tideover.lending.journal import KEY_LENGTH_MAX
-from tideover.lending.models import Contract, Debit, Party, Receipt
+from tideover.lending.models import Contract, Debit, Party, Receipt, ReceiptPart
 from tideover.lending.receipts import payer as payers
 from tideover.lending.receipts.booking import (
     moves_book,
@@ -33,6 +33,7 @@ from tideover.lending.receipts.booking import (
     standings_refresh,
     takes_from_none,
 )
+from tideover.lending.receipts.holds import money_hold_end
 from tideover.lending.receipts.planning import plan_make
 from tideover.lending.receipts.proposals import propose, redivide_start, waiting_end
 
@@ -272,6 +273,7 @@ def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of
         standings_refresh({p.contract_id: p.contract for p in parts}.values(), today)
         locked.reversed_at, locked.waiting = clock.stamp(joined=True), False
         locked.save(update_fields=["reversed_at", "waiting"])
+        money_hold_end(locked, actor=actor)
         for item in WorkItem.objects.filter(subject_type="receipt", subject_id=locked.number, done_at=None):
             work_done(item, actor=actor)
         if party is not None and not locked.pinned:
@@ -286,16 +288,21 @@ def refunds_from_loans(receipt: Receipt) -> bool:
 
 
 def held_apply(on: date, *, actor: str = "close") -> int:
-    """Money that waited for a debt to fall due: divide it on the day; how many people's.
+    """Money that waited for a debt to fall due: divide it on the day; how many people had some placed.
 
     Run before the cut-off of each day, so that nobody is late for money that is here.
     """
     rows = Receipt.objects.filter(unapplied_minor__gt=0, party__isnull=False, reversed_at=None, pinned=False, waiting=False)
     rows = rows.filter(received_on__lt=on, debit=None)
-    people = sorted(set(rows.values_list("party", "entity")))
-    for pk, entity_id in people:
-        with transaction.atomic():
-            clock.writing()
-            party = Party.objects.select_for_update(of=("self",), no_key=True).get(pk=pk)
-            receipts_divide(party, entity_id, on, actor=actor, as_of=on)
-    return len(people)
+    moved = 0
+    for pk, entity_id in sorted(set(rows.values_list("party", "entity"))):
+        before = ReceiptPart.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        try:
+            with transaction.atomic():
+                clock.writing()
+                party = Party.objects.select_for_update(of=("self",), no_key=True).get(pk=pk)
+                receipts_divide(party, entity_id, on, actor=actor, as_of=on)
+        except Refused:  # one loan that takes nothing must not keep the day from being closed; its money shows as not placed
+            continue
+        moved += ReceiptPart.objects.filter(pk__gt=before, receipt__party=pk).exists()
+    return moved
