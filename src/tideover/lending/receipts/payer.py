@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 from collections import defaultdict
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -197,11 +197,6 @@ def alert_close(alert: PayerAlert, *, outcome: str, note: str, actor: User) -> P
         alert.refresh_from_db()
         log(actor.username, "receipt.alert_close", "receipt", alert.receipt.number, {"kind": alert.kind, "outcome": outcome})
     return alert
-
-
-def alerts_open(on: date) -> Any:
-    """Alerts that nobody has closed yet."""
-    return PayerAlert.objects.filter(closed_at=None, receipt__received_on__lte=on).select_related("receipt")
 
 
 def kinds_register() -> None:

@@ -5,7 +5,6 @@ asked (the approval `receipt.refund` is open) → approved → sent → gone, or
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -175,11 +174,6 @@ def _settle(refund: Refund, receipt: Receipt, state: str, actor: str) -> None:
             idempotency_key=f"{OWN_KEYS}{refund.reference}:{number}:returned", actor=actor,
         )  # fmt: skip
     standings_refresh(contracts.values())
-
-
-def refunds_under_way() -> Iterable[Refund]:
-    """Refunds that the bank has not finished, the oldest first."""
-    return Refund.objects.filter(state__in=("approved", "sent")).select_related("receipt__entity").order_by("approved_at")
 
 
 def _show(approval: Approval) -> list[Shown]:

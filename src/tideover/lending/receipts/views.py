@@ -21,10 +21,11 @@ from tideover.lending.receipts.approvals import receipt_reverse_ask
 from tideover.lending.receipts.correct import receipt_move_ask
 from tideover.lending.receipts.panels import STEP_WORDS_MINE, parts_shown, state_of, undo_what_if
 from tideover.lending.receipts.payer import alert_close
-from tideover.lending.receipts.proposals import KIND as REDIVIDE
+from tideover.lending.receipts.proposals import waiting_proposal
 from tideover.lending.receipts.refunds import NEXT, masked_account, refund_ask, refund_move, refundable
 from tideover.lending.receipts.screening import release_ask
 from tideover.lending.receipts.selectors import FILTERS, receipt_get, receipts_filtered, receipts_visible
+from tideover.lending.scope import parties_reachable
 from tideover.lending.selectors import contracts_visible
 from tideover.lending.views import user_of
 
@@ -53,11 +54,10 @@ def receipt_list(request: HttpRequest) -> HttpResponse:
 
 
 def _proposals(user: User, party: str) -> list[Approval]:
-    """Open proposals to divide a person's receipts anew."""
-    if not party:
-        return []
-    rows = Approval.objects.filter(kind=REDIVIDE, subject_type="party", subject_id=party, state=ApprovalState.OPEN)
-    return list(rows.order_by("-pk")[:1])
+    """The open proposal to divide a person's receipts anew, where there is one that still fits."""
+    person = parties_reachable(user, business_date()).filter(reference=party).first() if party else None
+    found = waiting_proposal(person) if person is not None else None
+    return [found] if found is not None else []
 
 
 def _row(r: Receipt) -> dict[str, Any]:
