@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils.translation import override
 
 from tests.factories import House
 from tideover.core.approvals import approval_decide, kind_of
@@ -173,7 +174,8 @@ def test_a_large_correction_waits_for_a_second_person(house: House) -> None:
     receipt = take(house, 10_000_000, designation=[{"debt": "T-1", "amount": "5000.00"}])
     asked = receipt_move_ask(receipt, parts=[("T-2", 10_000_000)], reason="T-2 was meant", actor=house.staff["payments"])
     assert isinstance(asked, Approval)
-    shown = kind_of("receipt.move").show(asked)
+    with override("zh-hans"):
+        shown = list(kind_of("receipt.move").show(asked))
     assert [(x.what, x.then) for x in shown[1:3]] == [("贷款 T-1", "¥0.00"), ("贷款 T-2", "¥100,000.00")]
     decide(house, asked, "finance")
     assert {(p.contract.number, p.amount_minor) for p in receipt.parts.filter(ended_at=None)} == {("T-2", 10_000_000)}

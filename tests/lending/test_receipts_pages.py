@@ -13,6 +13,7 @@ from tests.web.test_api import client, post
 from tests.web.test_pages import client_for
 from tideover.core.models import Approval, User
 from tideover.lending.models import Receipt
+from tideover.lending.receipts.correct import receipt_move
 from tideover.lending.receipts.payer import watch_list_load
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 
@@ -144,3 +145,15 @@ def test_every_reader_opens_the_page_of_a_receipt(house: House, role: str) -> No
     receipt = take(house, 900_000, "赵强")
     page = client_for(house, role).get(f"/receipts/{receipt.number}")
     assert page.status_code == 200 and receipt.number in page.content.decode()
+
+
+def test_the_wrong_person_reads_that_it_was_put_right(house: House) -> None:
+    receipt = receipt_record(
+        party=house.borrower, entity_id=house.entity.pk, amount_minor=400_000, received_on=ON, payer=Payer(),
+        source=Source("bank"), idempotency_key="w", actor="payments",
+    )  # fmt: skip
+    assert receipt.number in client_for(house, "borrower").get("/my/receipts").content.decode()
+    receipt_move(receipt, parts=[("T-3", 400_000)], reason="a namesake", actor="payments")
+    page = client_for(house, "borrower").get("/my/receipts").content.decode()
+    assert receipt.number not in page and "somebody else" in page
+    assert client_for(house, "borrower").get(f"/my/receipts/{receipt.number}").status_code == 404

@@ -14,8 +14,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "watch-list",
         help="load a sanctions or watch list that payers are compared with",
         description="Load FILE (CSV, UTF-8, columns name and reference; docs/receipts.md) as the list NAME. The list of that "
-        "name that held before ends. Money of a payer on a list stays unplaced until compliance has decided. Exit codes: 0 done, 2 "
-        "the file cannot be used.",
+        "name that held before ends. Money of a payer on a list stays unplaced until compliance has decided. Exit codes: 0 done, "
+        "2 the file cannot be used.",
     )
     p.add_argument("file", type=Path, metavar="FILE", help="CSV with a name on each line")
     p.add_argument("--list", required=True, dest="name", metavar="NAME", help="what the list is called, at most 40 characters")

@@ -88,6 +88,13 @@ def parts_shown(user: User, receipt: Receipt, words: Mapping[str, str] = STEP_WO
     return sorted(out, key=lambda p: (p.ended, p.part.pk))
 
 
+def mine(user: User) -> tuple[list[Receipt], list[ReceiptPart]]:
+    """A borrower's own receipts, the newest first; and parts that stood on their loans and were somebody else's money."""
+    receipts = Receipt.objects.filter(party__user=user).order_by("-received_on", "-pk")
+    gone = ReceiptPart.objects.filter(contract__borrower__user=user, ended_at__isnull=False).exclude(receipt__party__user=user)
+    return list(receipts), list(gone.select_related("contract", "receipt").order_by("-booked_on", "pk"))
+
+
 def undo_what_if(user: User, receipt: Receipt) -> list[Undone]:
     """What today would be on each loan if the receipt were taken back; nothing is written."""
     if receipt.reversed_at is not None:
