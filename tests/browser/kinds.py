@@ -38,6 +38,12 @@ KINDS: dict[str, tuple[Step, ...]] = {
         ("contact-clock", "LOAN/clock", ""),
         ("loan", "LOAN", ""),
     ),
+    "payments": (
+        ("receipts", "/receipts", ""),
+        ("receipts", "/receipts?show=stopped", ""),
+        ("receipt", "/receipts", "main a[href^='/receipts/']"),
+        ("receipt", "/receipts?show=third_party", "main a[href^='/receipts/']"),
+    ),
     "finance": (
         ("home", "/", ""),
         ("books", "/books", ""),
@@ -79,10 +85,11 @@ ELSEWHERE = frozenset({
     # files, acts and answers to machines: no page
     "sign-out", "set-language", "set-look", "book-csv", "work-start", "action-log-export", "contact-export", "books-export",
     "loan-document-issue", "document", "document-cancel", "document-sign", "letter-addresses", "letter-files", "hook",
-    "push-shown", "contact-proof-file",
+    "push-shown", "contact-proof-file", "receipt-reverse", "receipt-move", "receipt-refund", "receipt-release", "refund-state",
+    "payer-alert-close",
     # the borrower's
-    "my-schedule", "my-receipts", "my-documents", "my-document", "my-help", "my-push", "my-contact", "my-messages", "my-message",
-    "unsubscribe", "my-sign", "my-sign-file", "my-mini-program",
+    "my-receipt", "my-schedule", "my-receipts", "my-documents", "my-document", "my-help", "my-push", "my-contact", "my-messages",
+    "my-message", "unsubscribe", "my-sign", "my-sign-file", "my-mini-program",
     # like one that is walked, or with a reference that the demo's book does not hold
     "signature", "signature-scan", "document-ask-signature", "document-paper",
     # the reference of the interface: its own page kind, checked in tests/web/test_api_docs.py

@@ -29,10 +29,14 @@ from tideover.lending.models import (
     LoanEvent,
     Notice,
     Promise,
+    Receipt,
     StandingRow,
 )
 from tideover.lending.panels import EXCEPTIONS
 from tideover.lending.payments import NewPayment
+from tideover.lending.receipts import holds as receipt_holds
+from tideover.lending.receipts.payer import watch_list_load
+from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.rules.holds import KINDS, HoldTerm, hold_end, hold_kinds, hold_term, term_read
 from tideover.lending.services import event_record, payments_record
 from tideover.lending.services_holds import hold_place, hold_review, open_now
@@ -63,6 +67,14 @@ def notice(kind: str) -> Callable[[House], Any]:
     return lambda h: services_rows.notice_receive(h.borrower, None, kind=kind, received_on=TODAY, source="family", actor="legal")
 
 
+def stopped_money(house: House) -> Receipt:
+    watch_list_load("un", b"name\nEvil Zhao\n", actor="compliance")
+    return receipt_record(
+        party=house.borrower, entity_id=house.entity.pk, amount_minor=500, received_on=TODAY, payer=Payer("Evil Zhao"),
+        source=Source("bank"), idempotency_key="stopped", actor="payments",
+    )  # fmt: skip
+
+
 CAUSES: dict[str, tuple[Callable[[House], Any], Callable[[], int]]] = {
     "hardship_request": (
         lambda h: services_rows.help_request_open(h.borrower, h.loan, reason="", actor="b"),
@@ -86,6 +98,7 @@ CAUSES: dict[str, tuple[Callable[[House], Any], Callable[[], int]]] = {
         LoanEvent.objects.count,
     ),
     "cease_contact": (notice("cease_contact"), Notice.objects.count),
+    "money_here": (stopped_money, Receipt.objects.count),
     "debit_in_flight": (debit, lambda: Debit.objects.exclude(state="drafted").count()),
 }
 
@@ -102,7 +115,7 @@ def test_hold_and_cause_are_there_together_or_not_at_all(house: House, kind: str
         hold_place(*args, **values)
         raise RuntimeError("stop here")
 
-    for module in (causes, services_rows):
+    for module in (causes, services_rows, receipt_holds):
         monkeypatch.setattr(module, "hold_place", broken)
     with pytest.raises(RuntimeError):
         cause(house)
@@ -116,7 +129,7 @@ def test_hold_and_cause_are_there_together_or_not_at_all(house: House, kind: str
     assert hold.contract_id == (None if kind in PERSON else house.loan.pk)
 
 
-PERSON = ("hardship_request", "complaint", "death", "incapacity", "insolvency", "cease_contact")
+PERSON = ("hardship_request", "complaint", "death", "incapacity", "insolvency", "cease_contact", "money_here")
 
 
 @pytest.mark.parametrize("kind", ["hardship_request", "live_promise", "dispute", "complaint", "death", "cease_contact"])

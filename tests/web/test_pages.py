@@ -41,6 +41,7 @@ ADDRESSES = {
     "settings": "/settings",
     "book-csv": "/book.csv",
     "book-loans": "/book/loans?kind=rolled",
+    "receipts": "/receipts",
     "books": "/books",
     "books-trial-balance": "/books/trial-balance",
     "books-account": "/books/accounts/601101",
@@ -118,7 +119,7 @@ def test_every_entry_of_the_matrix_is_a_route_or_an_act() -> None:
     acts = {
         "reveal-personal", "message-body", "message-cancel", "message-resend", "answer-done", "message-template-flag",
         "call-import", "home-messages", "home-blocked", "home-replies", "home-reviews", "home-letters", "books-home",
-        "books-loan", "books-period-close",
+        "books-loan", "books-period-close", "home-receipts", "home-payers",
     }  # fmt: skip
     assert {p for p in PERMISSIONS if p not in routes(get_resolver().url_patterns)} == acts
 

@@ -55,6 +55,14 @@ ONE = {
     "signature-scan",
     "document-paper",
     "document-ask-signature",
+    "receipt",
+    "my-receipt",
+    "receipt-reverse",
+    "receipt-move",
+    "receipt-refund",
+    "receipt-release",
+    "refund-state",
+    "payer-alert-close",
 }
 """Pages of one thing that the house of the tests does not have, and acts; tests of their own open them."""
 PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1", "verdict_id": "1"}

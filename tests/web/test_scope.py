@@ -23,7 +23,7 @@ from tideover.engine.events import EventKind
 from tideover.lending import services_rows
 from tideover.lending.approvals import event_ask
 from tideover.lending.documents import loan_document_issue
-from tideover.lending.models import Staff
+from tideover.lending.models import Refund, Staff
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.services import facility_open
 from tideover.lending.services_holds import hold_place
@@ -47,6 +47,11 @@ BODIES: dict[str, Any] = {
     "api:work-snooze": {"until": "2026-12-01T00:00:00Z", "reason": "x"},
     "api:work-give": {"to": "collector"},
     "api:holds-review": {"act": "keep", "reason": "x"},
+    "api:receipt-move": {"parts": [], "reason": "x"},
+    "api:receipt-refund": {"amount": "1.00", "reason": "x"},
+    "api:receipt-release": {"what": "keep", "reason": "x"},
+    "api:refund-state": {"state": "sent"},
+    "api:payer-alert-close": {"outcome": "plain", "note": "x"},
     "api:contact-outcome": {"outcome": "failed"},
     **{f"api:{unit}-end": {"valid_to": DAY} for unit in ("entities", "branches", "teams", "staff")},
 }
@@ -67,10 +72,11 @@ def two(house: House) -> tuple[House, dict[str, str]]:
     )  # fmt: skip
     receipt = receipt_record(
         party=theirs, entity_id=house.entity.pk, amount_minor=100_000, received_on=date(2026, 2, 25),
-        payer=Payer(), source=Source("bank"),
+        payer=Payer("赵强", "6222000011112222"), source=Source("bank"),
         idempotency_key="r", actor="t",
     )  # fmt: skip
     made = {
+        "payer-alerts": receipt.alerts.get(),
         "holds": hold_place(theirs, None, kind="cease_contact", starts_at=now(), actor="t"),
         "promises": services_rows.promise_make(
             theirs, house.other_loan, amount_minor=1, promised_on=date(2026, 1, 1), due_on=date(2026, 1, 2), actor="t"
@@ -97,6 +103,8 @@ def two(house: House) -> tuple[House, dict[str, str]]:
     )
     assert isinstance(approval, Approval)
     row["/approvals/"] = approval.reference
+    refund = Refund.objects.create(reference="B-1", receipt=receipt, approval=approval, amount_minor=1, approved_at=now())
+    row["/refunds/"] = refund.reference
     row["/documents/"] = loan_document_issue(house.other_loan, "contract", language="en", actor="t").number
     item = work_open(
         "hold.review", subject=("loan", "T-3"), why="w", owner_role=Role.COLLECTOR, due_at=None, branch="NB", key="k", actor="t"

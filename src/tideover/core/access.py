@@ -17,6 +17,8 @@ EVERYONE = frozenset(Role)
 STAFF = EVERYONE - {Role.BORROWER}
 READS_LOANS = STAFF - {Role.ENGINEER}
 BOOKS_MONEY = frozenset({Role.PAYMENTS, Role.FINANCE})
+READS_RECEIPTS = BOOKS_MONEY | {Role.COMPLIANCE, Role.AUDITOR, Role.BRANCH_HEAD, Role.CUSTOMER_MANAGER, Role.COMPLAINTS}
+WATCHES_PAYERS = BOOKS_MONEY | {Role.COMPLIANCE, Role.AUDITOR}
 LENDS = frozenset({Role.UNDERWRITER, Role.BRANCH_HEAD})
 MEETS_PEOPLE = frozenset(
     {Role.COUNSELLOR, Role.CUSTOMER_MANAGER, Role.COLLECTOR, Role.TEAM_LEAD, Role.COMPLAINTS, Role.BRANCH_HEAD}
@@ -80,6 +82,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "person": READS_LOANS,
     "my-schedule": frozenset({Role.BORROWER}),
     "my-receipts": frozenset({Role.BORROWER}),
+    "my-receipt": frozenset({Role.BORROWER}),
     "my-help": frozenset({Role.BORROWER}),
     "my-documents": frozenset({Role.BORROWER}),
     "my-document": frozenset({Role.BORROWER}),
@@ -166,6 +169,19 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "api:loan-what-if": READS_LOANS,
     "api:receipts-create": BOOKS_MONEY,
     "api:receipt-reverse": BOOKS_MONEY,
+    **dict.fromkeys(("receipts", "receipt"), READS_RECEIPTS),
+    **dict.fromkeys(("receipt-reverse", "receipt-move", "receipt-refund"), BOOKS_MONEY),
+    "receipt-release": BOOKS_MONEY | {Role.COMPLIANCE},
+    "refund-state": BOOKS_MONEY,
+    "payer-alert-close": frozenset({Role.COMPLIANCE}),
+    "home-receipts": BOOKS_MONEY | {Role.AUDITOR},
+    "home-payers": WATCHES_PAYERS,
+    "api:receipt-trail": READS_LOANS,
+    **dict.fromkeys(("api:receipt-move", "api:receipt-refund", "api:receipts-redivide", "api:refund-state"), BOOKS_MONEY),
+    "api:receipt-release": BOOKS_MONEY | {Role.COMPLIANCE},
+    "api:refunds-list": WATCHES_PAYERS | {Role.BRANCH_HEAD},
+    "api:payer-alerts-list": WATCHES_PAYERS,
+    "api:payer-alert-close": frozenset({Role.COMPLIANCE}),
     "api:payments-create": BOOKS_MONEY,
     "api:payments-batch": BOOKS_MONEY,
     "api:products-list": STAFF,

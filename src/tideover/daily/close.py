@@ -38,6 +38,7 @@ from tideover.daily.transitions import BEFORE, Corrections, transitions
 from tideover.lending.causes import plans_look, promises_look
 from tideover.lending.columns import Conventions, numbers
 from tideover.lending.fees import fees_run
+from tideover.lending.receipts.services import held_apply
 from tideover.lending.resets import resets_run
 from tideover.lending.sources import Book, Partition, Source
 from tideover.tape import store
@@ -95,10 +96,12 @@ class Day:
 
 
 def _resets(day: Day) -> None:
-    """Rate changes and fees of the day, written before the cut-off is taken, so that the day is closed at its own rate."""
+    """Rate changes, fees and money that waited, written before the cut-off, so that the day is closed as it was."""
     if not CloseRun.objects.filter(as_of=day.as_of).exists():
         resets_run(day.as_of)
         day.counts["fees_charged"], refused = fees_run(day.as_of)
+        if placed := held_apply(day.as_of):
+            day.counts["held_money"] = placed
         for sentence in refused:
             print(f"close: warning: fee not charged: {sentence}", file=sys.stderr)
 

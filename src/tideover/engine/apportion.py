@@ -1,33 +1,91 @@
-"""One receipt over several debts: the debtor's designation first, then Civil Code art. 560 (抵充顺序), pure and exact."""
+"""Receipts over several debts: the debtor's designation first, then what was agreed, then Civil Code art. 560 (抵充顺序).
+
+Pure and exact. Receipts of one day are divided together, so that the order in which they were entered changes no debt's share:
+designations in the order of the receipts' own ids, then what is left of all of them as one sum.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from tideover.engine.terms import ORDER_CIVIL_CODE, Component
 
 
+class Step(StrEnum):
+    """Which step gave a part: why this debt was paid before the others. `law_*`: the point of art. 560 that decided."""
+
+    DESIGNATION = "designation"
+    CONTRACT = "contract"
+    LAW_ONLY = "law_only"
+    LAW_DUE = "law_due"
+    LAW_SECURITY = "law_security"
+    LAW_BURDEN = "law_burden"
+    LAW_EARLIEST = "law_earliest"
+    LAW_PRO_RATA = "law_pro_rata"
+    NOT_YET_DUE = "not_yet_due"
+    DEBIT = "debit"
+    BY_HAND = "by_hand"
+
+
+DECIDED_BY = (Step.LAW_DUE, Step.CONTRACT, Step.CONTRACT, Step.LAW_SECURITY, Step.LAW_BURDEN, Step.LAW_EARLIEST)
+"""By place in the key of `_groups`: the step that puts one group of debts before another."""
+Given = list[tuple[Step, int]]
+"""What steps gave a debt, in order (minor units)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """One debt as a receipt meets it. `claims_minor`: what it asks for by component; `security_rank`: 0 is the least secured."""
+    """One debt as a receipt meets it. `claims_minor`: what it asks for by component; `security_rank`: 0 is the least secured.
+
+    agreed_rank: its place in an order that lender and debtor agreed on (None: in none). named_max_minor: what it takes from a
+    debtor who names it with an amount (None: no more than it asks for).
+    """
 
     id: str
     due_on: int
     annual_rate_ppm: int
     claims_minor: Mapping[Component, int]
     security_rank: int = 0
+    agreed_rank: int | None = None
+    named_max_minor: int | None = None
 
     @property
     def total_minor(self) -> int:
         return sum(self.claims_minor.values())
 
+    def named(self, wish: int | None) -> int:
+        """What it takes of a designation: without an amount as much as it asks for; a debt that asks nothing, all of it."""
+        most = self.total_minor if self.named_max_minor is None else max(self.named_max_minor, self.total_minor)
+        if wish is None:
+            return self.total_minor or most
+        return min(wish, most)
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """One receipt of a day: amount in minor units; designation as in `apportion`. `id` orders designations of one day."""
+
+    id: str
+    amount_minor: int
+    designation: Sequence[Mapping[str, object]] | None = None
+
+
+@dataclass(slots=True)
+class Division:
+    """given[money][debt]: what each receipt gives each debt, step by step; left_minor[money]: what no debt could take."""
+
+    given: dict[str, dict[str, Given]] = field(default_factory=dict)
+    left_minor: dict[str, int] = field(default_factory=dict)
+
 
 @dataclass(slots=True)
 class Apportionment:
-    """What each debt gets by component (minor), and what no debt could take. The parts always add up to the receipt."""
+    """What each debt gets by component (minor) and by step, and what no debt could take. Always adds up to the receipt."""
 
     by_debt: dict[str, dict[Component, int]] = field(default_factory=dict)
+    steps: dict[str, Given] = field(default_factory=dict)
     unapplied_minor: int = 0
 
 
@@ -42,47 +100,98 @@ def apportion(
     """Divide `amount_minor` (> 0) among `debts`.
 
     designation: [{"debt": id, "amount": decimal string or minor int}]; an amount left out means as much as the debt asks.
-    Order without one: due debts first; least secured; heaviest burden (annual rate); earliest due; pro rata by claim with the
-    residue to the largest fraction, then the lowest id. Source: Civil Code art. 560 and 561.
+    Order without one: due debts first; the agreed order; least secured; heaviest burden (annual rate); earliest due; pro rata by
+    claim with the residue to the largest fraction, then the lowest id. Source: Civil Code art. 560 and 561.
     Raises ValueError for an unknown debt in the designation or an amount that is not positive.
     """
     if amount_minor <= 0:
         raise ValueError(f"a receipt must be positive, not {amount_minor}")
-    known = {d.id: d for d in debts}
-    given = {d.id: 0 for d in debts}
-    left = amount_minor
-    for line in designation or ():
-        name = str(line["debt"])
-        if name not in known:
-            raise ValueError(f"the designation names debt {name}, which the payer does not have")
-        wish = _wish(line.get("amount"), left)
-        part = min(left, wish, known[name].total_minor - given[name])
-        given[name] += part
-        left -= part
-    for group in _groups(debts, received_on):
-        asked = {d.id: d.total_minor - given[d.id] for d in group}
-        for name, part in _pro_rata(min(left, sum(asked.values())), asked).items():
-            given[name] += part
-            left -= part
+    found = divide_day([Money("", amount_minor, designation)], debts, received_on=received_on)
+    steps = found.given[""]
     order = (*within_order, *(c for c in Component if c not in within_order))
-    return Apportionment({d.id: _within(given[d.id], d, order) for d in debts}, left)
+    by_debt = {d.id: _within(sum(a for _, a in steps.get(d.id, [])), d, order) for d in debts}
+    return Apportionment(by_debt, steps, found.left_minor[""])
 
 
-def _wish(value: object, left: int) -> int:
-    if value is None:
-        return left
-    if isinstance(value, int):
+def divide_day(monies: Sequence[Money], debts: Sequence[Debt], *, received_on: int) -> Division:
+    """Divide the receipts of one day. Σ given + left = amount of each; a debt gets no more than it takes.
+
+    What each debt gets does not depend on the order of `monies`. Raises ValueError for an unknown debt in a designation.
+    """
+    ordered = sorted(monies, key=lambda m: m.id)
+    known = {d.id: d for d in debts}
+    out = Division({m.id: {} for m in ordered}, {m.id: m.amount_minor for m in ordered})
+    total = dict.fromkeys(known, 0)
+    for m in ordered:
+        for line in m.designation or ():
+            name = str(line["debt"])
+            if name not in known:
+                raise ValueError(f"the designation names debt {name}, which the payer does not have")
+            room = known[name].named(_wish(line.get("amount"))) - total[name]
+            _give(out, total, m.id, name, Step.DESIGNATION, min(out.left_minor[m.id], max(0, room)))
+    groups = _groups(debts, received_on)
+    for key, group in groups:
+        asked = {d.id: max(0, d.total_minor - total[d.id]) for d in group}
+        step = _step(key, group, groups)
+        parts = _pro_rata(min(sum(out.left_minor.values()), sum(asked.values())), asked)
+        for name, part in parts.items():
+            for m in ordered:
+                now = min(part, out.left_minor[m.id])
+                _give(out, total, m.id, name, step, now)
+                part -= now
+    return out
+
+
+def _give(out: Division, total: dict[str, int], money: str, debt: str, step: Step, amount: int) -> None:
+    if amount <= 0:
+        return
+    given = out.given[money].setdefault(debt, [])
+    if given and given[-1][0] == step:
+        amount_before = given.pop()[1]
+        given.append((step, amount_before + amount))
+    else:
+        given.append((step, amount))
+    total[debt] += amount
+    out.left_minor[money] -= amount
+
+
+def _wish(value: object) -> int | None:
+    if value is None or isinstance(value, int):
         return value
     whole, _, cents = str(value).partition(".")
     return int(whole) * 100 + int((cents + "00")[:2])
 
 
-def _groups(debts: Sequence[Debt], received_on: int) -> list[list[Debt]]:
-    ranked: dict[tuple[int, int, int, int], list[Debt]] = {}
+Key = tuple[int, int, int, int, int, int]
+
+
+def _groups(debts: Sequence[Debt], received_on: int) -> list[tuple[Key, list[Debt]]]:
+    ranked: dict[Key, list[Debt]] = {}
     for d in debts:
-        key = (int(d.due_on > received_on), d.security_rank, -d.annual_rate_ppm, d.due_on)
+        if not d.total_minor:
+            continue
+        rank = d.agreed_rank
+        key = (
+            int(d.due_on > received_on), int(rank is None), rank if rank is not None else 0, d.security_rank,
+            -d.annual_rate_ppm, d.due_on,
+        )  # fmt: skip
         ranked.setdefault(key, []).append(d)
-    return [ranked[k] for k in sorted(ranked)]
+    return [(k, ranked[k]) for k in sorted(ranked)]
+
+
+def _step(key: Key, group: Sequence[Debt], groups: Sequence[tuple[Key, list[Debt]]]) -> Step:
+    """Why a group of debts has its place: what sets it apart from the next one (the last: from the one before)."""
+    if key[0]:
+        return Step.NOT_YET_DUE
+    if not key[1]:
+        return Step.CONTRACT
+    if len(group) > 1:
+        return Step.LAW_PRO_RATA
+    at = next(n for n, (k, _) in enumerate(groups) if k == key)
+    other = groups[at + 1][0] if at + 1 < len(groups) else groups[at - 1][0] if at else None
+    if other is None:
+        return Step.LAW_ONLY
+    return DECIDED_BY[next(n for n in range(len(key)) if key[n] != other[n])]
 
 
 def _pro_rata(amount: int, asked: Mapping[str, int]) -> dict[str, int]:

@@ -15,7 +15,7 @@ class LendingConfig(AppConfig):
         from tideover.lending.documents import kinds_register
         from tideover.lending.panels import EXCEPTIONS, home_row
         from tideover.lending.panels_documents import loan_documents, signatures_stuck
-        from tideover.lending.receipts import approvals as approvals_of_receipts
+        from tideover.lending.receipts.register import register as receipts_register
         from tideover.lending.selectors import reach_of
         from tideover.lending.triggers import install
 
@@ -28,6 +28,6 @@ class LendingConfig(AppConfig):
         panels.register("home.rows", panels.Panel("signatures", "", signatures_stuck, "document-sign"))
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="append-only")
         approvals.kind_register()
-        approvals_of_receipts.kind_register()
+        receipts_register()
         work_sources.kinds_register()
         publishing.kinds_register()

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from django.db import connection
-from django.db.models import Count, Max, Min
+from django.db.models import Count, F, Max, Min, Q, Sum
+from django.db.models.functions import Coalesce
 
 from tideover.core.business_time import business_date
 from tideover.core.doctor import Check
@@ -18,7 +19,7 @@ from tideover.lending import triggers
 from tideover.lending.columns import IMPOSSIBLE, OK, REJECTED, Conventions, loans_read, standings_of
 from tideover.lending.imports.standings import standing_columns
 from tideover.lending.journal import chain_breaks
-from tideover.lending.models import Contract, StandingRow
+from tideover.lending.models import Contract, Receipt, StandingRow
 from tideover.lending.rates import pack_here
 from tideover.lending.resets import contracts_following, missing_fixings, reference_of
 
@@ -28,12 +29,20 @@ NAMED_MAX = 10
 
 def checks() -> list[Check]:
     """The checks of the book, the cheap ones first."""
-    return [_triggers(), _rates(), _chains(), _standings()]
+    return [_triggers(), _rates(), _receipts(), _chains(), _standings()]
 
 
 def _triggers() -> Check:
     missing = triggers.expected(connection.vendor) - triggers.installed()
     return Check("triggers", not missing, f"missing: {', '.join(sorted(missing))}" if missing else "all stand")
+
+
+def _receipts() -> Check:
+    """Every receipt's parts that stand add up to what it says is placed."""
+    live = Coalesce(Sum("parts__amount_minor", filter=Q(parts__ended_at=None)), 0)
+    wrong = Receipt.objects.annotate(live=live).exclude(live=F("placed_minor")).order_by("pk").values_list("number", flat=True)
+    named = list(wrong[:NAMED_MAX])
+    return Check("receipts = parts", not named, f"not: {', '.join(named)}" if named else "all add up")
 
 
 def _rates() -> Check:

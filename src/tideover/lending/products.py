@@ -22,7 +22,7 @@ REQUIRED: dict[str, type] = {
 }  # fmt: skip
 OPTIONAL: dict[str, type] = {"limits": dict, "valid_to": date, "lender": str, "fees": list}
 WORDS = {str: "text", int: "whole number", date: "date like 2026-01-31", dict: "table of keys and values", list: "list"}
-LIMITS = ("principal_min_minor", "principal_max_minor", "annual_rate_max_ppm", "instalments_max")
+LIMITS = ("principal_min_minor", "principal_max_minor", "annual_rate_max_ppm", "instalments_max", "receipt_rank")
 
 
 def product_check(text: str, source: str = "product") -> dict[str, Any]:

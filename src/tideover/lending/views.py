@@ -153,6 +153,7 @@ def loan(request: HttpRequest, number: str) -> HttpResponse:
         "lines": lines,
         "totals": panels_loan.schedule_totals(lines),
         "what_if": {"kind": "payment", "amount": "", "on": as_of.isoformat()},
+        "may_receipts": can(user_of(request), "receipt"),
         **_stops(contract, as_of, today, events, [date_of(line.row.due_on) for line in lines]),
         **panels_loan.around(contract),
     }

@@ -13,6 +13,7 @@ from tideover.lending.models import HelpRequest
 from tideover.lending.panels_loan import schedule_lines, schedule_totals
 from tideover.lending.panels_mine import my_loans, my_payments
 from tideover.lending.panels_mine_notices import notices_of
+from tideover.lending.receipts.panels import mine
 from tideover.lending.selectors import loan_standing
 from tideover.lending.services_rows import help_request_open
 from tideover.lending.views import loan_or_404, user_of
@@ -58,4 +59,6 @@ def my_schedule(request: HttpRequest, number: str) -> HttpResponse:
 @require("my-receipts")
 def my_receipts(request: HttpRequest) -> HttpResponse:
     """What the borrower paid, and where each cent went."""
-    return render(request, "lending/my_receipts.html", {"lines": my_payments(user_of(request))})
+    receipts, not_theirs = mine(user_of(request))
+    context = {"lines": my_payments(user_of(request)), "receipts": receipts, "not_theirs": not_theirs}
+    return render(request, "lending/my_receipts.html", context)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
+from django.db.models import Count
+
 from tideover.core import experiments
 from tideover.core.approvals import approval_decide, approval_withdraw
 from tideover.core.authority import text_in_force
@@ -23,6 +25,8 @@ from tideover.engine.events import EventKind
 from tideover.lending.approvals import event_ask
 from tideover.lending.models import Contract, Hold, Party
 from tideover.lending.publishing import product_ask, product_newest
+from tideover.lending.receipts.refunds import refund_ask
+from tideover.lending.receipts.services import Payer, Source, receipt_record
 
 SURFACE = "reminder.before_due"
 EXPOSED_MAX = 400
@@ -33,6 +37,7 @@ def desk_lay(as_of: date) -> None:
     staff = {Role(u.role): u for u in User.objects.exclude(role=Role.BORROWER).order_by("-pk")}
     _approvals(staff, as_of)
     _experiment(staff, as_of)
+    _receipts(staff, as_of)
     _work(staff, as_of)
 
 
@@ -77,6 +82,32 @@ def _approvals(staff: dict[Role, User], as_of: date) -> None:
         product_ask(text=text, reason="产品年度更新", actor=risk)
     asked = authority_ask(text=text_in_force(as_of), valid_from=as_of, reason="授权表年度确认", actor=risk)
     approval_decide(asked, grant=True, reason="确认，无变化", actor=staff[Role.COMPLIANCE])
+
+
+def _receipts(staff: dict[Role, User], as_of: date) -> None:
+    """Money of nobody yet, a third party's on two loans of one person, and one that wants to go back."""
+    payments = staff[Role.PAYMENTS]
+    several = Contract.objects.values("borrower", "entity").annotate(n=Count("pk")).filter(n__gt=1).order_by("borrower").first()
+    first = Contract.objects.select_related("borrower", "entity").order_by("pk").first()
+    if first is None:
+        return
+    said: dict[str, Any] = {"received_on": as_of, "actor": payments.username}
+    bank = {"account": "6222020200112345678", "bank": "工商银行"}
+    receipt_record(
+        party=None, entity_id=first.entity_id, amount_minor=120_000, payer=Payer("陈*", **bank), source=Source("bank", "B-1"),
+        idempotency_key="demo:receipt:nobody", **said,
+    )  # fmt: skip
+    if several:
+        party = Party.objects.get(pk=several["borrower"])
+        receipt_record(
+            party=party, entity_id=several["entity"], amount_minor=800_000, payer=Payer("赵强", **bank),
+            source=Source("bank", "B-2"), idempotency_key="demo:receipt:third", **said,
+        )  # fmt: skip
+    over = receipt_record(
+        party=None, entity_id=first.entity_id, amount_minor=60_000, payer=Payer("周敏", **bank), source=Source("bank", "B-3"),
+        idempotency_key="demo:receipt:back", **said,
+    )  # fmt: skip
+    refund_ask(over, amount_minor=60_000, reason="对方来电说汇错了账户", actor=payments)
 
 
 def _branch_of(user: User) -> str:

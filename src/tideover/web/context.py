@@ -15,6 +15,7 @@ RAIL = (
     ("approvals", "Approvals", "check-check"),
     ("book", "The book", "book-open"),
     ("loan-list", "Loans", "list"),
+    ("receipts", "Receipts", "wallet"),
     ("books", "Books", "calculator"),
     ("message-list", "Messages", "mail"),
     ("message-templates", "Wordings", "file-text"),

@@ -18,10 +18,11 @@ from tideover.lending.models.plain import (
     Promise,
 )
 from tideover.lending.models.rates import PublishedRate, ResetNotice
-from tideover.lending.models.receipts import Receipt, ReceiptPart
+from tideover.lending.models.receipts import PayerAlert, Receipt, ReceiptPart, Refund, WatchList, WatchName
 
 __all__ = [
     "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord", "Contract", "Debit", "Dispute",
     "Facility", "HelpRequest", "Hold", "HoldReview", "ImportBatch", "LegalEntity", "LoanEvent", "LoanParty", "Notice", "Party",
-    "Product", "Promise", "PublishedRate", "Receipt", "ReceiptPart", "ResetNotice", "Staff", "StandingRow", "Team",
+    "PayerAlert", "Product", "Promise", "PublishedRate", "Receipt", "ReceiptPart", "Refund", "ResetNotice", "Staff",
+    "StandingRow", "Team", "WatchList", "WatchName",
 ]  # fmt: skip

@@ -16,19 +16,28 @@ from django.db import IntegrityError, transaction
 
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date
-from tideover.core.problems import IdempotencyConflict, Problem, refuse
-from tideover.engine.apportion import Debt, apportion
-from tideover.engine.events import EventKind
-from tideover.engine.standing import Standing
-from tideover.engine.terms import PRINCIPAL_MINOR_MAX, Component, day
+from tideover.core.models import WorkItem
+from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
+from tideover.core.work import work_done
+from tideover.engine.apportion import Step
+from tideover.engine.terms import PRINCIPAL_MINOR_MAX
 from tideover.lending import clock
-from tideover.lending.journal import KEY_LENGTH_MAX, OWN_KEYS, event_append, is_live
-from tideover.lending.models import Contract, Party, Receipt, ReceiptPart
-from tideover.lending.selectors import loan_standing
-from tideover.lending.services import standing_refresh
+from tideover.lending.journal import KEY_LENGTH_MAX
+from tideover.lending.models import Contract, Debit, Party, Receipt, ReceiptPart
+from tideover.lending.receipts import payer as payers
+from tideover.lending.receipts.booking import (
+    moves_book,
+    part_book,
+    payment_take_back,
+    safe_book,
+    standings_refresh,
+    takes_from_none,
+)
+from tideover.lending.receipts.holds import money_hold_end
+from tideover.lending.receipts.planning import plan_make
+from tideover.lending.receipts.proposals import propose, redivide_start, waiting_end
 
 AMOUNT = re.compile(r"\d{1,13}(\.\d{1,2})?")
-SECURITY_RANK = {"": 0, "guarantee": 1, "mortgage": 2}
 SourceKind = Literal["counter", "bank", "webhook", "debit", "app", "file", "core", "other"]
 
 
@@ -67,46 +76,10 @@ def _designated(designation: Sequence[Mapping[str, object]] | None) -> dict[str,
     return out
 
 
-def _debts_of(party: Party, entity_id: int, on: date, wishes: Mapping[str, int | None]) -> list[tuple[Contract, Debt]]:
-    """What each loan of a borrower asks for on a day. A loan with nothing due takes money only when the payer names it."""
-    loans = Contract.objects.filter(borrower=party, entity=entity_id, disbursed_on__lte=on).select_related("product")
-    out = []
-    for contract in loans.order_by("pk"):
-        s = loan_standing(contract, on)
-        claims = _claims_due(s, on)
-        if not any(claims.values()) and contract.number in wishes and s.payoff_minor > 0:
-            wish = wishes[contract.number]
-            claims = {Component.PRINCIPAL: s.payoff_minor if wish is None else min(wish, s.payoff_minor)}
-        if any(claims.values()):
-            due_on = s.oldest_due_on if s.days_past_due else s.next_due_on
-            out.append((contract, Debt(contract.number, due_on, contract.annual_rate_ppm, claims, _security_rank(contract))))
-    return out
-
-
-def _claims_due(s: Standing, on: date) -> dict[Component, int]:
-    due = sum(r.outstanding_minor for r in s.rows if r.due_on <= day(on))
-    return {
-        Component.PRINCIPAL: due - s.interest_minor,
-        Component.INTEREST: s.interest_minor,
-        Component.PENALTY: s.penalty_minor,
-        Component.COMPOUND: s.compound_minor,
-        Component.FEE: s.fee_minor,
-        Component.THIRD_PARTY_FEE: s.third_party_fee_minor,
-        Component.RECOVERY_COST: s.recovery_cost_minor,
-    }
-
-
-def _security_rank(contract: Contract) -> int:
-    """0 for an unsecured debt: Civil Code art. 560 pays the least secured first."""
-    if contract.collateral.exists():
-        return SECURITY_RANK["mortgage"]
-    return SECURITY_RANK["guarantee" if contract.parties.filter(role__startswith="guarant").exists() else ""]
-
-
 def receipt_record(
     *,
-    party: Party,
     entity_id: int,
+    party: Party | None,
     amount_minor: int,
     received_on: date,
     payer: Payer,
@@ -114,48 +87,51 @@ def receipt_record(
     idempotency_key: str,
     actor: str,
     designation: Sequence[Mapping[str, object]] | None = None,
+    debit: Debit | None = None,
     as_of: date | None = None,
 ) -> Receipt:
     """Take in money at borrower level and book its parts on the loans it belongs to (Civil Code art. 560).
 
-    What no debt can take stays unapplied on the receipt. The same key with the same request returns the first receipt.
-    Raises Refused (nothing changes) for a non-positive amount or a designation of a loan the payer does not have.
+    party None: the money is unplaced, nothing is guessed. debit: all of it is that debit's, booked as its success. What no debt
+    can take stays unapplied on the receipt. The same key with the same request returns the first receipt.
+    Raises Refused (nothing changes) for a non-positive amount, a designation of a loan the payer does not have or of nobody's
+    money, a debit whose money is here already.
     """
-    if not 0 < amount_minor <= PRINCIPAL_MINOR_MAX:
-        raise refuse("amount_not_positive", f"the amount must lie in 1..{PRINCIPAL_MINOR_MAX} minor units", "amount")
-    if not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
-        raise refuse("bad_idempotency_key", f"an idempotency key has 1 to {KEY_LENGTH_MAX} characters", "idempotency_key")
     wishes = _designated(designation)
+    _problems(amount_minor, idempotency_key, party, wishes, debit)
     body = _request_hash(
-        party.pk, entity_id, amount_minor, received_on, source.kind, source.reference, sorted(wishes.items(), key=str)
-    )
+        party and party.pk, entity_id, amount_minor, received_on, source.kind, source.reference, sorted(wishes.items(), key=str),
+        *([debit.reference] if debit else []),
+    )  # fmt: skip
     try:
         with transaction.atomic():
             clock.writing()
-            Party.objects.select_for_update(no_key=True).get(pk=party.pk)
+            if party is not None:
+                Party.objects.select_for_update(no_key=True).get(pk=party.pk)
             before = Receipt.objects.filter(idempotency_key=idempotency_key).first()
             if before is not None:
                 if bytes(before.body_hash) != body:
                     raise _key_used(idempotency_key)
                 return before
-            debts = _debts_of(party, entity_id, received_on, wishes)
-            try:
-                parts = apportion(amount_minor, [d for _, d in debts], received_on=day(received_on), designation=designation)
-            except ValueError as error:
-                raise refuse("bad_designation", str(error), "designation") from error
+            if debit is not None and Receipt.objects.filter(debit=debit, reversed_at=None).exists():
+                raise refuse("debit_taken", f"the money of debit {debit.reference} is here already", "debit")
             receipt = Receipt.objects.create(
                 number=f"new-{secrets.token_hex(8)}",
                 entity_id=entity_id,
                 party=party,
                 amount_minor=amount_minor,
-                unapplied_minor=parts.unapplied_minor,
+                unapplied_minor=amount_minor,
                 received_on=received_on,
                 recorded_at=clock.stamp(),
                 payer_name=payer.name,
                 payer_account=payer.account,
                 payer_bank=payer.bank,
+                payer_hash=payers.payer_hash(payer.name),
+                account_hash=payers.account_hash(payer.account),
                 source_kind=source.kind,
                 source_reference=source.reference,
+                designation=list(designation or ()) or None,
+                debit=debit,
                 idempotency_key=idempotency_key,
                 body_hash=body,
                 actor=actor,
@@ -163,9 +139,10 @@ def receipt_record(
             # Numbered by its row, not by a count: two receipts booked at once would count the same.
             receipt.number = f"R-{receipt.pk:07d}"
             receipt.save(update_fields=["number"])
-            for contract, debt in debts:
-                _book_part(receipt, contract, sum(parts.by_debt[debt.id].values()), actor, as_of or business_date())
-            log(actor, "receipt.record", "receipt", receipt.number, {"party": party.reference})
+            if not payers.screen(receipt, party, actor=actor) and party is not None:
+                payers.payer_look(receipt, party, actor=actor)
+                _take(receipt, party, wishes, actor, as_of or business_date())
+            log(actor, "receipt.record", "receipt", receipt.number, {"party": party.reference if party else ""})
     except IntegrityError as error:
         if Receipt.objects.filter(idempotency_key=idempotency_key).exists():
             raise _key_used(idempotency_key) from error
@@ -173,51 +150,159 @@ def receipt_record(
     return receipt
 
 
+def _problems(
+    amount_minor: int, key: str, party: Party | None, wishes: Mapping[str, int | None], debit: Debit | None
+) -> None:  # fmt: skip
+    if not 0 < amount_minor <= PRINCIPAL_MINOR_MAX:
+        raise refuse("amount_not_positive", f"the amount must lie in 1..{PRINCIPAL_MINOR_MAX} minor units", "amount")
+    if not 1 <= len(key) <= KEY_LENGTH_MAX:
+        raise refuse("bad_idempotency_key", f"an idempotency key has 1 to {KEY_LENGTH_MAX} characters", "idempotency_key")
+    if wishes and (party is None or debit is not None):
+        raise refuse("bad_designation", "unplaced money and debits name no loans", "designation")
+    if debit is not None and (party is None or debit.contract.borrower_id != party.pk):
+        raise refuse("not_their_debit", f"debit {debit.reference} is not theirs", "debit")
+
+
+def _take(receipt: Receipt, party: Party, wishes: Mapping[str, int | None], actor: str, as_of: date) -> None:
+    """Book a new receipt of a party: a debit's money on its loan, other money as the plan of all their receipts says."""
+    if receipt.debit is not None:
+        contract = receipt.debit.contract
+        part_book(receipt, contract, receipt.received_on, [(Step.DEBIT, receipt.amount_minor)], actor=actor)
+        standings_refresh([contract], as_of)
+        if not Receipt.objects.filter(party=party, entity=receipt.entity_id, received_on__gt=receipt.received_on).exists():
+            return
+    named = Contract.objects.filter(
+        number__in=list(wishes), borrower=party, entity=receipt.entity_id, disbursed_on__lte=receipt.received_on
+    ).values_list("number", flat=True)  # fmt: skip
+    if unknown := sorted(set(wishes) - set(named)):
+        raise refuse("bad_designation", f"the designation names {unknown[0]}, which is no loan of theirs", "designation")
+    receipts_divide(party, receipt.entity_id, receipt.received_on, actor=actor, as_of=as_of, new=receipt)
+
+
+def receipts_divide(
+    party: Party, entity_id: int, start: date, *, actor: str, as_of: date, new: Receipt | None = None
+) -> None:  # fmt: skip
+    """Divide a person's receipts from a day on; call under the party's lock.
+
+    What only adds to loans is booked. Money that would have to leave a loan waits for two people (proposals.py); of the new
+    receipt only what displaces nothing is booked then.
+    """
+    first = redivide_start(party, entity_id, start)
+    plan = plan_make(party, entity_id, first, max(as_of, start))
+    if new is not None and new.pk in plan.receipts:
+        plan.receipts[new.pk] = new
+    moves = plan.moves()
+    if takes_from_none(plan, moves):
+        touched = moves_book(plan, moves, actor=actor)
+        waiting_end(party, entity_id, actor=actor)
+        if new is not None:
+            new.waiting = False
+    else:
+        touched = safe_book(plan, new, actor=actor) if new is not None else set()
+        rest = plan_make(party, entity_id, first, max(as_of, start)) if touched else plan
+        if new is not None and new.pk in rest.receipts:
+            rest.receipts[new.pk] = new
+        standings_refresh([plan.loans[pk] for pk in sorted(touched)], as_of)
+        if rest.changes():
+            propose(rest, party, entity_id, actor=actor)
+        return
+    standings_refresh([plan.loans[pk] for pk in sorted(touched)], as_of)
+
+
+def receipt_place(
+    receipt: Receipt,
+    *,
+    party: Party,
+    reason: str,
+    actor: str,
+    designation: Sequence[Mapping[str, object]] | None = None,
+    as_of: date | None = None,
+) -> Receipt:
+    """Say whose money an unplaced receipt is, and divide it over their loans as of the day it came in.
+
+    Raises Refused: no reason, reversed, placed already, or a bad designation; nothing changes.
+    """
+    if not reason.strip():
+        raise refuse("missing", "say how you know whose money it is", "reason")
+    wishes = _designated(designation)
+    with transaction.atomic():
+        clock.writing()
+        Party.objects.select_for_update(no_key=True).get(pk=party.pk)
+        locked = Receipt.objects.select_for_update(of=("self",), no_key=True).get(pk=receipt.pk)
+        if locked.reversed_at is not None or locked.party_id is not None:
+            raise refuse("placed_already", f"{locked.number} is placed or taken back already", "receipt")
+        if locked.screening in ("hit", "kept"):
+            raise refuse("screening", f"the payer of {locked.number} stands on a watch list: a second person decides", "receipt")
+        if not locked.unapplied_minor:
+            raise refuse("nothing_left", f"nothing of {locked.number} is left to place", "receipt")
+        locked.party, locked.designation = party, list(designation or ()) or None
+        locked.save(update_fields=["party", "designation"])
+        payers.payer_look(locked, party, actor=actor)
+        _take(locked, party, wishes, actor, as_of or business_date())
+        log(actor, "receipt.place", "receipt", locked.number, {"party": party.reference, "reason": reason.strip()})
+    return locked
+
+
 def _key_used(key: str) -> IdempotencyConflict:
     message = f"key {key} was used for another request; use a new key"
     return IdempotencyConflict(Problem("idempotency_conflict", message, "idempotency_key"))
 
 
-def _book_part(receipt: Receipt, contract: Contract, amount_minor: int, actor: str, as_of: date) -> None:
-    if not amount_minor:
-        return
-    part = ReceiptPart.objects.create(receipt=receipt, contract=contract, amount_minor=amount_minor)
-    event_append(
-        contract,
-        kind=EventKind.PAYMENT,
-        effective_on=receipt.received_on,
-        amount_minor=amount_minor,
-        idempotency_key=f"{OWN_KEYS}{receipt.number}:{contract.pk}",
-        actor=actor,
-        receipt_part=part,
-    )
-    standing_refresh(contract, as_of=as_of)
-
-
 def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of: date | None = None) -> Receipt:
     """Reverse every part of a receipt as one act; reversing it again, under any key, changes nothing.
 
-    A part whose payment was reversed by itself before is left as it is. `idempotency_key` goes into the action log.
+    A part whose payment was reversed by itself before is left as it is. `idempotency_key` goes into the action log. What later
+    receipts now ought to pay instead is booked where it takes from no loan, else proposed. Raises Refused where money of it is on
+    its way back to the payer, or gone.
     """
+    today = as_of or business_date()
     with transaction.atomic():
         clock.writing()
-        locked = Receipt.objects.select_for_update(no_key=True).get(pk=receipt.pk)
+        party = receipt.party
+        if party is not None:
+            Party.objects.select_for_update(no_key=True).get(pk=party.pk)
+        locked = Receipt.objects.select_for_update(of=("self",), no_key=True).get(pk=receipt.pk)
         if locked.reversed_at is not None:
             return locked
-        for part in locked.parts.select_related("contract").order_by("contract_id"):
-            [event] = part.events.all()
-            if not is_live(part.contract, event.seq):
-                continue
-            event_append(
-                part.contract,
-                kind=EventKind.REVERSAL,
-                effective_on=event.effective_on,
-                extra={"of_seq": event.seq},
-                idempotency_key=f"{OWN_KEYS}{locked.number}:{part.contract_id}:reversal",
-                actor=actor,
-            )
-            standing_refresh(part.contract, as_of=as_of or business_date())
-        locked.reversed_at = clock.stamp()
-        locked.save(update_fields=["reversed_at"])
+        if locked.refunding_minor or locked.refunded_minor or refunds_from_loans(locked):
+            message = f"money of {locked.number} went back to its payer, or is on its way"
+            raise refuse("refunded", message, "receipt")
+        parts = list(locked.parts.filter(ended_at=None).select_related("contract", "receipt").order_by("contract_id", "pk"))
+        for part in parts:
+            payment_take_back(part, actor=actor)
+        standings_refresh({p.contract_id: p.contract for p in parts}.values(), today)
+        locked.reversed_at, locked.waiting = clock.stamp(joined=True), False
+        locked.save(update_fields=["reversed_at", "waiting"])
+        money_hold_end(locked, actor=actor)
+        for item in WorkItem.objects.filter(subject_type="receipt", subject_id=locked.number, done_at=None):
+            work_done(item, actor=actor)
+        if party is not None and not locked.pinned:
+            receipts_divide(party, locked.entity_id, locked.received_on, actor=actor, as_of=today)
         log(actor, "receipt.reverse", "receipt", locked.number, {"key": idempotency_key})
     return locked
+
+
+def refunds_from_loans(receipt: Receipt) -> bool:
+    """Whether money of a receipt left through a credit balance of a loan."""
+    return receipt.refunds.exclude(state="returned").exclude(from_loans=[]).exists()
+
+
+def held_apply(on: date, *, actor: str = "close") -> int:
+    """Money that waited for a debt to fall due: divide it on the day; how many people had some placed.
+
+    Run before the cut-off of each day, so that nobody is late for money that is here.
+    """
+    rows = Receipt.objects.filter(unapplied_minor__gt=0, party__isnull=False, reversed_at=None, pinned=False, waiting=False)
+    rows = rows.filter(received_on__lt=on, debit=None)
+    moved = 0
+    for pk, entity_id in sorted(set(rows.values_list("party", "entity"))):
+        before = ReceiptPart.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        try:
+            with transaction.atomic():
+                clock.writing()
+                party = Party.objects.select_for_update(of=("self",), no_key=True).get(pk=pk)
+                receipts_divide(party, entity_id, on, actor=actor, as_of=on)
+        except Refused:  # one loan that takes nothing must not keep the day from being closed; its money shows as not placed
+            continue
+        moved += ReceiptPart.objects.filter(pk__gt=before, receipt__party=pk).exists()
+    return moved

@@ -17,7 +17,7 @@ from tideover.engine.reference import effective
 PREFIX = "contact.hold."
 KINDS = (
     "hardship_request", "live_promise", "plan_kept", "dispute", "complaint", "death", "incapacity", "insolvency",
-    "breathing_space", "cease_contact", "debit_in_flight",
+    "breathing_space", "cease_contact", "debit_in_flight", "money_here",
 )  # fmt: skip
 """Kinds that the house itself places. A pack may have more; one that it lacks stops collection until it is lifted."""
 OF_DEBT = frozenset({"live_promise", "plan_kept", "dispute", "breathing_space", "debit_in_flight"})

@@ -1,0 +1,14 @@
+"""What receipts register from the `ready` of the app: kinds of approval and of work, rows of role homes."""
+
+from __future__ import annotations
+
+from tideover.lending.receipts import approvals, correct, panels, payer, proposals, refunds, screening
+
+
+def register() -> None:
+    """Make everything of this package known to the kit."""
+    for module in (approvals, correct, refunds, screening):
+        module.kind_register()
+    proposals.kinds_register()
+    payer.kinds_register()
+    panels.rows_register()
