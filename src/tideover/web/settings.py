@@ -191,3 +191,8 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": ["'none'"],
     }
 }
+DEBIT_POLICY = os.environ.get("TIDEOVER_DEBIT_POLICY", "")
+DEBIT_FOLDER = Path(os.environ.get("TIDEOVER_DEBIT_FOLDER", DATA_DIR / "debits"))
+BANK_ADDRESS = os.environ.get("TIDEOVER_BANK", "").rstrip("/")
+BANK_SECRET = secret("TIDEOVER_BANK_SECRET", "development-only-secret-shared-with-bank")
+BANK_TIMEOUT_S = float(os.environ.get("TIDEOVER_BANK_TIMEOUT", "10"))

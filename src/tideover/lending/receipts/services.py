@@ -23,7 +23,7 @@ from tideover.engine.standing import Standing
 from tideover.engine.terms import PRINCIPAL_MINOR_MAX, Component, day
 from tideover.lending import clock
 from tideover.lending.journal import KEY_LENGTH_MAX, OWN_KEYS, event_append, is_live
-from tideover.lending.models import Contract, Party, Receipt, ReceiptPart
+from tideover.lending.models import Contract, Debit, Party, Receipt, ReceiptPart
 from tideover.lending.selectors import loan_standing
 from tideover.lending.services import standing_refresh
 
@@ -114,6 +114,7 @@ def receipt_record(
     idempotency_key: str,
     actor: str,
     designation: Sequence[Mapping[str, object]] | None = None,
+    debit: Debit | None = None,
     as_of: date | None = None,
 ) -> Receipt:
     """Take in money at borrower level and book its parts on the loans it belongs to (Civil Code art. 560).
@@ -138,7 +139,7 @@ def receipt_record(
                 if bytes(before.body_hash) != body:
                     raise _key_used(idempotency_key)
                 return before
-            debts = _debts_of(party, entity_id, received_on, wishes)
+            debts = _debts_of(party, entity_id, received_on, wishes) if debit is None else []
             try:
                 parts = apportion(amount_minor, [d for _, d in debts], received_on=day(received_on), designation=designation)
             except ValueError as error:
@@ -148,7 +149,7 @@ def receipt_record(
                 entity_id=entity_id,
                 party=party,
                 amount_minor=amount_minor,
-                unapplied_minor=parts.unapplied_minor,
+                unapplied_minor=parts.unapplied_minor if debit is None else 0,
                 received_on=received_on,
                 recorded_at=clock.stamp(),
                 payer_name=payer.name,
@@ -163,6 +164,8 @@ def receipt_record(
             # Numbered by its row, not by a count: two receipts booked at once would count the same.
             receipt.number = f"R-{receipt.pk:07d}"
             receipt.save(update_fields=["number"])
+            if debit is not None:
+                _book_part(receipt, debit.contract, amount_minor, actor, as_of or business_date(), debit)
             for contract, debt in debts:
                 _book_part(receipt, contract, sum(parts.by_debt[debt.id].values()), actor, as_of or business_date())
             log(actor, "receipt.record", "receipt", receipt.number, {"party": party.reference})
@@ -178,15 +181,18 @@ def _key_used(key: str) -> IdempotencyConflict:
     return IdempotencyConflict(Problem("idempotency_conflict", message, "idempotency_key"))
 
 
-def _book_part(receipt: Receipt, contract: Contract, amount_minor: int, actor: str, as_of: date) -> None:
+def _book_part(
+    receipt: Receipt, contract: Contract, amount_minor: int, actor: str, as_of: date, debit: Debit | None = None
+) -> None:
     if not amount_minor:
         return
     part = ReceiptPart.objects.create(receipt=receipt, contract=contract, amount_minor=amount_minor)
     event_append(
         contract,
-        kind=EventKind.PAYMENT,
+        kind=EventKind.PAYMENT if debit is None else EventKind.DEBIT,
         effective_on=receipt.received_on,
         amount_minor=amount_minor,
+        extra=None if debit is None else {"debit_id": debit.reference, "debit_status": "success"},
         idempotency_key=f"{OWN_KEYS}{receipt.number}:{contract.pk}",
         actor=actor,
         receipt_part=part,
