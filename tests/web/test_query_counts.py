@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 
 from tests.contact.correspondence import correspondence, write
-from tests.factories import House, loan, party
+from tests.factories import House, debit, loan, party
 from tests.web.test_api import client
 from tests.web.test_api_book import operations
 from tests.web.test_pages import ADDRESSES, client_for, routes
@@ -29,7 +29,7 @@ from tideover.engine.events import EventKind
 from tideover.lending import services_agreements, services_rows
 from tideover.lending.approvals import event_ask
 from tideover.lending.documents import loan_document_issue
-from tideover.lending.models import Debit, Receipt
+from tideover.lending.models import Receipt
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.services import event_record, facility_open
 from tideover.lending.services_holds import hold_place
@@ -95,7 +95,7 @@ def more(house: House, n: int) -> None:
         verdict_ask(party=whose, contracts=[on], **kinds)
         contact_record(party=whose, contracts=[on], outcome=Outcome.UNANSWERED, **kinds)
         loan_document_issue(on, "repayment_record", language="en", as_of=date(2026, 2, 1) + timedelta(n), actor="t")
-        Debit.objects.create(contract=on, reference=f"D-{n}-{on.pk}", amount_minor=5, state="unknown", sent_at=now())
+        debit(on, "failed" if n else "unknown", 5, f"D-{n}-{on.pk}")
 
     approval = Approval.objects.latest("pk")
     Experiment.objects.create(

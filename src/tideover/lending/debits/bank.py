@@ -4,8 +4,8 @@
     GET  /batches/NUMBER      the results known so far
     GET  /debits/REFERENCE    the result of one; code 2003 where the bank never received it
 
-X-Timestamp, X-Signature: HMAC-SHA256 under the shared secret over method, path, timestamp and SHA-256 of the body, a line each; an
-answer signs its own body with the same path and timestamp.
+X-Timestamp, X-Signature: HMAC-SHA256 under the shared secret over method, path, timestamp and SHA-256 of the body, a line each;
+an answer signs its own body with the same path and timestamp.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Mandates 代扣授权: given by the borrower with a record of what they agreed to, their accounts ordered, withdrawn at any time."""
+"""Mandates 代扣授权: given by the borrower with a record of what they agreed to, accounts in an order, withdrawn any day."""
 
 from __future__ import annotations
 

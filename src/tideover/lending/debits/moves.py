@@ -25,8 +25,14 @@ def debit_locked(pk: int) -> Debit:
 
 
 def debit_move(
-    debit: Debit, to: State, *, actor: str, reason: str = "", inquire_at: datetime | None = None, detail: dict[str, Any] | None = None
-) -> Debit:  # fmt: skip
+    debit: Debit,
+    to: State,
+    *,
+    actor: str,
+    reason: str = "",
+    inquire_at: datetime | None = None,
+    detail: dict[str, Any] | None = None,
+) -> Debit:
     """Move a locked debit on and write it all down. inquire_at: when the bank is asked next; none once there is a result.
 
     A debit that was never sent leaves no trace in the journal.

@@ -18,13 +18,11 @@ from tideover.engine.standing import Standing
 from tideover.engine.terms import date_of, day
 from tideover.lending.debits.policy import local, policy, reasons
 from tideover.lending.debits.selectors import mandate_of, money_in_flight, month_used
-from tideover.lending.models import Contract, Debit, DebitBatch, DebitMove, Dispute, Hold, LegalEntity, Mandate, Receipt
+from tideover.lending.models import Contract, Debit, DebitBatch, DebitMove, Dispute, Hold, LegalEntity, Mandate, Product, Receipt
 from tideover.lending.models.organisation import BookMode
 from tideover.lending.rules.debits import Account, IsBusiness, Leave, Loan, NotPlanned, Planned, State, Tried, plan
 from tideover.lending.selectors import loan_standing
 from tideover.lending.services_holds import open_now
-
-BATCH_MAX = 5_000
 
 
 def is_business(entity: LegalEntity) -> IsBusiness:
@@ -37,10 +35,15 @@ def is_business(entity: LegalEntity) -> IsBusiness:
 
 
 def loans_to_look_at(entity: LegalEntity, at: datetime) -> list[Contract]:
-    """Loans of an entity with a live mandate and something due by the day, or due and late already."""
+    """Open loans of an entity with a live mandate that may have something due by the day, by the cache of standings.
+
+    A row that falls due today is neither late nor the next one: its interest shows it. Loans that bear none are all looked at.
+    """
     today = local(at).date()
     live = Mandate.objects.filter(party=OuterRef("borrower"), entity=entity, withdrawn_at=None)
-    due = Q(standing__overdue_minor__gt=0) | Q(standing__next_due_on__lte=today)
+    free = [p.pk for p in Product.objects.all() if p.conventions.get("interest_free_rows")]
+    due = Q(standing__overdue_minor__gt=0) | Q(standing__interest_minor__gt=0) | Q(standing__next_due_on__lte=today)
+    due |= Q(standing__fee_minor__gt=0) | Q(annual_rate_ppm=0) | Q(product__in=free)
     rows = Contract.objects.filter(Exists(live), due, entity=entity).exclude(standing__bucket__in=("closed", "written_off"))
     return list(rows.select_related("product", "borrower", "entity").order_by("standing__oldest_due_on", "pk"))
 
@@ -102,7 +105,7 @@ def decide(
 def debits_plan(
     entity: LegalEntity, *, actor: str, at: datetime | None = None, channel: str = ""
 ) -> tuple[list[DebitBatch], dict[str, int]]:
-    """Draft what is to be taken now, in batches of at most BATCH_MAX: (batches, loans that are not debited by reason).
+    """Draft what is to be taken now, in batches of at most TIDEOVER_DEBIT_BATCH: (batches, loans that are not debited by reason).
 
     Run it as often as you like, and twice at once: a loan has one debit without a result (the database refuses a second), and a
     day's try is made once. An entity beside a core is not debited from here.
@@ -118,8 +121,8 @@ def debits_plan(
         else:
             why_not[said.reason] += 1
     batches = []
-    for first in range(0, len(planned), BATCH_MAX):
-        batch = _batch(entity, planned[first : first + BATCH_MAX], when, actor, channel, why_not)
+    for first in range(0, len(planned), settings.DEBIT_BATCH):
+        batch = _batch(entity, planned[first : first + settings.DEBIT_BATCH], when, actor, channel, why_not)
         if batch is not None:
             batches.append(batch)
     return batches, dict(why_not)
@@ -141,7 +144,7 @@ def _batch(
     with transaction.atomic():
         batch = DebitBatch.objects.create(
             number=f"B{here:%Y%m%d}-{secrets.token_hex(4).upper()}", entity=entity, debit_on=here.date(), cut_off_at=cut_off,
-            channel=channel or ("http" if settings.BANK_ADDRESS else "file"), made_at=at, made_by=actor,
+            channel=channel or settings.DEBIT_CHANNEL or ("http" if settings.BANK_ADDRESS else "file"), made_at=at, made_by=actor,
         )  # fmt: skip
         for contract, p in sorted(planned, key=lambda x: x[1].loan):
             if not _draft(batch, contract, p, at, actor):

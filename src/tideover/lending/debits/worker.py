@@ -14,6 +14,7 @@ from django.db import DatabaseError, close_old_connections, transaction
 from tideover.core.business_time import now
 from tideover.core.lease import owner_new
 from tideover.core.problems import Refused
+from tideover.lending.causes import debit_holds
 from tideover.lending.debits import bank
 from tideover.lending.debits.answers import NOT_RECEIVED_AFTER, file_take, next_ask, result_take
 from tideover.lending.debits.moves import debit_locked, debit_move
@@ -81,6 +82,7 @@ def debits_inquire(at: datetime, *, actor: str = ACTOR, limit: int = 200) -> int
             else:
                 debit.inquire_at = ask_at
                 debit.save(update_fields=["inquiries", "inquire_at"])
+                debit_holds(debit.contract, debit.reference, moves=True, actor=actor)
         if not bank.is_set_up():
             continue
         asked += 1

@@ -1,5 +1,5 @@
-"""The layout in which debits go to a bank and results come back: lines of fields between bars, UTF-8, LF. docs/debits.md has it in
-full. Pure: bytes in, records out, and the other way.
+"""The layout in which debits go to a bank and results come back: lines of fields between bars, UTF-8, LF. docs/debits.md
+has it in full. Pure: bytes in, records out, and the other way.
 
     H|TIDEOVER-DEBIT|1|batch|entity|day of the debits|count|total|cut-off|made at
     D|1|reference|account|holder|bank|amount|CNY|part (Y/N)|mandate

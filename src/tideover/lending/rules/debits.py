@@ -14,7 +14,7 @@ from typing import Any
 
 
 class State(StrEnum):
-    """Of a debit. sent: it is in a batch that leaves; in_flight: the bank has it; unknown: nobody knows until an inquiry answers."""
+    """Of a debit. sent: it is in a batch that leaves; in_flight: the bank has it; unknown: only an inquiry can tell."""
 
     DRAFTED = "drafted"
     SENT = "sent"
@@ -36,8 +36,8 @@ MOVES: Mapping[State, frozenset[State]] = {
     State.FAILED: frozenset({State.TAKEN}),
     State.TAKEN: frozenset(),
 }
-"""What may follow what. A debit that failed can turn out to have been taken: the bank's money counts. Nothing leads back to drafted:
-what was sent is never sent again."""
+"""What may follow what. A debit that failed can turn out to have been taken: its money counts. Nothing leads back to
+drafted: what was sent is never sent again."""
 
 
 class Effect(StrEnum):
@@ -50,8 +50,8 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One result code of the bank. state: what it makes of the debit; stops: it puts the account out of use; counts: it uses up
-    a try."""
+    """One result code of the bank. state: what it makes of the debit; stops: it puts the account out of use; counts: it
+    uses up a try."""
 
     code: str
     reason: str
@@ -64,7 +64,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A day of a try as the policy names it: `due`, `payday` (the next one after the due day, within `days`), or `after` n days."""
+    """A day of a try: `due`, `payday` (the next one after the due day, within `days`), or `after` so many days."""
 
     on: str
     at: time
@@ -113,9 +113,9 @@ def policy_read(raw: Mapping[str, Any]) -> Policy:
 
 
 def _slot(raw: Mapping[str, Any]) -> Slot:
-    if raw.get("on") not in SLOTS:
-        raise ValueError(f"tries.on is one of {', '.join(SLOTS)}, not {raw.get('on')!r}")
-    return Slot(raw["on"], time.fromisoformat(raw["at"]), int(raw.get("days", 0)))
+    if raw.get("when") not in SLOTS:
+        raise ValueError(f"tries.when is one of {', '.join(SLOTS)}, not {raw.get('on')!r}")
+    return Slot(raw["when"], time.fromisoformat(raw["at"]), int(raw.get("days", 0)))
 
 
 def _whole(raw: Mapping[str, Any], key: str, low: int) -> int:
@@ -213,8 +213,8 @@ class NotPlanned:
 
 
 WHY_NOT = (
-    "nothing_due", "in_flight", "arrived", "dispute", "hold", "no_mandate", "outside_mandate", "no_account", "not_today", "no_more_tries",
-    "over_cap", "over_month", "too_small",
+    "nothing_due", "in_flight", "arrived", "dispute", "hold", "no_mandate", "outside_mandate", "no_account", "not_today",
+    "no_more_tries", "over_cap", "over_month", "too_small",
 )  # fmt: skip
 """Reasons of NotPlanned."""
 IsBusiness = Callable[[date], bool]
