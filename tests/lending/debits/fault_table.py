@@ -41,15 +41,15 @@ def chances(fault: str) -> list[str]:
 
 
 def row(channel: str, fault: str, *, loans: int, kills: int, seed: int, workers: int = 2) -> dict[str, Any]:
-    """Run one world: what it came to, with kills, batches and seconds. Numbers of `check` in tests/lending/debits/fault_world.py."""
+    """Run one world: what it came to. The numbers are those of `check` in tests/lending/debits/fault_world.py."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         env = book_fresh(home)
         port = _port()
-        # Many small batches: each is a chance to die, and to err. The clock of the world runs 240 times as fast as ours.
+        # Many small batches: each is a chance to die, and to err.
         env |= {
-            "DEBIT_WORLD_BEGAN": str(time.time()), "DEBIT_WORLD_SPEED": "1", "TIDEOVER_DEBIT_FOLDER": str(home / "debits"),
+            "DEBIT_WORLD_BEGAN": str(time.time()), "TIDEOVER_DEBIT_FOLDER": str(home / "debits"),
             "TIDEOVER_BANK": f"http://127.0.0.1:{port}", "TIDEOVER_BANK_TIMEOUT": "1", "TIDEOVER_DEBIT_CHANNEL": channel,
             "TIDEOVER_DEBIT_BATCH": "4",
         }  # fmt: skip
@@ -93,12 +93,14 @@ def row(channel: str, fault: str, *, loans: int, kills: int, seed: int, workers:
 
 
 def _killed(env: dict[str, str], dice: random.Random, kills: int, workers: int) -> int:
-    """Two workers at once, each killed at a random moment and begun anew; then one that is left alone for a while."""
+    """Two workers at once, killed at random moments and begun anew; then one that is left alone for a while."""
     running = [_worker(env) for _ in range(workers)]
     killed = 0
     while killed < kills:
-        time.sleep(dice.uniform(0.9, 1.8))
         at = dice.randrange(workers)
+        assert running[at].stdout is not None
+        running[at].stdout.readline()  # it has begun
+        time.sleep(dice.uniform(0.0, 0.5))
         if running[at].poll() is None:
             running[at].send_signal(signal.SIGKILL)
             killed += 1
@@ -107,11 +109,12 @@ def _killed(env: dict[str, str], dice: random.Random, kills: int, workers: int) 
     for process in running:
         process.kill()
         process.wait()
+    subprocess.run([*WORLD, "work", "2"], env=env, check=True, stdout=subprocess.DEVNULL)
     return killed
 
 
 def _worker(env: dict[str, str], seconds: float = 600) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*WORLD, "work", str(seconds)], env=env, stderr=subprocess.DEVNULL)
+    return subprocess.Popen([*WORLD, "work", str(seconds)], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
 def _later(env: dict[str, str], port: int) -> None:
@@ -120,7 +123,7 @@ def _later(env: dict[str, str], port: int) -> None:
         env = {**env, "DEBIT_WORLD_BEGAN": str(time.time() - hours * 3600), "DEBIT_NO_PLAN": "1"}
         body = json.dumps({"offset_s": hours * 3600}).encode()
         urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}/sandbox/clock", body), timeout=5).close()
-        subprocess.run([*WORLD, "work", "1.5"], env=env, check=True)
+        subprocess.run([*WORLD, "work", "1.2"], env=env, check=True, stdout=subprocess.DEVNULL)
 
 
 def _port() -> int:

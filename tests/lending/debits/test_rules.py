@@ -96,8 +96,10 @@ def test_what_is_due_less_what_is_here_is_taken_in_the_evening_of_the_due_day() 
 
 
 def test_the_next_account_follows_on_the_same_day_as_a_try_of_its_own() -> None:
-    assert one(replace(LOAN, tries=(tried(),))) == Planned(7, 1, 12, 40_000, DUE, 2, False)
-    assert one(replace(LOAN, tries=(tried(),)), rules=replace(RULES, next_account=False)) == NotPlanned(7, "no_more_tries")
+    once = replace(LOAN, tries=(tried(),))
+    assert one(once, rules=replace(RULES, next_account=True)) == Planned(7, 1, 12, 40_000, DUE, 2, False)
+    assert one(once) == NotPlanned(7, "no_more_tries")
+    assert one(once, EVENING.replace(day=25)) == Planned(7, 1, 12, 40_000, DUE, 2, False)
 
 
 def test_a_part_is_taken_only_where_policy_and_mandate_both_allow_it() -> None:

@@ -351,9 +351,11 @@ def _tried_enough(tries: Sequence[Tried], m: Leave, policy: Policy, today: date)
 
 
 def _account(x: Loan, m: Leave, policy: Policy, today: date) -> int | None:
-    """The first account in order that works and has not refused today."""
+    """The account that works, has not refused today, and was empty least often for the rows that are due; then by its order."""
     refused = {t.account for t in x.tries if t.debit_on == today and t.counts}
-    return next((a.id for a in m.accounts if not a.fault and a.id not in refused), None)
+    empty = [t.account for t in x.tries if t.reason == "insufficient_funds" and t.due_on in x.rows]
+    open_ones = [a.id for a in m.accounts if not a.fault and a.id not in refused]
+    return min(open_ones, key=empty.count, default=None)
 
 
 def effect_of(state: State, taken_minor: int, said: State, amount_minor: int) -> Effect:
