@@ -207,7 +207,7 @@ class Bank:
         timestamp = r.headers.get("x-timestamp", "")
         if not hmac.compare_digest(self.sign(r.method, r.path, timestamp, r.body), r.headers.get("x-signature", "")):
             return Reply({"problem": "signature"}, 403)
-        if not re.fullmatch(r"\d{1,12}", timestamp) or abs(time.time() - int(timestamp)) > 300:
+        if not re.fullmatch(r"\d{1,12}", timestamp) or abs(self.now() - int(timestamp)) > 300:
             return Reply({"problem": "timestamp"}, 403)
         drawn = self.args.faults.draw() if r.method == "POST" else frozenset[str]()
         if drawn & NOT_TAKEN:
@@ -260,6 +260,7 @@ def more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", default="", help="folder of the file transfer (out and in); empty: HTTP only")
     parser.add_argument("--secret", default="development-only-secret-shared-with-bank", help="the secret shared with the lender")
     parser.add_argument("--balance", type=int, default=10**9, help="minor units in an account that nobody has set")
+    parser.add_argument("--offset", type=float, default=0.0, metavar="SECONDS", help="how far its clock is ahead")
     parser.add_argument("--trusting", action="store_true", help="take again what is presented again")
     parser.add_argument("--answer-after", type=float, default=0.1, metavar="SECONDS")
     parser.add_argument("--reveal-after", type=float, default=1.0, metavar="SECONDS")
@@ -268,7 +269,7 @@ def more(parser: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry of python -m tideover.sandbox.bank."""
     args = arguments(__doc__ or "", 8105, argv, more)
-    bank = Bank(args)
+    bank = Bank(args, offset_s=args.offset)
     if args.folder:
         threading.Thread(target=bank.watch, daemon=True).start()
     serve(args, "bank", bank.answer)

@@ -18,6 +18,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ FAULTS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 CHANCE = 0.5
 MIX = ("drop_before", "late", "half", "twice", "cut", "bad_totals", "unknown", "contradict", "drop_after")
-LATER_S = 3 * 24 * 3600
+EVENING = datetime(2026, 11, 25, 10, 30, tzinfo=UTC).timestamp()
+"""When the world begins: 18:30 in Beijing, on the day on which its loans fall due."""
 WORLD = [sys.executable, "-m", "tests.lending.debits.fault_world"]
 
 
@@ -53,35 +55,19 @@ def row(channel: str, fault: str, *, loans: int, kills: int, seed: int, workers:
             "TIDEOVER_BANK": f"http://127.0.0.1:{port}", "TIDEOVER_BANK_TIMEOUT": "1", "TIDEOVER_DEBIT_CHANNEL": channel,
             "TIDEOVER_DEBIT_BATCH": "4",
         }  # fmt: skip
+        began = float(env["DEBIT_WORLD_BEGAN"])
         subprocess.run([*WORLD, "build", str(loans)], env=env, check=True)
-        bank = [
-            sys.executable,
-            "-m",
-            "tideover.sandbox.bank",
-            "--port",
-            str(port),
-            "--folder",
-            str(home / "debits"),
-            "--trusting",
-        ]
-        bank += [
-            "--record",
-            str(home / "ledger.jsonl"),
-            "--seed",
-            str(seed),
-            "--reveal-after",
-            "2",
-            "--delay",
-            "1.5",
-            "--down",
-            "0.3",
-        ]
-        with subprocess.Popen([*bank, *chances(fault)], env=env, stderr=subprocess.DEVNULL) as peer:
+        bank = [sys.executable, "-m", "tideover.sandbox.bank", "--trusting", *chances(fault)]
+        given = {
+            "port": port, "folder": home / "debits", "record": home / "ledger.jsonl", "seed": seed, "offset": EVENING - began,
+            "reveal-after": 2, "delay": 1.5, "down": 0.3,
+        }  # fmt: skip
+        bank += [f"--{name}={value}" for name, value in given.items()]
+        with subprocess.Popen(bank, env=env, stderr=subprocess.DEVNULL) as peer:
             try:
                 _wait(port)
-                env["DEBIT_WORLD_BEGAN"] = str(time.time())
                 killed = _killed(env, random.Random(seed), kills, workers)
-                _later(env, port)
+                _later(env, port, began)
             finally:
                 peer.kill()
         said = json.loads(
@@ -117,11 +103,11 @@ def _worker(env: dict[str, str], seconds: float = 600) -> subprocess.Popen[bytes
     return subprocess.Popen([*WORLD, "work", str(seconds)], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
-def _later(env: dict[str, str], port: int) -> None:
+def _later(env: dict[str, str], port: int, began: float) -> None:
     """Faults end and time passes, on both sides: leases end, then the cut-off, then three days in which the bank is asked."""
     for hours in (0.1, 6, 24, 60, 72):
-        env = {**env, "DEBIT_WORLD_BEGAN": str(time.time() - hours * 3600), "DEBIT_NO_PLAN": "1"}
-        body = json.dumps({"offset_s": hours * 3600}).encode()
+        env = {**env, "DEBIT_WORLD_BEGAN": str(began - hours * 3600), "DEBIT_NO_PLAN": "1"}
+        body = json.dumps({"offset_s": EVENING - began + hours * 3600}).encode()
         urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}/sandbox/clock", body), timeout=5).close()
         subprocess.run([*WORLD, "work", "1.2"], env=env, check=True, stdout=subprocess.DEVNULL)
 

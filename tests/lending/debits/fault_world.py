@@ -30,7 +30,7 @@ from tideover.lending.debits import worker
 from tideover.lending.models import Contract, Debit, LoanEvent, Receipt
 from tideover.lending.selectors import loan_standing
 
-DAY = date.fromisoformat(os.environ.get("DEBIT_WORLD_DAY", "2026-11-25"))
+DAY = date(2026, 11, 25)
 
 
 def clock() -> datetime:

@@ -49,7 +49,7 @@ def journal(contract_id: int) -> list[str]:
 
 def take(d: Debit, *answers: tuple[str, int, object], source: str = "inquiry", days: int = 0) -> dict[str, int]:
     said = [(d.reference, code, n, at) for code, n, at in answers]
-    return result_take(result(*said), name="r", source=source, at=clock(19, days), actor="bank")  # type: ignore[arg-type]
+    return result_take(result(*said), source=source, at=clock(19, days), actor="bank")  # type: ignore[arg-type]
 
 
 def test_from_the_plan_to_the_receipt(house: House, transfer: Path) -> None:
@@ -71,7 +71,7 @@ def test_from_the_plan_to_the_receipt(house: House, transfer: Path) -> None:
     [file] = files_take(clock(9, 1))
     d.refresh_from_db()
     assert (file.state, d.state, d.value_date, d.taken_minor) == ("applied", "taken", TODAY, due)
-    assert d.receipt is not None and (d.receipt.amount_minor, d.receipt.received_on) == (due, TODAY)
+    assert Receipt.objects.values_list("source_reference", "amount_minor", "received_on").get() == (d.reference, due, TODAY)
     assert journal(contract.pk) == ["sent", "success"] and Hold.objects.get().lifted_at is not None
     standing = loan_standing(contract, TODAY + timedelta(days=1))
     assert (standing.days_past_due, standing.penalty_minor, standing.in_flight_minor) == (0, 0, 0)

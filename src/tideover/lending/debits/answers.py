@@ -71,12 +71,11 @@ def _taken(debit: Debit, said: Result, code: Reason, actor: str) -> None:
     was = debit.state
     debit_move(debit, State.TAKEN, reason=code.reason if code.state == State.TAKEN else "taken", actor=actor, detail={"was": was})
     account, contract = debit.account, debit.contract
-    debit.receipt = receipt_record(
+    receipt_record(
         entity_id=contract.entity_id, party=contract.borrower, amount_minor=said.amount_minor, received_on=debit.value_date,
         payer=Payer(account.holder, account.number, account.bank_name), source=Source("debit", debit.reference), debit=debit,
         idempotency_key=f"debit:{debit.reference}", actor=actor,
     )  # fmt: skip
-    debit.save(update_fields=["receipt"])
 
 
 def _other(debit: Debit, state: State, code: Reason, at: datetime, actor: str) -> None:
@@ -105,9 +104,7 @@ def batch_settle(batch_id: int, at: datetime) -> None:
         DebitBatch.objects.filter(pk=batch_id, state="out").update(state="settled", settled_at=at)
 
 
-def result_take(
-    data: bytes, *, name: str, source: str, at: datetime, actor: str, file: DebitFile | None = None
-) -> dict[str, int]:
+def result_take(data: bytes, *, source: str, at: datetime, actor: str, file: DebitFile | None = None) -> dict[str, int]:
     """Apply every answer of a result, each in a transaction of its own: how many by effect. Empty bytes answer nothing.
 
     Raises BadFile, and then nothing was applied.
@@ -134,7 +131,7 @@ def file_take(path: Path, *, at: datetime, actor: str) -> DebitFile:
         number, found = result_read(data)
         file.batch, file.lines = DebitBatch.objects.filter(number=number).first(), len(found)
         file.save(update_fields=["batch", "lines"])
-        result_take(data, name=path.name, source="file", at=at, actor=actor, file=file)
+        result_take(data, source="file", at=at, actor=actor, file=file)
         file.state = "applied"
     except BadFile as error:
         file.state, file.problem = "refused", str(error)[:200]

@@ -72,7 +72,7 @@ def batches_visible(user: User, on: date) -> QuerySet[DebitBatch]:
 def debits_visible(user: User, on: date) -> QuerySet[Debit]:
     """The debits of the loans that a person may see."""
     seen = contracts_visible(user, on).filter(pk=OuterRef("contract"))
-    return Debit.objects.filter(Exists(seen)).select_related("contract__borrower", "account", "batch", "receipt", "mandate")
+    return Debit.objects.filter(Exists(seen)).select_related("contract__borrower", "account", "batch", "mandate")
 
 
 def mandates_visible(user: User, on: date) -> QuerySet[Mandate]:

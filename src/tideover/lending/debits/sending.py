@@ -89,7 +89,7 @@ def _send(pk: int, at: datetime, owner: str) -> None:
         return
     _leave(pk, at, State.IN_FLIGHT, "")
     try:
-        result_take(said, name=batch.number, source="http", at=at, actor=ACTOR)
+        result_take(said, source="http", at=at, actor=ACTOR)
     except BadFile as error:
         logger.warning("the bank's answer to batch %s cannot be used: %s", batch.number, error)
 

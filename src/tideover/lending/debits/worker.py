@@ -22,7 +22,7 @@ from tideover.lending.debits.planning import debits_plan
 from tideover.lending.debits.policy import policy
 from tideover.lending.debits.selectors import debits_due_to_ask
 from tideover.lending.debits.sending import ACTOR, batches_send, folder
-from tideover.lending.models import DebitFile, LegalEntity
+from tideover.lending.models import Debit, DebitFile, LegalEntity
 from tideover.lending.models.organisation import BookMode
 from tideover.lending.rules.debit_files import BadFile
 from tideover.lending.rules.debits import State
@@ -86,12 +86,17 @@ def debits_inquire(at: datetime, *, actor: str = ACTOR, limit: int = 200) -> int
         if not bank.is_set_up():
             continue
         asked += 1
-        said = bank.inquire(debit.reference)
-        try:
-            result_take(said or b"", name=debit.reference, source="inquiry", at=at, actor=actor)
-        except BadFile as error:
-            logger.warning("the bank's answer about %s cannot be used: %s", debit.reference, error)
+        debit_ask(debit, at=at, actor=actor)
     return asked
+
+
+def debit_ask(debit: Debit, *, at: datetime, actor: str) -> None:
+    """Ask the bank about one debit now and apply what it says; no answer changes nothing."""
+    said = bank.inquire(debit.reference)
+    try:
+        result_take(said or b"", source="inquiry", at=at, actor=actor)
+    except BadFile as error:
+        logger.warning("the bank's answer about %s cannot be used: %s", debit.reference, error)
 
 
 def _answer_time() -> timedelta:

@@ -72,7 +72,6 @@ class Migration(migrations.Migration):
                 ('inquire_at', models.DateTimeField(null=True)),
                 ('inquiries', models.IntegerField(default=0)),
                 ('contract', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='debits', to='lending.contract')),
-                ('receipt', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='debits', to='lending.receipt')),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='debits', to='lending.debitaccount')),
                 ('batch', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='debits', to='lending.debitbatch')),
             ],

@@ -120,7 +120,6 @@ class Debit(models.Model):
     taken_minor = models.BigIntegerField(default=0)
     value_date = models.DateField(null=True)
     bank_reference = models.CharField(max_length=40, blank=True)
-    receipt = models.ForeignKey("lending.Receipt", null=True, on_delete=models.PROTECT, related_name="debits")
     drafted_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
