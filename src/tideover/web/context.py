@@ -15,7 +15,7 @@ RAIL = (
     ("book", "The book", "book-open"),
     ("loan-list", "Loans", "list"),
     ("books", "Books", "calculator"),
-    ("debits", "Debits", "landmark"),
+    ("debits", "Debits", "wallet"),
     ("message-list", "Messages", "mail"),
     ("message-templates", "Wordings", "file-text"),
     ("letter-batches", "Letters", "printer"),

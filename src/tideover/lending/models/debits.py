@@ -97,6 +97,10 @@ class DebitBatch(models.Model):
     lease_owner = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True)
 
+    @property
+    def hash_hex(self) -> str:
+        return bytes(self.content_hash).hex()
+
     class Meta:
         indexes = [models.Index(fields=["made_at"], name="batch_open", condition=~Q(state="settled"))]
 
