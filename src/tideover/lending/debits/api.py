@@ -1,4 +1,4 @@
-"""REST of debits and mandates: what was sent and what became of it; planning and asking now; mandates given on paper or by telephone."""
+"""REST of debits and mandates: what was sent and what became of it; planning, asking; mandates on paper or by telephone."""
 
 from __future__ import annotations
 

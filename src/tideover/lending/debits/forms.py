@@ -13,11 +13,19 @@ from tideover.lending.forms import amount_read
 from tideover.lending.words import money
 
 BANKS = {
-    "ICBC": ("工商银行", "ICBC"), "CCB": ("建设银行", "China Construction Bank"), "ABC": ("农业银行", "Agricultural Bank of China"),
-    "BOC": ("中国银行", "Bank of China"), "BCOM": ("交通银行", "Bank of Communications"), "PSBC": ("邮储银行", "Postal Savings Bank"),
-    "CMB": ("招商银行", "China Merchants Bank"), "CIB": ("兴业银行", "Industrial Bank"), "SPDB": ("浦发银行", "SPD Bank"),
-    "CITIC": ("中信银行", "China CITIC Bank"), "CEB": ("光大银行", "China Everbright Bank"), "CMBC": ("民生银行", "China Minsheng Bank"),
-}  # fmt: skip
+    "ICBC": ("工商银行", "ICBC"),
+    "CCB": ("建设银行", "China Construction Bank"),
+    "ABC": ("农业银行", "Agricultural Bank of China"),
+    "BOC": ("中国银行", "Bank of China"),
+    "BCOM": ("交通银行", "Bank of Communications"),
+    "PSBC": ("邮储银行", "Postal Savings Bank"),
+    "CMB": ("招商银行", "China Merchants Bank"),
+    "CIB": ("兴业银行", "Industrial Bank"),
+    "SPDB": ("浦发银行", "SPD Bank"),
+    "CITIC": ("中信银行", "China CITIC Bank"),
+    "CEB": ("光大银行", "China Everbright Bank"),
+    "CMBC": ("民生银行", "China Minsheng Bank"),
+}
 ACCOUNTS = (1, 2)
 
 
@@ -72,7 +80,7 @@ def _amount(form: MandateForm, post: QueryDict, name: str) -> int:
 
 
 def words(lender: str, cap_take: str, cap_month: str) -> list[str]:
-    """The sentences that a borrower agrees to, in the page's language. The caps are as they were typed."""
+    """The sentences that a borrower agrees to, in the page's language."""
     said: dict[str, Any] = {"lender": lender, "take": cap_take, "month": cap_month}
     return [
         _("%(lender)s may take from the accounts that I name what is due on my loans, from its due day on, and never more.")

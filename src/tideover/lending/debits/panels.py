@@ -45,7 +45,8 @@ def home_rows(user: User, today: date) -> Mapping[str, Any]:
             _row(gettext_noop("Debit batches without every answer"), waits, today, 1, here),
             _row(
                 gettext_noop("Debits that failed in the last 7 days"),
-                failed.aggregate(n=Count("pk"), first=Min("debit_on"), total=Sum("amount_minor")), today, 2, f"{here}?state=failed",
+                failed.aggregate(n=Count("pk"), first=Min("debit_on"), total=Sum("amount_minor")), today, 2,
+                f"{here}?state=failed",
             ),
             _row(
                 gettext_noop("Answers of the bank against what stands"),

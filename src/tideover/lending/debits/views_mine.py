@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from tideover.core.access import require
 from tideover.core.business_time import now
@@ -55,7 +56,11 @@ def _lender_name(lender: LegalEntity) -> str:
 
 def _section(party: Party, lender: LegalEntity) -> dict[str, Any]:
     mandate = mandate_live(party.pk, lender.pk)
-    section: dict[str, Any] = {"lender": lender, "mandate": mandate, "words": words(_lender_name(lender), "…", "…")}
+    section: dict[str, Any] = {
+        "lender": lender,
+        "mandate": mandate,
+        "words": words(_lender_name(lender), _("the most at once"), _("the most in a month")),
+    }
     if mandate is not None:
         section["accounts"] = list(mandate.accounts.filter(ended_at=None).order_by("rank"))
         section["coming"] = coming(mandate, now())

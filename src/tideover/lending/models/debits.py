@@ -98,6 +98,11 @@ class DebitBatch(models.Model):
     lease_until = models.DateTimeField(null=True)
 
     @property
+    def state_word(self) -> str:
+        """The code under which its state has a word (lending/words.py)."""
+        return f"batch_{self.state}"
+
+    @property
     def hash_hex(self) -> str:
         return bytes(self.content_hash).hex()
 
