@@ -159,7 +159,7 @@ def debit_one(request: HttpRequest, reference: str) -> dict[str, Any]:
     return _debit_out(found)
 
 
-@route(router.post, "/debits/plan", "debits-plan", PlannedOut)
+@route(router.post, "/debit-batches", "debits-plan", PlannedOut)
 def debits_plan_now(request: HttpRequest, body: PlanIn) -> dict[str, Any]:
     """Draft what is to be taken now; the worker sends it. Doing it twice drafts nothing twice."""
     entity = one_of(entities_visible(request.user, business_date()), "entity", "entity", code=body.entity)
