@@ -106,6 +106,11 @@ class DebitBatch(models.Model):
     def hash_hex(self) -> str:
         return bytes(self.content_hash).hex()
 
+    @property
+    def hash_groups(self) -> str:
+        """The hash in groups of eight, so that it wraps on a telephone."""
+        return " ".join(self.hash_hex[n : n + 8] for n in range(0, 64, 8))
+
     class Meta:
         indexes = [models.Index(fields=["made_at"], name="batch_open", condition=~Q(state="settled"))]
 
