@@ -31,6 +31,7 @@ from tideover.sources.services import consent_give
 
 DAY = "2026-05-01"
 BODIES: dict[str, Any] = {
+    "api:document-paper": {"signed_on": "2026-02-20", "scan": "JVBERi0xLjQK", "reason": "x"},
     "api:address-set": {"address": "19900001111"},
     "api:loan-documents-issue": {"kind": "contract"},
     "api:document-cancel": {"reason": "x"},
