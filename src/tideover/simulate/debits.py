@@ -72,8 +72,8 @@ def _mandate(entity: LegalEntity, party: Party, payday: date) -> None:
         Account(*BANKS[(party.pk + n) % 3], party.name, f"62{digits[n * 14 : n * 14 + 14]}") for n in range(1 + party.pk % 2)
     ]
     mandate_give(
-        party, entity, accounts=accounts, cap_take_minor=10**9, cap_month_minor=10**10, words=WORDS, how="app", actor="borrower",
-        valid_from=payday - timedelta(days=90), payday=payday.day, part_allowed=party.pk % 4 == 0,
+        party, entity, accounts=accounts, cap_take_minor=5 * 10**6, cap_month_minor=10**7, words=WORDS, how="app",
+        actor="borrower", valid_from=payday - timedelta(days=90), payday=payday.day, part_allowed=party.pk % 4 == 0,
     )  # fmt: skip
 
 

@@ -145,9 +145,11 @@ def test_rest(house: House) -> None:
     planned = client.post("/api/v1/debit-batches", json.dumps({"entity": "BANK"}), "application/json")
     assert planned.status_code == 200 and planned.json()["batches"] == []
     manager = client_for(house, "branch_head")
+    account = {"bank_code": "ICBC", "bank_name": "工商银行", "holder": "李明", "number": "6222000011112222"}
     body = {
         "party": "P-0001", "entity": "BANK", "cap_take": "500.00", "cap_month": "900.00", "words": "w", "how": "paper",
-        "accounts": [{"bank_code": "ICBC", "bank_name": "工商银行", "holder": "李明", "number": "6222000011112222"}], "loans": ["T-1"],
+        "accounts": [account],
+        "loans": ["T-1"],
     }  # fmt: skip
     given = manager.post("/api/v1/mandates", json.dumps(body), "application/json").json()
     assert given["accounts"] == ["工商银行 **** 2222"]
