@@ -36,6 +36,8 @@ from tideover.lending.services_holds import hold_place
 from tideover.sources.services import consent_give
 
 ONE = {
+    "debit",
+    "debit-batch",
     "my-document",
     "document",
     "document-cancel",

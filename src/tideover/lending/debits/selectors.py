@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from tideover.core.models import User
 from tideover.core.problems import NotFound, Problem
 from tideover.lending.models import Contract, Debit, DebitBatch, Mandate
-from tideover.lending.rules.debits import MOVING
+from tideover.lending.rules.debits import MOVING, State
 from tideover.lending.scope import entities_visible, parties_reachable
 from tideover.lending.selectors import contracts_visible
 
@@ -98,5 +98,5 @@ def batch_get(user: User, number: str, on: date) -> DebitBatch:
 
 
 def debits_due_to_ask(at: datetime) -> QuerySet[Debit]:
-    """Debits that the bank must be asked about: without a result, and their time has come."""
-    return Debit.objects.filter(state__in=MOVING, inquire_at__lte=at).order_by("inquire_at", "pk")
+    """Debits that the bank must be asked about: without a result, or failed and not confirmed; and their time has come."""
+    return Debit.objects.filter(state__in=(*MOVING, State.FAILED), inquire_at__lte=at).order_by("inquire_at", "pk")

@@ -72,12 +72,19 @@ def debits_inquire(at: datetime, *, actor: str = ACTOR, limit: int = 200) -> int
     for pk in list(debits_due_to_ask(at).values_list("pk", flat=True)[:limit]):
         with transaction.atomic():
             debit = debit_locked(pk)
-            if debit.state not in (State.IN_FLIGHT, State.UNKNOWN) or debit.inquire_at is None or debit.inquire_at > at:
+            if (
+                debit.state not in (State.IN_FLIGHT, State.UNKNOWN, State.FAILED)
+                or debit.inquire_at is None
+                or debit.inquire_at > at
+            ):
                 continue
             debit.inquiries += 1
             ask_at = next_ask(debit, at)
             late = at >= debit.batch.cut_off_at + max(NOT_RECEIVED_AFTER, _answer_time())
-            if debit.state == State.IN_FLIGHT and late:
+            if debit.state == State.FAILED:
+                debit.inquire_at = None  # asked once, whether the failure stands
+                debit.save(update_fields=["inquiries", "inquire_at"])
+            elif debit.state == State.IN_FLIGHT and late:
                 debit_move(debit, State.UNKNOWN, reason="no_answer", actor=actor, inquire_at=ask_at)
             else:
                 debit.inquire_at = ask_at

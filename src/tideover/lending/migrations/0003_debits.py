@@ -172,7 +172,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='debit',
-            index=models.Index(condition=models.Q(('state__in', (tideover.lending.rules.debits.State['DRAFTED'], tideover.lending.rules.debits.State['SENT'], tideover.lending.rules.debits.State['IN_FLIGHT'], tideover.lending.rules.debits.State['UNKNOWN']))), fields=['state', 'inquire_at'], name='debit_to_ask'),
+            index=models.Index(condition=models.Q(('inquire_at__isnull', False)), fields=['state', 'inquire_at'], name='debit_to_ask'),
         ),
         migrations.AddIndex(
             model_name='debit',

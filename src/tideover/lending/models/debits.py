@@ -146,7 +146,7 @@ class Debit(models.Model):
             models.UniqueConstraint(fields=["contract"], condition=Q(state__in=OPEN), name="debit_open_once"),
         ]
         indexes = [
-            models.Index(fields=["state", "inquire_at"], name="debit_to_ask", condition=Q(state__in=OPEN)),
+            models.Index(fields=["state", "inquire_at"], name="debit_to_ask", condition=Q(inquire_at__isnull=False)),
             models.Index(fields=["contract", "due_on"], name="debit_tries"),
         ]
 
