@@ -81,7 +81,8 @@ def _taken(debit: Debit, said: Result, code: Reason, actor: str) -> None:
 
 def _other(debit: Debit, state: State, code: Reason, at: datetime, actor: str) -> None:
     ask_at = next_ask(debit, at) if state in OPEN else None
-    if state == State.FAILED and bank.is_set_up():  # a failure is asked after once more: a bank may have been wrong
+    if state == State.FAILED and bank.is_set_up():
+        # A failure is asked after once more: a bank may have been wrong.
         ask_at = max(at, debit.batch.cut_off_at) + timedelta(hours=policy().answer_hours)
     debit_move(debit, state, reason=code.reason, actor=actor, inquire_at=ask_at)
     if state == State.FAILED and code.stops:
