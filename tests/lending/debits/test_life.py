@@ -227,3 +227,22 @@ def test_the_database_refuses_a_second_debit_of_a_loan(house: House) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         debit(house.loan, "drafted", reference="D-2")
     assert result_read(result())[1] == []
+
+
+def test_a_failure_is_asked_after_once_and_money_that_left_after_all_is_booked(
+    house: House, monkeypatch: pytest.MonkeyPatch, settings: object
+) -> None:
+    settings.BANK_ADDRESS = "http://bank"  # type: ignore[attr-defined]
+    monkeypatch.setattr(bank, "post", lambda *_: b"")
+    d = in_flight(house, due_today(house))
+    take(d, ("1001", 0, None))
+    asked: list[str] = []
+
+    def inquire(reference: str) -> bytes:
+        asked.append(reference)
+        return result((reference, "0000", d.amount_minor, clock()))
+
+    monkeypatch.setattr(bank, "inquire", inquire)
+    assert debits_inquire(clock(23)) == 0 and states() == ["failed"]
+    assert debits_inquire(clock(12, 1)) == 1 and states() == ["taken"]
+    assert debits_inquire(clock(12, 2)) == 0 and len(asked) == Receipt.objects.count() == 1
