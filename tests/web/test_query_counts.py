@@ -29,7 +29,7 @@ from tideover.engine.events import EventKind
 from tideover.lending import services_agreements, services_rows
 from tideover.lending.approvals import event_ask
 from tideover.lending.documents import loan_document_issue
-from tideover.lending.models import Receipt
+from tideover.lending.models import Debit, Receipt
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.services import event_record, facility_open
 from tideover.lending.services_holds import hold_place
@@ -145,6 +145,9 @@ def lists(house: House) -> dict[str, Any]:
                 path += f"?entity={house.entity.code}" + ("" if "trial" in path else "&first=2026-01-01&last=2026-01-31")
             if "/facilities/" in path:
                 path = path.replace("T-1", "F-0")
+            if "/debit-batches/" in path or "/debits/" in path:
+                d = Debit.objects.earliest("pk")
+                path = path.replace("T-1", d.batch.number).replace("P-0001", d.reference)
             if "/receipts/" in path:
                 path = path.replace("T-1", Receipt.objects.earliest("pk").number)
             readers = (
