@@ -23,6 +23,7 @@ LONG = (
     "tests/real_books/", "tests/browser/", "tests/daily/test_kill", "tests/accounting/test_kill", "tests/contact/test_faults",
     "tests/contact/channels/test_end_to_end", "tests/web/test_crawl", "tests/web/test_api_fuzz", "tests/peers_book/test_killed",
     "tests/engine/test_kernel.py", "tests/lending/test_import_killed",
+    "tests/lending/debits/test_faults",
 )  # fmt: skip
 """Files that take the longest; what is not named here runs after them in the usual order."""
 

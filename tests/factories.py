@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
-from tideover.core.business_time import now
+from tideover.core.business_time import business_date, now
 from tideover.core.models import Role, User
-from tideover.lending.models import Branch, Contract, LegalEntity, Party, Staff
+from tideover.lending.debits.mandates import Account, mandate_give
+from tideover.lending.debits.selectors import mandate_live
+from tideover.lending.models import Branch, Contract, Debit, DebitBatch, LegalEntity, Mandate, Party, Staff
 from tideover.lending.products import CATALOGUE, product_load
 from tideover.lending.services import contract_open
 
@@ -33,7 +35,14 @@ def party(reference: str, name: str, branch: Branch, phone: str, user: User | No
     return p
 
 
-def loan(number: str, borrower: Party, branch: Branch, manager: Staff | None = None) -> Contract:
+def loan(
+    number: str,
+    borrower: Party,
+    branch: Branch,
+    manager: Staff | None = None,
+    disbursed_on: date = date(2026, 1, 20),
+    first_due_on: date = date(2026, 2, 20),
+) -> Contract:
     product = product_load((CATALOGUE / "consumer_equal_principal.yaml").read_text(encoding="utf-8"))
     return contract_open(
         number=number,
@@ -43,11 +52,11 @@ def loan(number: str, borrower: Party, branch: Branch, manager: Staff | None = N
         manager=manager,
         principal_minor=1_200_000,
         annual_rate_ppm=60_000,
-        signed_on=date(2026, 1, 20),
-        disbursed_on=date(2026, 1, 20),
+        signed_on=disbursed_on,
+        disbursed_on=disbursed_on,
         instalments=3,
-        first_due_on=date(2026, 2, 20),
-        due_day=20,
+        first_due_on=first_due_on,
+        due_day=first_due_on.day,
         actor="test",
     )
 
@@ -76,4 +85,25 @@ def house_build() -> House:
     return House(
         entity, branches[0], branches[1], staff, mine, other,
         loan("T-1", mine, branches[0], manager), loan("T-2", mine, branches[0]), loan("T-3", other, branches[1]),
+    )  # fmt: skip
+
+
+def mandate(loan: Contract, **values: object) -> Mandate:
+    """A mandate of a loan's borrower with two accounts, caps far off."""
+    accounts = [Account("ICBC", "工商银行", loan.borrower.name, f"62220000{n}{loan.borrower_id:07}") for n in (1, 2)]
+    said = {"cap_take_minor": 10**8, "cap_month_minor": 10**9, "words": "I agree", "how": "app", "actor": "borrower", **values}
+    return mandate_give(loan.borrower, loan.entity, accounts=accounts, **said)  # type: ignore[arg-type]
+
+
+def debit(loan: Contract, state: str = "unknown", amount_minor: int = 500, reference: str = "D-1") -> Debit:
+    """A debit of a loan as a row; the journal hears nothing of it."""
+    leave = mandate_live(loan.borrower_id, loan.entity_id) or mandate(loan)
+    batch, _ = DebitBatch.objects.get_or_create(
+        number=f"B-{reference}", entity=loan.entity, channel="file", debit_on=business_date(),
+        defaults={"cut_off_at": now() + timedelta(hours=1), "made_at": now(), "made_by": "t", "state": "out"},
+    )  # fmt: skip
+    return Debit.objects.create(
+        contract=loan, reference=reference, amount_minor=amount_minor, state=state, mandate=leave, batch=batch, attempt=1,
+        account=leave.accounts.earliest("rank"), due_on=business_date(), debit_on=business_date(), drafted_at=now(),
+        sent_at=None if state == "drafted" else now(),
     )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.factories import House
+from tests.factories import debit as debit_row
 from tideover.core.access import PERMISSIONS
 from tideover.core.business_time import business_date, now, start_of_day
 from tideover.core.models import Role, WorkItem
@@ -18,6 +19,7 @@ from tideover.core.work_sources import work_sync
 from tideover.engine.events import EventKind
 from tideover.engine.terms import day
 from tideover.lending import causes, services_rows
+from tideover.lending.debits.moves import debit_move
 from tideover.lending.imports.bulk import BulkEvent, append
 from tideover.lending.models import (
     Complaint,
@@ -37,6 +39,7 @@ from tideover.lending.payments import NewPayment
 from tideover.lending.receipts import holds as receipt_holds
 from tideover.lending.receipts.payer import watch_list_load
 from tideover.lending.receipts.services import Payer, Source, receipt_record
+from tideover.lending.rules.debits import State
 from tideover.lending.rules.holds import KINDS, HoldTerm, hold_end, hold_kinds, hold_term, term_read
 from tideover.lending.services import event_record, payments_record
 from tideover.lending.services_holds import hold_place, hold_review, open_now
@@ -59,8 +62,8 @@ def promise(house: House, amount: int = 10_000, days: int = 5) -> Promise:
 
 
 def debit(house: House) -> Debit:
-    row, _ = Debit.objects.get_or_create(contract=house.loan, reference="D-1", amount_minor=500, state="drafted")
-    return causes.debit_state(row, "sent", actor="payments")
+    row = Debit.objects.filter(reference="D-1").first() or debit_row(house.loan, "drafted")
+    return row if row.state != State.DRAFTED else debit_move(row, State.SENT, actor="payments")
 
 
 def notice(kind: str) -> Callable[[House], Any]:
@@ -146,20 +149,20 @@ def test_a_reversed_event_ends_what_it_placed(house: House) -> None:
 
 def test_a_debit_with_a_result_ends_its_hold(house: House) -> None:
     row = debit(house)
-    causes.debit_state(row, "unknown", actor="bank")
+    debit_move(row, State.UNKNOWN, actor="bank")
     assert Hold.objects.get().lifted_at is None
-    causes.debit_state(row, "failed", actor="bank")
+    debit_move(row, State.FAILED, actor="bank")
     assert Hold.objects.get().lifted_at is not None
-    with pytest.raises(Refused):
-        causes.debit_state(row, "vanished", actor="bank")
+    with pytest.raises(AssertionError):
+        debit_move(row, State.SENT, actor="bank")
 
 
 def test_money_still_on_its_way_is_held_again_after_the_longest_length(house: House) -> None:
     row = debit(house)
     Hold.objects.update(starts_at=now() - timedelta(days=6), ends_at=now() - timedelta(days=1))
-    causes.debit_state(row, "unknown", actor="bank")
+    debit_move(row, State.UNKNOWN, actor="bank")
     assert Hold.objects.filter(open_now(now()), kind="debit_in_flight").count() == 1
-    causes.debit_state(row, "unknown", actor="bank")
+    causes.debit_holds(row.contract, row.reference, moves=True, actor="bank")
     assert Hold.objects.count() == 2
 
 

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 
 from tests.contact.correspondence import correspondence, write
-from tests.factories import House, loan, party
+from tests.factories import House, debit, loan, party
 from tests.web.test_api import client
 from tests.web.test_api_book import operations
 from tests.web.test_pages import ADDRESSES, client_for, routes
@@ -36,6 +36,8 @@ from tideover.lending.services_holds import hold_place
 from tideover.sources.services import consent_give
 
 ONE = {
+    "debit",
+    "debit-batch",
     "my-document",
     "document",
     "document-cancel",
@@ -110,7 +112,7 @@ def more(house: House, n: int) -> None:
         verdict_ask(party=whose, contracts=[on], **kinds)
         contact_record(party=whose, contracts=[on], outcome=Outcome.UNANSWERED, **kinds)
         loan_document_issue(on, "repayment_record", language="en", as_of=date(2026, 2, 1) + timedelta(n), actor="t")
-        Debit.objects.create(contract=on, reference=f"D-{n}-{on.pk}", amount_minor=5, state="unknown", sent_at=now())
+        debit(on, "failed" if n else "unknown", 5, f"D-{n}-{on.pk}")
 
     approval = Approval.objects.latest("pk")
     Experiment.objects.create(
@@ -158,6 +160,9 @@ def lists(house: House) -> dict[str, Any]:
                 path += f"?entity={house.entity.code}" + ("" if "trial" in path else "&first=2026-01-01&last=2026-01-31")
             if "/facilities/" in path:
                 path = path.replace("T-1", "F-0")
+            if "/debit-batches/" in path or "/debits/" in path:
+                d = Debit.objects.earliest("pk")
+                path = path.replace("T-1", d.batch.number).replace("P-0001", d.reference)
             if "/receipts/" in path:
                 path = path.replace("T-1", Receipt.objects.earliest("pk").number)
             readers = (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.contact.correspondence import write
-from tests.factories import House, loan
+from tests.factories import House, debit, loan
 from tests.web.test_api import client, post
 from tests.web.test_api_book import ROWS, operations, terms
 from tideover.contact.gate import contact_record, verdict_ask
@@ -41,6 +41,7 @@ BODIES: dict[str, Any] = {
     "api:loan-collateral-add": {"kind": "flat", "value": "1.00", "valued_on": "2026-01-10"},
     "api:party-reveal": {"reason": "contact"},
     "api:message-cancel": {"reason": "x"},
+    "api:mandate-withdraw": {"how": "paper"},
     "api:facility-limit": {"limit": "1.00"},
     "api:facility-freeze": {"frozen": True},
     "api:approval-decide": {"grant": True, "reason": "x"},
@@ -117,7 +118,9 @@ def two(house: House) -> tuple[House, dict[str, str]]:
         user=house.staff["bureau"], number="S777", name_zh="x", name_en="x", branch=far, valid_from=date(2020, 1, 1)
     )
     Staff.objects.exclude(pk=post_there.pk).update(branch=house.branch)
+    there = debit(house.other_loan)
     names = {
+        "/debits/": there.reference, "/debit-batches/": "B-NOT-THEIRS", "/mandates/": there.mandate.reference,
         "/loans/": "T-3", "/parties/": theirs.reference, "/facilities/": "F-2", "/receipts/": receipt.number,
         "/entities/": "SHOP", "/branches/": "SZ", "/teams/": team.code, "/staff/": post_there.number, **row,
     }  # fmt: skip

@@ -17,7 +17,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
 
-from tests.factories import House
+from tests.factories import House, debit
 from tests.web.test_pages import BANNED_EN, BANNED_ZH, client_for
 from tideover.core.business_time import business_date, now
 from tideover.core.models import ActionLog, Role
@@ -50,7 +50,7 @@ def busy(house: House) -> House:
     Promise.objects.create(**kept, amount_minor=1, promised_on=today, due_on=today - timedelta(days=1))
     StandingRow.objects.filter(contract=house.other_loan).update(days_past_due=0, bucket="current")
     Hold.objects.create(**base, kind="hardship_request", starts_at=at, review_on=today)
-    Debit.objects.create(contract=house.loan, reference="D-1", amount_minor=500, state="unknown", sent_at=at)
+    debit(house.loan)
     return house
 
 

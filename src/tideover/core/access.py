@@ -40,6 +40,8 @@ READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR,
 READS_LOG = frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER})
 READS_EXPERIMENTS = frozenset({Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.ENGINEER})
 
+READS_DEBITS = BOOKS_MONEY | {Role.AUDITOR, Role.COMPLIANCE, Role.BRANCH_HEAD}
+
 READS_BOOKS = frozenset({Role.FINANCE, Role.AUDITOR, Role.RISK})
 
 _MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
@@ -80,6 +82,11 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "loan-what-if": READS_LOANS,
     "loan-payment": READS_LOANS,
     "person": READS_LOANS,
+    **dict.fromkeys(("debits", "debit-batch", "debit", "api:debit-batches-list", "api:debit-batch-get"), READS_DEBITS),
+    **dict.fromkeys(("api:debits-list", "api:debit-get", "api:mandates-list"), READS_DEBITS),
+    **dict.fromkeys(("debits-home", "api:debits-plan", "api:debit-inquire"), frozenset({Role.PAYMENTS})),
+    **dict.fromkeys(("api:mandates-give", "api:mandate-withdraw"), MEETS_PEOPLE),
+    "my-debits": frozenset({Role.BORROWER}),
     "my-schedule": frozenset({Role.BORROWER}),
     "my-receipts": frozenset({Role.BORROWER}),
     "my-receipt": frozenset({Role.BORROWER}),

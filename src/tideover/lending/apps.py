@@ -12,6 +12,7 @@ class LendingConfig(AppConfig):
     def ready(self) -> None:
         from tideover.core import panels, reach
         from tideover.lending import approvals, publishing, work_sources
+        from tideover.lending.debits.panels import panels_register
         from tideover.lending.documents import kinds_register
         from tideover.lending.panels import EXCEPTIONS, home_row
         from tideover.lending.panels_documents import loan_documents, signatures_stuck
@@ -20,6 +21,7 @@ class LendingConfig(AppConfig):
         from tideover.lending.triggers import install
 
         kinds_register()
+        panels_register()
         reach.register(reach_of)
         side = panels.Panel("documents", "lending/loan/documents.html", loan_documents, "loan", 200)
         panels.register("loan.side", side)

@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
-from django.db import transaction
 from django.db.models import F, Q
 
 from tideover.core.business_time import business_date, now, start_of_day
-from tideover.core.problems import refuse
 from tideover.engine.events import Event, EventKind
 from tideover.engine.terms import date_of, day
-from tideover.lending.models import Contract, Debit, Hold, LoanEvent, Promise
+from tideover.lending.models import Contract, Hold, LoanEvent, Promise
 from tideover.lending.rules.events import engine_event_of
 from tideover.lending.rules.holds import DEBIT_MOVES, HOLD_OF_EVENT, MONEY_IN
 from tideover.lending.rules.holds import is_kept as promise_is_kept
@@ -24,8 +22,6 @@ from tideover.lending.services_rows import cause_of, promise_hold
 
 MOVES_MONEY = MONEY_IN | {EventKind.REVERSAL, EventKind.ADJUSTMENT, EventKind.CHARGEBACK, EventKind.DEBIT}
 RARE = frozenset(HOLD_OF_EVENT) | {EventKind.DEBIT, EventKind.REVERSAL}
-MOVING = ("sent", "in_flight", "unknown")
-"""States of a debit whose money may be on its way."""
 HOUSE = "house"
 
 
@@ -44,7 +40,7 @@ def events_done(contract: Contract, rows: Iterable[LoanEvent], actor: str) -> No
         elif event.kind == EventKind.REVERSAL:
             cause_ends(cause_of_event(contract, event.of_seq), why="its event was reversed", actor=actor)
         elif event.kind == EventKind.DEBIT:
-            _debit(contract, f"{contract.number}:{event.debit_id}", event.debit_status in DEBIT_MOVES, actor)
+            debit_holds(contract, event.debit_id, moves=event.debit_status in DEBIT_MOVES, actor=actor)
     if money:
         promises_settle([contract], actor=actor)
 
@@ -73,27 +69,14 @@ def _place(contract: Contract, event: Event, kind: str, actor: str) -> None:
     )  # fmt: skip
 
 
-def _debit(contract: Contract, reference: str, moves: bool, actor: str) -> None:
-    cause = f"debit:{reference}"
+def debit_holds(contract: Contract, debit_id: str, *, moves: bool, actor: str) -> None:
+    """Hold a loan while money of a debit may be on its way, and again where that takes longer than a hold may stand; a result
+    lifts the hold."""
+    cause = f"debit:{contract.number}:{debit_id}"
     if moves:
         hold_place(contract.borrower, contract, kind="debit_in_flight", starts_at=now(), cause=cause, actor=actor)
     else:
         cause_ends(cause, why="the debit has a result", actor=actor)
-
-
-def debit_state(debit: Debit, state: str, *, actor: str) -> Debit:
-    """Move a debit of the bank's to a state. While it is sent, under way or unknown its loan is held; a result lifts the hold."""
-    if state not in dict(STATES):
-        raise refuse("bad_state", f"{state!r} is not one of {', '.join(dict(STATES))}", "state")
-    with transaction.atomic():
-        row = Debit.objects.select_for_update(of=("self",), no_key=True).select_related("contract__borrower").get(pk=debit.pk)
-        at = now()
-        row.state, moves = state, state in MOVING
-        row.sent_at = row.sent_at or (at if moves else None)
-        row.settled_at = at if state in ("taken", "failed") else None
-        row.save(update_fields=["state", "sent_at", "settled_at"])
-        _debit(row.contract, row.reference, moves, actor)
-    return row
 
 
 def promises_settle(contracts: Sequence[Contract], *, actor: str, on: date | None = None) -> int:
@@ -120,7 +103,6 @@ def promises_settle(contracts: Sequence[Contract], *, actor: str, on: date | Non
     return changed
 
 
-STATES = Debit._meta.get_field("state").choices or ()
 GRACE = timedelta(days=7)
 """Money for a promise may be booked some days after its day."""
 

@@ -36,7 +36,6 @@ from tideover.lending.selectors import BUCKET_ORDER, contracts_visible, standing
 LATE_BUCKETS = ("d1_30", "d31_60", "d61_90", "d91_180", "d180p")
 CORRECTIONS = (EventKind.REVERSAL, EventKind.ADJUSTMENT, EventKind.CHARGEBACK)
 SOON_DAYS, NEW_DAYS, CORRECTION_DAYS, FRESH_DAYS = 3, 7, 7, 7
-OPEN_DEBITS = ("unknown", "in_flight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +185,9 @@ EXCEPTIONS: dict[str, Exceptions] = {
     ),
     "debit": Exceptions(
         label="Debits with an unknown result", owner=Role.PAYMENTS, days=1,
-        rows=lambda visible, on: Debit.objects.filter(_inside(visible), state__in=OPEN_DEBITS),
+        rows=lambda visible, on: Debit.objects.filter(_inside(visible), state="unknown"),
         oldest="sent_at", amount="amount_minor",
-        loans=lambda on: _of(Debit.objects.filter(state__in=OPEN_DEBITS)),
+        loans=lambda on: _of(Debit.objects.filter(state="unknown")),
     ),
     "held": Exceptions(
         label="Receipts with money not yet placed", owner=Role.PAYMENTS, days=3,

@@ -28,11 +28,11 @@ from tideover.lending.models import (
     LoanEvent,
     Promise,
 )  # fmt: skip
+from tideover.lending.rules.debits import MOVING
 from tideover.lending.selectors import loan_standing
 from tideover.lending.services_holds import open_now
 from tideover.lending.words import money
 
-OPEN_DEBITS = ("unknown", "in_flight")
 MONEY_IN = PAYMENT_KINDS | {
     EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.PAYOFF, EventKind.GUARANTOR_PAYMENT, EventKind.PAY_GUARANTOR,
     EventKind.SETTLEMENT,
@@ -332,7 +332,7 @@ def around(contract: Contract) -> dict[str, Any]:
         "disputes": Dispute.objects.filter(mine, closed_on=None),
         "complaints": Complaint.objects.filter(mine, closed_on=None),
         "helps": HelpRequest.objects.filter(mine, closed_at=None),
-        "debits": Debit.objects.filter(contract=contract, state__in=OPEN_DEBITS),
+        "debits": Debit.objects.filter(contract=contract, state__in=MOVING),
     }
 
 

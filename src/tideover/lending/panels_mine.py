@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db.models import Sum
-
 from tideover.core.business_time import business_date
 from tideover.core.models import User
 from tideover.engine.events import PAYMENT_KINDS, EventKind
@@ -16,9 +14,10 @@ from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Row, Standing
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending.contract_terms import terms_for
+from tideover.lending.debits.selectors import money_in_flight
 from tideover.lending.journal import engine_events
-from tideover.lending.models import Contract, Debit, LoanEvent
-from tideover.lending.panels_loan import OPEN_DEBITS, brings_money, open_principal, parts_of
+from tideover.lending.models import Contract, LoanEvent
+from tideover.lending.panels_loan import brings_money, open_principal, parts_of
 from tideover.lending.panels_mine_why import Changes, due_changes, late_how
 from tideover.lending.selectors import contracts_visible
 
@@ -135,8 +134,7 @@ def my_loans(user: User) -> list[MyLoan]:
     """The borrower's loans, the most pressing first; three queries, however many loans there are."""
     today = business_date()
     contracts = list(contracts_visible(user, today).select_related("product").order_by("disbursed_on"))
-    moving = Debit.objects.filter(contract__in=contracts, state__in=OPEN_DEBITS)
-    amounts = dict(moving.values_list("contract_id").annotate(Sum("amount_minor")))
+    amounts = money_in_flight([c.pk for c in contracts])
     journals: dict[int, list[LoanEvent]] = defaultdict(list)
     for event in LoanEvent.objects.filter(contract__in=contracts).order_by("contract_id", "seq"):
         journals[event.contract_id].append(event)

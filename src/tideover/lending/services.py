@@ -24,6 +24,7 @@ from tideover.engine.standing import Standing
 from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX
 from tideover.lending import clock
 from tideover.lending.contract_terms import calendar_pinned, ladder_of, reference_of, terms_for, terms_problems
+from tideover.lending.debits.selectors import is_moving
 from tideover.lending.journal import OWN_KEYS, event_append
 from tideover.lending.models import (
     Branch,
@@ -299,6 +300,8 @@ def event_record(
     """
     if idempotency_key.startswith(OWN_KEYS):
         raise refuse("reserved_key", f"keys that begin with {OWN_KEYS} are the lender's own", "idempotency_key")
+    if kind == EventKind.CHARGE and (extra or {}).get("component") == "penalty" and is_moving(contract):
+        raise refuse("debit_in_flight", "money of this loan is on its way from the bank: nothing is charged for its absence")
     with transaction.atomic():
         count = contract.event_count
         event = event_append(

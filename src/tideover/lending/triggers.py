@@ -32,6 +32,9 @@ APPEND_ONLY = {
         "(approval_id = NEW.approval_id AND decided_by_id = NEW.decided_by_id)",
     ),
     "lending_holdreview": ("id = NEW.id",),
+    "lending_mandateact": ("id = NEW.id",),
+    "lending_debitmove": ("id = NEW.id",),
+    "lending_debitanswer": ("id = NEW.id",),
     "sources_consentact": ("id = NEW.id", "(consent_id = NEW.consent_id AND act = NEW.act)"),
     "contact_verdictrow": ("id = NEW.id", "(party_id = NEW.party_id AND seq = NEW.seq)"),
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from tideover.lending import views, views_documents, views_mine, views_signing
 
 urlpatterns = [
+    path("", include("tideover.lending.debits.urls")),
     path("loans", views.loan_list, name="loan-list"),
     path("loans/<str:number>", views.loan, name="loan"),
     path("loans/<str:number>/what-if", views.loan_what_if, name="loan-what-if"),

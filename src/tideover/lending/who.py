@@ -7,7 +7,9 @@ from django.utils.translation import gettext as _
 from tideover.core.business_time import business_date
 from tideover.lending.models import Staff
 
-ITSELF = frozenset({"outbox", "house", "close", "demo", "system", "books", "worker", "lender-init", "import"})
+ITSELF = frozenset(
+    {"outbox", "house", "close", "demo", "system", "books", "worker", "lender-init", "import", "debit-worker", "bank"}
+)
 """Names under which programs act, not people."""
 
 

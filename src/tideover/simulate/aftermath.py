@@ -13,12 +13,10 @@ from tideover.core.business_time import micros, start_of_day
 from tideover.engine.events import EventKind
 from tideover.engine.standing import Standing
 from tideover.engine.terms import day
-from tideover.lending.causes import debit_state
 from tideover.lending.imports.bulk import BulkEvent
 from tideover.lending.models import (
     Collateral,
     Contract,
-    Debit,
     Hold,
     LoanParty,
     StandingRow,
@@ -89,7 +87,7 @@ NOTICES = ("death", "incapacity", "cease_contact", "breathing_space")
 
 
 def rows_left(as_of: date) -> None:
-    """Promises, help requests, complaints, disputes, notices and debits on loans in arrears, each with the hold it causes."""
+    """Promises, help requests, complaints, disputes and notices on loans in arrears, each with the hold it causes."""
     late = StandingRow.objects.filter(days_past_due__gt=0).order_by("contract_id")
     book = late.select_related("contract__borrower__branch__entity", "contract__entity")
     for n, row in enumerate(book):
@@ -101,11 +99,6 @@ def rows_left(as_of: date) -> None:
             )  # fmt: skip
         if n % 11 == 0:
             help_request_open(who, contract, reason="", actor="borrower")
-        if n % 23 == 0:
-            debit = Debit.objects.create(
-                contract=contract, reference=f"D-{n:05d}", amount_minor=max(1, row.overdue_minor), state="drafted"
-            )
-            debit_state(debit, "unknown", actor="payments")
         if n % 17 == 3:
             opened_on = as_of - timedelta(days=n % 12)
             complaint_open(who, contract, source="phone", opened_on=opened_on, subject="tone", actor="borrower")

@@ -29,6 +29,7 @@ from tideover.lending.products import catalogue_load
 from tideover.lending.selectors import standing_fields
 from tideover.simulate.aftermath import acts, event, rows_left, securities
 from tideover.simulate.contacts import contacts_lived
+from tideover.simulate.debits import debits_lay
 from tideover.simulate.messages import inbox_written, messages_written
 from tideover.simulate.papers import papers
 from tideover.simulate.rules.people import World, life, person_draw
@@ -75,6 +76,7 @@ def build(loans: int, as_of: date, seed: int, *, quiet: bool = False) -> None:
         _histories(contracts, as_of, rng, quiet=quiet)
         _standings(contracts, as_of)
         rows_left(as_of)
+        debits_lay(as_of)
         contacts_lived(as_of)
         messages_written(as_of)
         _demo_borrower(as_of)

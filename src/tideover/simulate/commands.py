@@ -148,8 +148,9 @@ def _serve(args: argparse.Namespace, ports: dict[str, int]) -> int:
 
     others = peers_start(ports, settings.DATA_DIR, f"http://{args.host}:{args.port}") if ports else []
     if not args.no_worker:
-        command = [sys.executable, "-m", "tideover.cli", "outbox", "work", "--parent", str(os.getpid())]
-        others.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
+        for what in ("outbox", "debits"):
+            command = [sys.executable, "-m", "tideover.cli", what, "work", "--parent", str(os.getpid())]
+            others.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
     try:
         workers = max(1, args.workers)
         site = "tideover.web.wsgi:application"

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-PEERS = {"smsc": "SMS", "mail_server": "EMAIL", "messengers": "AI_CALL"}
+PEERS = {"smsc": "SMS", "mail_server": "EMAIL", "messengers": "AI_CALL", "bank": "BANK"}
 ADDRESSES = {
     "SMS": "smpp://demo:secret08@127.0.0.1:{smsc}?source=1069",
     "EMAIL": "smtp://127.0.0.1:{mail_server}?from=demo%40lender.example&tls=no&bounces={box}",
     "AI_CALL": "robot+http://demo:test-secret@127.0.0.1:{messengers}",
     "WECOM": "wecom+http://demo:test-secret@127.0.0.1:{messengers}?agent=1",
+    "BANK": "http://127.0.0.1:{bank}",
     "MINI_PROGRAM": "miniprogram+http://demo:test-secret@127.0.0.1:{messengers}",
 }
 
@@ -35,6 +36,7 @@ def peers_start(ports: dict[str, int], home: Path, site: str) -> list[subprocess
     from tideover.contact.channels.hooks import hook_token
 
     more = {
+        "bank": ["--folder", str(home / "debits"), "--answer-after", "2"],
         "mail_server": ["--bounces", str(home / "returned-mail")],
         "messengers": ["--receipts", f"{site}/hooks/robot/{hook_token('robot')}/calls"],
     }

@@ -24,6 +24,7 @@ from tideover.lending.api_agreements import router as agreements_router
 from tideover.lending.api_documents import router as documents_router
 from tideover.lending.api_organisation import router as organisation_router
 from tideover.lending.api_rows import router as rows_router
+from tideover.lending.debits.api import router as debits_router
 from tideover.lending.receipts.api import router as receipts_router
 from tideover.lending.receipts.api_payers import router as payers_router
 from tideover.sources.api import router as sources_router
@@ -84,6 +85,7 @@ for part in (
     loans_router,
     receipts_router,
     payers_router,
+    debits_router,
     agreements_router,
     organisation_router,
     rows_router,

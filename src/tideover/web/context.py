@@ -17,6 +17,7 @@ RAIL = (
     ("loan-list", "Loans", "list"),
     ("receipts", "Receipts", "wallet"),
     ("books", "Books", "calculator"),
+    ("debits", "Debits", "wallet"),
     ("message-list", "Messages", "mail"),
     ("message-templates", "Wordings", "file-text"),
     ("letter-batches", "Letters", "printer"),

@@ -1,7 +1,16 @@
 """The lender's records, by subject: organisation, parties, contracts, the journal, money in, and rows that all features read."""
 
 from tideover.lending.models.contract import Collateral, Contract, Facility, LoanParty, Product
-from tideover.lending.models.debits import Debit
+from tideover.lending.models.debits import (
+    Debit,
+    DebitAccount,
+    DebitAnswer,
+    DebitBatch,
+    DebitFile,
+    DebitMove,
+    Mandate,
+    MandateAct,
+)
 from tideover.lending.models.imports import ImportBatch
 from tideover.lending.models.journal import BookClock, LoanEvent, StandingRow
 from tideover.lending.models.organisation import Branch, LegalEntity, Staff, Team
@@ -21,8 +30,9 @@ from tideover.lending.models.rates import PublishedRate, ResetNotice
 from tideover.lending.models.receipts import PayerAlert, Receipt, ReceiptPart, Refund, WatchList, WatchName
 
 __all__ = [
-    "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord", "Contract", "Debit", "Dispute",
-    "Facility", "HelpRequest", "Hold", "HoldReview", "ImportBatch", "LegalEntity", "LoanEvent", "LoanParty", "Notice", "Party",
+    "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord", "Contract", "Debit",
+    "DebitAccount", "DebitAnswer", "DebitBatch", "DebitFile", "DebitMove", "Dispute", "Facility", "HelpRequest", "Hold",
+    "HoldReview", "ImportBatch", "LegalEntity", "LoanEvent", "LoanParty", "Mandate", "MandateAct", "Notice", "Party",
     "PayerAlert", "Product", "Promise", "PublishedRate", "Receipt", "ReceiptPart", "Refund", "ResetNotice", "Staff",
     "StandingRow", "Team", "WatchList", "WatchName",
 ]  # fmt: skip

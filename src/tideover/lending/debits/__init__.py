@@ -1,0 +1,1 @@
+"""Debits 代扣: the mandate, what is taken when, batches to the bank and its answers; never twice, never lost."""

@@ -1,0 +1,102 @@
+"""Reading debits: money under way, who sees what, what is being taken next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+
+from tideover.core.models import User
+from tideover.core.problems import NotFound, Problem
+from tideover.lending.models import Contract, Debit, DebitBatch, Mandate
+from tideover.lending.rules.debits import MOVING, State
+from tideover.lending.scope import entities_visible, parties_reachable
+from tideover.lending.selectors import contracts_visible
+
+CREDIT_WITHIN = timedelta(days=10)
+"""The bank credits a batch at most so long after its day."""
+
+
+def money_in_flight(contract_ids: Iterable[int], at: datetime | None = None) -> dict[int, int]:
+    """Minor units under way by contract id: sent, with the bank, or of unknown result, now or (`at`) at an instant before."""
+    rows = Debit.objects.filter(contract__in=list(contract_ids))
+    if at is None:
+        rows = rows.filter(state__in=MOVING)
+    else:
+        rows = rows.filter(Q(settled_at=None) | Q(settled_at__gt=at), sent_at__lte=at)
+    return dict(rows.values_list("contract_id").annotate(Sum("amount_minor")).order_by())
+
+
+def is_moving(contract: Contract) -> bool:
+    """Whether money of a loan is under way, so that nothing may be charged or reported for its absence."""
+    return Debit.objects.filter(contract=contract, state__in=MOVING).exists()
+
+
+def batch_expected(entity_id: int, amount_minor: int, on: date) -> DebitBatch | None:
+    """The batch that a credit line of the bank settles: its taken money is this amount, its day lies at most CREDIT_WITHIN before
+    `on`, and no line has settled it yet; the oldest of several. None: the line is something else."""
+    rows = DebitBatch.objects.filter(entity=entity_id, credited_on=None, debit_on__range=(on - CREDIT_WITHIN, on))
+    taken = rows.annotate(taken=Sum("debits__taken_minor", filter=Q(debits__value_date__lte=on)))
+    return taken.filter(taken=amount_minor).order_by("debit_on", "pk").first() if amount_minor > 0 else None
+
+
+def mandate_live(party_id: int, entity_id: int) -> Mandate | None:
+    """The mandate of a borrower with an entity that is not withdrawn."""
+    return Mandate.objects.filter(party=party_id, entity=entity_id, withdrawn_at=None).first()
+
+
+def mandate_of(contract: Contract) -> Mandate | None:
+    """The mandate under which a loan may be debited."""
+    found = mandate_live(contract.borrower_id, contract.entity_id)
+    if found is None:
+        return None
+    named = set(found.contracts.values_list("pk", flat=True))
+    return found if not named or contract.pk in named else None
+
+
+def month_used(mandate: Mandate, on: date) -> int:
+    """What was taken or may have been taken under a mandate in the month of a day (minor units)."""
+    first = on.replace(day=1)
+    last = (first + timedelta(days=32)).replace(day=1)
+    rows = mandate.debits.filter(debit_on__gte=first, debit_on__lt=last)
+    moving = rows.filter(state__in=(*MOVING, "drafted")).aggregate(n=Sum("amount_minor"))["n"] or 0
+    return moving + (rows.aggregate(n=Sum("taken_minor"))["n"] or 0)
+
+
+def batches_visible(user: User, on: date) -> QuerySet[DebitBatch]:
+    """The batches of the entities that a post reaches."""
+    return DebitBatch.objects.filter(entity__in=entities_visible(user, on)).select_related("entity")
+
+
+def debits_visible(user: User, on: date) -> QuerySet[Debit]:
+    """The debits of the loans that a person may see."""
+    seen = contracts_visible(user, on).filter(pk=OuterRef("contract"))
+    return Debit.objects.filter(Exists(seen)).select_related("contract__borrower", "account", "batch", "mandate")
+
+
+def mandates_visible(user: User, on: date) -> QuerySet[Mandate]:
+    """The mandates of the people whom a post reaches."""
+    reached = parties_reachable(user, on).filter(pk=OuterRef("party"))
+    return Mandate.objects.filter(Exists(reached), entity__in=entities_visible(user, on)).select_related("party", "entity")
+
+
+def debit_get(user: User, reference: str, on: date) -> Debit:
+    """One visible debit. Raises NotFound for others."""
+    found = debits_visible(user, on).filter(reference=reference).first()
+    if found is None:
+        raise NotFound(Problem("no_such_debit", f"there is no debit {reference} in your scope", "reference"))
+    return found
+
+
+def batch_get(user: User, number: str, on: date) -> DebitBatch:
+    """One visible batch. Raises NotFound for others."""
+    found = batches_visible(user, on).filter(number=number).first()
+    if found is None:
+        raise NotFound(Problem("no_such_batch", f"there is no batch {number} in your scope", "number"))
+    return found
+
+
+def debits_due_to_ask(at: datetime) -> QuerySet[Debit]:
+    """Debits that the bank must be asked about: without a result, or failed and not confirmed; and their time has come."""
+    return Debit.objects.filter(state__in=(*MOVING, State.FAILED), inquire_at__lte=at).order_by("inquire_at", "pk")

@@ -1,0 +1,115 @@
+"""A book whose loans fall due today, workers that are killed, a bank that errs: who was taken from twice, and what was lost.
+
+    python -m tests.lending.debits.fault_world build N | work SECONDS | check LEDGER
+
+The judge is the bank's own ledger. lost: taken by the bank, not booked by us. doubled: more taken from a loan than fell due.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from unittest import mock
+
+import django
+
+django.setup()
+
+from django.db import OperationalError
+from django.db.models import Sum
+
+from tests.factories import house_build, loan, mandate, party
+from tideover.core import business_time
+from tideover.core.business_time import business_date
+from tideover.core.lease import owner_new
+from tideover.lending.debits import worker
+from tideover.lending.models import Contract, Debit, LoanEvent, Receipt
+from tideover.lending.selectors import loan_standing
+
+DAY = date(2026, 11, 25)
+
+
+def clock() -> datetime:
+    """An evening of the world's day that goes by as the wall clock does: (the wall clock less the start that all share)."""
+    began = float(os.environ["DEBIT_WORLD_BEGAN"])
+    evening = datetime(DAY.year, DAY.month, DAY.day, 10, 30, tzinfo=UTC)  # 18:30 in Beijing
+    return evening + timedelta(seconds=time.time() - began)
+
+
+def build(count: int) -> None:
+    """Loans that fall due on the day, each of a borrower of its own; payday and accounts in order."""
+    house = house_build()
+    for n in range(count):
+        who = party(f"P-1{n:03}", f"借款人{n}", house.branch, f"1880000{n:04}")
+        contract = loan(f"F-{n:03}", who, house.branch, disbursed_on=DAY - timedelta(days=30), first_due_on=DAY)
+        mandate(contract, valid_from=DAY - timedelta(days=9))
+
+
+def work(seconds: float) -> None:
+    """Rounds until the time is over; the clock runs on from the evening."""
+    until, owner = time.time() + seconds, owner_new()
+    print("working", flush=True)
+    while time.time() < until:
+        try:
+            counts = worker.round_work(clock(), owner=owner, plans="DEBIT_NO_PLAN" not in os.environ)
+        except OperationalError:
+            continue
+        if not counts.any():
+            time.sleep(0.02)
+
+
+def check(ledger: Path) -> None:
+    """Say what the ledger and the book have in common, as JSON."""
+    taken: dict[str, int] = {}
+    presented: dict[str, int] = {}
+    for line in ledger.read_text("utf-8").splitlines() if ledger.exists() else []:
+        said = json.loads(line)
+        taken[said["reference"]] = taken.get(said["reference"], 0) + said["amount"]
+        presented[said["reference"]] = presented.get(said["reference"], 0) + 1
+    booked = dict(Receipt.objects.values_list("source_reference").annotate(Sum("amount_minor")))
+    debits = {d.reference: d for d in Debit.objects.select_related("contract")}
+    by_loan: dict[str, int] = {}
+    for reference, amount in taken.items():
+        number = debits[reference].contract.number
+        by_loan[number] = by_loan.get(number, 0) + amount
+    due = 406_000
+    states: dict[str, int] = {}
+    for d in debits.values():
+        states[d.state] = states.get(d.state, 0) + 1
+    late = [c.number for c in Contract.objects.filter(number__startswith="F-") if _late(c, by_loan)]
+    said = {
+        "loans": Contract.objects.filter(number__startswith="F-").count(), "debits": len(debits), "taken": len(taken),
+        "lost": sum(booked.get(r, 0) != n for r, n in taken.items()) + sum(r not in taken for r in booked),
+        "doubled": sum(n > due for n in by_loan.values()) + sum(n > 1 for n in presented.values()),
+        "wrong": len(late) + sum(d.state == "taken" and d.reference not in taken for d in debits.values()),
+        "open": sum(d.state in ("drafted", "sent", "in_flight", "unknown") for d in debits.values()), "states": states,
+        "journal": LoanEvent.objects.filter(kind=17).count(),
+    }  # fmt: skip
+    print(json.dumps(said))
+
+
+def _late(contract: Contract, by_loan: dict[str, int]) -> bool:
+    """Whether a loan whose money the bank took on the day counts as late, or bears penalty, ten days later."""
+    if by_loan.get(contract.number, 0) < 406_000:
+        return False
+    s = loan_standing(contract, DAY + timedelta(days=10))
+    return bool(s.days_past_due or s.penalty_minor)
+
+
+def main() -> None:
+    """One command."""
+    what = sys.argv[1]
+    if what == "check":
+        check(Path(sys.argv[2]))
+        return
+    with mock.patch.object(business_time.timezone, "now", clock):
+        assert business_date() >= DAY
+        build(int(sys.argv[2])) if what == "build" else work(float(sys.argv[2]))
+
+
+if __name__ == "__main__":
+    main()
