@@ -19,9 +19,20 @@ from tideover.lending.models.plain import (
 )
 from tideover.lending.models.rates import PublishedRate, ResetNotice
 from tideover.lending.models.receipts import Receipt, ReceiptPart
+from tideover.lending.models.statements import (
+    BankAccount,
+    BankLine,
+    HookNonce,
+    HookSecret,
+    LineSeen,
+    Match,
+    StatementBalance,
+    StatementFile,
+)
 
 __all__ = [
-    "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord", "Contract", "Debit", "Dispute",
-    "Facility", "HelpRequest", "Hold", "HoldReview", "ImportBatch", "LegalEntity", "LoanEvent", "LoanParty", "Notice", "Party",
-    "Product", "Promise", "PublishedRate", "Receipt", "ReceiptPart", "ResetNotice", "Staff", "StandingRow", "Team",
+    "BankAccount", "BankLine", "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord",
+    "Contract", "Debit", "Dispute", "Facility", "HelpRequest", "Hold", "HoldReview", "HookNonce", "HookSecret", "ImportBatch",
+    "LegalEntity", "LineSeen", "LoanEvent", "LoanParty", "Match", "Notice", "Party", "Product", "Promise", "PublishedRate",
+    "Receipt", "ReceiptPart", "ResetNotice", "Staff", "StandingRow", "StatementBalance", "StatementFile", "Team",
 ]  # fmt: skip
