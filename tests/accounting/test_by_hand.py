@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.db.models import F
 
 from tests.accounting.books import end_of, happen, ledger, post, sub_ledger
 from tests.accounting.by_hand import balances
@@ -154,7 +155,7 @@ def test_suspense_and_placing_it_meet_in_cash(house: House) -> None:
     )  # fmt: skip
     post(ON("2026-04-21"), first=PAID_OUT)
     before = ledger()
-    Receipt.objects.update(unapplied_minor=0)
+    Receipt.objects.update(unapplied_minor=0, placed_minor=F("amount_minor"))
     happen(c, 3, K.PAYMENT, ON("2026-04-20"), 402_000, known=ON("2026-04-22"))
     post(ON("2026-04-21") + timedelta(days=1))
     after = ledger()

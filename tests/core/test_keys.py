@@ -65,7 +65,7 @@ def test_what_is_sealed_says_its_key_and_opens_for_its_purpose_only(settings) ->
 
 def test_a_key_is_exchanged(old_house: House, settings, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     Receipt.objects.create(
-        number="R1", entity=old_house.entity, party=old_house.borrower, amount_minor=1, payer_name="李明",
+        number="R1", entity=old_house.entity, party=old_house.borrower, amount_minor=1, unapplied_minor=1, payer_name="李明",
         received_on="2026-01-01", recorded_at=now(), idempotency_key="k", body_hash=bytes(32), actor="t",
     )  # fmt: skip
     handle = _handles(pa.array(["110101199001011234"]))[0].as_py()

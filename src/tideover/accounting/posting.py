@@ -192,17 +192,20 @@ def _shares(ids: np.ndarray, on: date, cut_off: datetime) -> np.ndarray:
 
 
 def _suspense(run: BookRun) -> None:
-    """Receipts with money that is not yet placed, against what is posted of them."""
+    """Receipts with money that is not yet placed (or is on its way back), against what is posted of them."""
     entities = list(entities_booked())
     posted = {p.pk: p for p in ReceiptPosition.objects.all()}
-    open_ = Receipt.objects.filter(entity__in=entities, unapplied_minor__gt=0, received_on__lte=run.last_day)
+    open_ = Receipt.objects.filter(Q(unapplied_minor__gt=0) | Q(refunding_minor__gt=0), entity__in=entities)
+    open_ = open_.filter(received_on__lte=run.last_day)
     open_ = open_.filter(recorded_at__lte=run.cut_off, reversed_at=None).select_related("party", "entity")
     rows = {r.pk: r for r in open_} | {r.pk: r for r in Receipt.objects.filter(pk__in=posted).select_related("party", "entity")}
     lines: list[Line] = []
     changed: list[ReceiptPosition] = []
     for pk, r in sorted(rows.items()):
-        row = posted.get(pk) or ReceiptPosition(receipt=r, entity=r.entity, branch=r.party.branch, amount_minor=0)
-        wanted = 0 if r.reversed_at is not None and r.reversed_at <= run.cut_off else r.unapplied_minor
+        branch = r.party.branch if r.party is not None else None
+        row = posted.get(pk) or ReceiptPosition(receipt=r, entity=r.entity, branch=branch, amount_minor=0)
+        held = r.unapplied_minor + r.refunding_minor
+        wanted = 0 if r.reversed_at is not None and r.reversed_at <= run.cut_off else held
         delta = wanted - row.amount_minor
         if not delta:
             continue

@@ -26,7 +26,8 @@ LOANS = [MINE, MINE_TOO, THEIRS]
     ("payer", "name", "fit"),
     [
         ("李 明", "李明", "same"), ("李明先生", "李明", "same"), ("阿凡提·买买提", "阿凡提买买提", "same"),
-        ("ＬＩ ＭＩＮＧ", "李明", "pinyin"), ("Ming LI", "李明", "pinyin"), ("LV XIAO", "吕晓", "pinyin"), ("ZENG LI", "曾莉", "pinyin"),
+        ("ＬＩ ＭＩＮＧ", "李明", "pinyin"), ("Ming LI", "李明", "pinyin"), ("LV XIAO", "吕晓", "pinyin"),
+        ("ZENG LI", "曾莉", "pinyin"),
         ("李*", "李明", "masked"), ("示***公司", "示例科技有限公司", "masked"), ("**", "李明", ""), ("王*", "李明", ""),
         ("张三丰", "张三", "near"), ("李鸣", "李明", ""), ("", "李明", ""), ("王芳", "李明", ""),
     ],
@@ -119,6 +120,8 @@ def key(**more: object) -> Key:
 
 
 W1 = key(bank_id="W1", entry_id="W1", known_as="L-1", ids=frozenset({("hook", "W1")}))
+
+NINE = replace(W1, ids=frozenset({("hook", "9")}))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tideover.lending.models.plain import (
     Promise,
 )
 from tideover.lending.models.rates import PublishedRate, ResetNotice
-from tideover.lending.models.receipts import Receipt, ReceiptPart
+from tideover.lending.models.receipts import PayerAlert, Receipt, ReceiptPart, Refund, WatchList, WatchName
 from tideover.lending.models.statements import (
     BankAccount,
     BankLine,
@@ -33,6 +33,7 @@ from tideover.lending.models.statements import (
 __all__ = [
     "BankAccount", "BankLine", "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord",
     "Contract", "Debit", "Dispute", "Facility", "HelpRequest", "Hold", "HoldReview", "HookNonce", "HookSecret", "ImportBatch",
-    "LegalEntity", "LineSeen", "LoanEvent", "LoanParty", "Match", "Notice", "Party", "Product", "Promise", "PublishedRate",
-    "Receipt", "ReceiptPart", "ResetNotice", "Staff", "StandingRow", "StatementBalance", "StatementFile", "Team",
+    "LegalEntity", "LineSeen", "LoanEvent", "LoanParty", "Match", "Notice", "Party", "PayerAlert", "Product", "Promise",
+    "PublishedRate", "Receipt", "ReceiptPart", "Refund", "ResetNotice", "Staff", "StandingRow", "StatementBalance",
+    "StatementFile", "Team", "WatchList", "WatchName",
 ]  # fmt: skip

@@ -52,7 +52,7 @@ class PartOut(Schema):
 
 class ReceiptOut(Schema):
     number: str
-    party: str
+    party: str | None
     amount: Amount
     unapplied: Amount
     received_on: date
@@ -143,7 +143,7 @@ def _receipts_out(request: HttpRequest, receipts: list[Receipt]) -> list[dict[st
     return [
         {
             "number": r.number,
-            "party": r.party.reference,
+            "party": r.party.reference if r.party else None,
             "amount": decimal(r.amount_minor),
             "unapplied": decimal(r.unapplied_minor),
             "received_on": r.received_on,

@@ -32,11 +32,16 @@ def receipt_reverse_ask(receipt: Receipt, *, idempotency_key: str, reason: str, 
         if before := approval_by_key(KIND, idempotency_key):
             return same_request(before, subject, payload, actor)
         place: dict[str, Any] = {
-            "amount_minor": receipt.amount_minor, "entity": receipt.entity.code, "branch": receipt.party.branch.code
+            "amount_minor": receipt.amount_minor, "entity": receipt.entity.code, "branch": branch_of(receipt),
         }  # fmt: skip
         if steps_needed(KIND, payload=payload, **place) != ():
             return approval_ask(KIND, subject=subject, payload=payload, **place, reason=reason, actor=actor, key=idempotency_key)
     return receipt_reverse(receipt, idempotency_key=idempotency_key, actor=actor.username)
+
+
+def branch_of(receipt: Receipt) -> str:
+    """The branch whose people decide about a receipt: that of the borrower; of nobody's money, any of the entity."""
+    return receipt.party.branch.code if receipt.party is not None else ""
 
 
 def _receipt(number: str) -> Receipt:

@@ -23,7 +23,7 @@ from tideover.engine.standing import Standing
 from tideover.engine.terms import PRINCIPAL_MINOR_MAX, Component, day
 from tideover.lending import clock
 from tideover.lending.journal import KEY_LENGTH_MAX, OWN_KEYS, event_append, is_live
-from tideover.lending.models import Contract, Party, Receipt, ReceiptPart
+from tideover.lending.models import Contract, Debit, Party, Receipt, ReceiptPart
 from tideover.lending.selectors import loan_standing
 from tideover.lending.services import standing_refresh
 
@@ -105,8 +105,8 @@ def _security_rank(contract: Contract) -> int:
 
 def receipt_record(
     *,
-    party: Party,
     entity_id: int,
+    party: Party | None,
     amount_minor: int,
     received_on: date,
     payer: Payer,
@@ -114,41 +114,40 @@ def receipt_record(
     idempotency_key: str,
     actor: str,
     designation: Sequence[Mapping[str, object]] | None = None,
+    debit: Debit | None = None,
     as_of: date | None = None,
 ) -> Receipt:
     """Take in money at borrower level and book its parts on the loans it belongs to (Civil Code art. 560).
 
-    What no debt can take stays unapplied on the receipt. The same key with the same request returns the first receipt.
-    Raises Refused (nothing changes) for a non-positive amount or a designation of a loan the payer does not have.
+    party None: the money is unplaced, nothing is guessed. debit: all of it is that debit's, booked as its success. What no debt
+    can take stays unapplied on the receipt. The same key with the same request returns the first receipt.
+    Raises Refused (nothing changes) for a non-positive amount, a designation of a loan the payer does not have or of nobody's
+    money, a debit whose money is here already.
     """
-    if not 0 < amount_minor <= PRINCIPAL_MINOR_MAX:
-        raise refuse("amount_not_positive", f"the amount must lie in 1..{PRINCIPAL_MINOR_MAX} minor units", "amount")
-    if not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
-        raise refuse("bad_idempotency_key", f"an idempotency key has 1 to {KEY_LENGTH_MAX} characters", "idempotency_key")
     wishes = _designated(designation)
+    _problems(amount_minor, idempotency_key, party, wishes, debit)
     body = _request_hash(
-        party.pk, entity_id, amount_minor, received_on, source.kind, source.reference, sorted(wishes.items(), key=str)
-    )
+        party and party.pk, entity_id, amount_minor, received_on, source.kind, source.reference, sorted(wishes.items(), key=str),
+        *([debit.reference] if debit else []),
+    )  # fmt: skip
     try:
         with transaction.atomic():
             clock.writing()
-            Party.objects.select_for_update(no_key=True).get(pk=party.pk)
+            if party is not None:
+                Party.objects.select_for_update(no_key=True).get(pk=party.pk)
             before = Receipt.objects.filter(idempotency_key=idempotency_key).first()
             if before is not None:
                 if bytes(before.body_hash) != body:
                     raise _key_used(idempotency_key)
                 return before
-            debts = _debts_of(party, entity_id, received_on, wishes)
-            try:
-                parts = apportion(amount_minor, [d for _, d in debts], received_on=day(received_on), designation=designation)
-            except ValueError as error:
-                raise refuse("bad_designation", str(error), "designation") from error
+            if debit is not None and Receipt.objects.filter(debit=debit, reversed_at=None).exists():
+                raise refuse("debit_taken", f"the money of debit {debit.reference} is here already", "debit")
             receipt = Receipt.objects.create(
                 number=f"new-{secrets.token_hex(8)}",
                 entity_id=entity_id,
                 party=party,
                 amount_minor=amount_minor,
-                unapplied_minor=parts.unapplied_minor,
+                unapplied_minor=amount_minor,
                 received_on=received_on,
                 recorded_at=clock.stamp(),
                 payer_name=payer.name,
@@ -156,6 +155,8 @@ def receipt_record(
                 payer_bank=payer.bank,
                 source_kind=source.kind,
                 source_reference=source.reference,
+                designation=list(designation or ()) or None,
+                debit=debit,
                 idempotency_key=idempotency_key,
                 body_hash=body,
                 actor=actor,
@@ -163,14 +164,72 @@ def receipt_record(
             # Numbered by its row, not by a count: two receipts booked at once would count the same.
             receipt.number = f"R-{receipt.pk:07d}"
             receipt.save(update_fields=["number"])
-            for contract, debt in debts:
-                _book_part(receipt, contract, sum(parts.by_debt[debt.id].values()), actor, as_of or business_date())
-            log(actor, "receipt.record", "receipt", receipt.number, {"party": party.reference})
+            if party is not None:
+                _divide(receipt, party, wishes, actor, as_of or business_date())
+            log(actor, "receipt.record", "receipt", receipt.number, {"party": party.reference if party else ""})
     except IntegrityError as error:
         if Receipt.objects.filter(idempotency_key=idempotency_key).exists():
             raise _key_used(idempotency_key) from error
         raise
     return receipt
+
+
+def _problems(
+    amount_minor: int, key: str, party: Party | None, wishes: Mapping[str, int | None], debit: Debit | None
+) -> None:  # fmt: skip
+    if not 0 < amount_minor <= PRINCIPAL_MINOR_MAX:
+        raise refuse("amount_not_positive", f"the amount must lie in 1..{PRINCIPAL_MINOR_MAX} minor units", "amount")
+    if not 1 <= len(key) <= KEY_LENGTH_MAX:
+        raise refuse("bad_idempotency_key", f"an idempotency key has 1 to {KEY_LENGTH_MAX} characters", "idempotency_key")
+    if wishes and (party is None or debit is not None):
+        raise refuse("bad_designation", "unplaced money and debits name no loans", "designation")
+    if debit is not None and (party is None or debit.contract.borrower_id != party.pk):
+        raise refuse("not_their_debit", f"debit {debit.reference} is not theirs", "debit")
+
+
+def _divide(receipt: Receipt, party: Party, wishes: Mapping[str, int | None], actor: str, as_of: date) -> None:
+    """Book what the debts of a party can take of a receipt."""
+    if receipt.debit is not None:
+        _book_part(receipt, receipt.debit.contract, receipt.amount_minor, actor, as_of)
+        return
+    debts = _debts_of(party, receipt.entity_id, receipt.received_on, wishes)
+    try:
+        parts = apportion(
+            receipt.unapplied_minor, [d for _, d in debts], received_on=day(receipt.received_on), designation=receipt.designation
+        )
+    except ValueError as error:
+        raise refuse("bad_designation", str(error), "designation") from error
+    for contract, debt in debts:
+        _book_part(receipt, contract, sum(parts.by_debt[debt.id].values()), actor, as_of)
+
+
+def receipt_place(
+    receipt: Receipt,
+    *,
+    party: Party,
+    reason: str,
+    actor: str,
+    designation: Sequence[Mapping[str, object]] | None = None,
+    as_of: date | None = None,
+) -> Receipt:
+    """Say whose money an unplaced receipt is, and divide it over their loans as of the day it came in.
+
+    Raises Refused: no reason, reversed, placed already, or a bad designation; nothing changes.
+    """
+    if not reason.strip():
+        raise refuse("missing", "say how you know whose money it is", "reason")
+    wishes = _designated(designation)
+    with transaction.atomic():
+        clock.writing()
+        Party.objects.select_for_update(no_key=True).get(pk=party.pk)
+        locked = Receipt.objects.select_for_update(of=("self",), no_key=True).get(pk=receipt.pk)
+        if locked.reversed_at is not None or locked.party_id is not None:
+            raise refuse("placed_already", f"{locked.number} is placed or taken back already", "receipt")
+        locked.party, locked.designation = party, list(designation or ()) or None
+        locked.save(update_fields=["party", "designation"])
+        _divide(locked, party, wishes, actor, as_of or business_date())
+        log(actor, "receipt.place", "receipt", locked.number, {"party": party.reference, "reason": reason.strip()})
+    return locked
 
 
 def _key_used(key: str) -> IdempotencyConflict:
@@ -181,13 +240,20 @@ def _key_used(key: str) -> IdempotencyConflict:
 def _book_part(receipt: Receipt, contract: Contract, amount_minor: int, actor: str, as_of: date) -> None:
     if not amount_minor:
         return
-    part = ReceiptPart.objects.create(receipt=receipt, contract=contract, amount_minor=amount_minor)
+    part = ReceiptPart.objects.create(
+        receipt=receipt, contract=contract, amount_minor=amount_minor, booked_on=receipt.received_on
+    )  # fmt: skip
+    receipt.placed_minor += amount_minor
+    receipt.unapplied_minor -= amount_minor
+    receipt.save(update_fields=["placed_minor", "unapplied_minor"])
+    said = {"debit_id": receipt.debit.reference, "debit_status": "success"} if receipt.debit else None
     event_append(
         contract,
-        kind=EventKind.PAYMENT,
+        kind=EventKind.DEBIT if said else EventKind.PAYMENT,
         effective_on=receipt.received_on,
         amount_minor=amount_minor,
-        idempotency_key=f"{OWN_KEYS}{receipt.number}:{contract.pk}",
+        extra=said,
+        idempotency_key=f"{OWN_KEYS}{receipt.number}:{part.pk}",
         actor=actor,
         receipt_part=part,
     )
@@ -204,7 +270,7 @@ def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of
         locked = Receipt.objects.select_for_update(no_key=True).get(pk=receipt.pk)
         if locked.reversed_at is not None:
             return locked
-        for part in locked.parts.select_related("contract").order_by("contract_id"):
+        for part in locked.parts.filter(ended_at=None).select_related("contract").order_by("contract_id"):
             [event] = part.events.all()
             if not is_live(part.contract, event.seq):
                 continue
@@ -213,7 +279,7 @@ def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of
                 kind=EventKind.REVERSAL,
                 effective_on=event.effective_on,
                 extra={"of_seq": event.seq},
-                idempotency_key=f"{OWN_KEYS}{locked.number}:{part.contract_id}:reversal",
+                idempotency_key=f"{OWN_KEYS}{locked.number}:{part.pk}:reversal",
                 actor=actor,
             )
             standing_refresh(part.contract, as_of=as_of or business_date())
