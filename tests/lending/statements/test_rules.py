@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tideover.lending.rules.bank_match import Loan, Money, Quote, decide, suggest, why_unplaced, words_of
+from tideover.lending.rules.bank_match import REASONS, Loan, Money, Quote, decide, suggest, why_unplaced, words_of
 from tideover.lending.rules.bank_out import Earlier, Out, Waiting, out_decide
 from tideover.lending.rules.fingerprint import Key, occurrences, recognise
 from tideover.lending.rules.payer_names import name_fit
@@ -67,13 +67,13 @@ def money(words: str = "", name: str = "李明", amount: int = 406_000, **more: 
 def test_only_certainty_places(what: Money, placed: tuple[int, tuple[str, ...]] | None) -> None:
     found = decide(what, LOANS)
     assert (None if found is None else (found.party_id, found.loans)) == placed
-    assert all(r.words() for r in (found.reasons if found else why_unplaced(what, LOANS)))
+    assert all(REASONS[r.code] % r.values for r in (found.reasons if found else why_unplaced(what, LOANS)))
 
 
 def test_suggestions_are_ranked_with_reasons() -> None:
     first, second = suggest(money("", "李*", 410_000), LOANS), suggest(money("T-1", "王芳"), LOANS)
     assert [s.party_id for s in first] == [1]
-    assert [r.words() for r in first[0].reasons] == [
+    assert [REASONS[r.code] % r.values for r in first[0].reasons] == [
         "the amount is what is overdue on loan T-1", "what is shown of the payer's name fits theirs",
     ]  # fmt: skip
     assert [(s.party_id, s.loans) for s in second] == [(1, ("T-1",)), (2, ())]

@@ -165,6 +165,10 @@ class LineSeen(models.Model):
         indexes = [models.Index(fields=["bank_id"], name="line_seen_id", condition=~Q(bank_id=""))]
 
 
+OPEN = Q(undone_at__isnull=True, seen_at__isnull=True, kind__in=("other", "returned_out", "doubt"))
+"""Lines that somebody must look at."""
+
+
 class Match(models.Model):
     """What a line became. One at a time; undoing ends it and makes the next one. Its reasons are codes of lending/rules.
 
@@ -198,6 +202,8 @@ class Match(models.Model):
         constraints = [models.UniqueConstraint(fields=["line"], condition=Q(undone_at__isnull=True), name="bank_match_live_once")]
         indexes = [
             models.Index(
-                fields=["kind", "at"], name="bank_match_open", condition=Q(undone_at__isnull=True, kind__in=("other", "doubt"))
+                fields=["kind", "at"],
+                name="bank_match_open",
+                condition=OPEN,
             )
         ]

@@ -56,10 +56,6 @@ class Reason:
     code: str
     values: Mapping[str, str] = field(default_factory=dict)
 
-    def words(self) -> str:
-        """The sentence in English."""
-        return REASONS[self.code] % self.values
-
     def json(self) -> dict[str, Any]:
         """As it is kept."""
         return {"code": self.code, **self.values}

@@ -24,7 +24,7 @@ FEE_WORDS = re.compile(
 )
 FEE_MAX_MINOR = 100_000
 """A fee of the bank above this is looked at by somebody."""
-OUT_REASONS = {
+REASONS = {
     "own": "the other side is our own account %(account)s",
     "returned": "the bank takes back line %(line)s",
     "returned_unknown": "the bank takes a payment back, and no single earlier line is the one",
@@ -34,6 +34,8 @@ OUT_REASONS = {
     "other": "nothing in it is known",
     "returned_out": "money that we sent came back: nobody paid it in",
     "settlement": "it is the bank's one line for debit batch %(batch)s",
+    "said": "somebody said so",
+    "same_said": "somebody said that it is line %(line)s",
     "same_as": "it looks like line %(line)s, which came another way: the same, or a second payment?",
 }
 
