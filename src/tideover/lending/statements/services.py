@@ -63,7 +63,7 @@ def statement_import(
         return before
     try:
         kind, statements = file_read(data, mapping=mapping, account=account)
-        accounts = _accounts(statements, entity_ids)
+        accounts = accounts_of(statements, entity_ids)
     except BadStatement as error:
         _refused(data, name, sha, error, actor)
         raise
@@ -71,7 +71,7 @@ def statement_import(
     return _take(file, statements, accounts)
 
 
-def _accounts(statements: Sequence[Statement], entity_ids: Sequence[int] | None) -> list[BankAccount]:
+def accounts_of(statements: Sequence[Statement], entity_ids: Sequence[int] | None) -> list[BankAccount]:
     """The account of each statement. Raises BadStatement for one that is not ours, or not the actor's to take in."""
     rows = BankAccount.objects.filter(number__in=[s.account for s in statements]).select_related("entity")
     known = {a.number: a for a in rows if entity_ids is None or a.entity_id in entity_ids}
