@@ -61,6 +61,7 @@ WRITES_EVENTS = frozenset[Role]().union(*EVENT_ROLES.values())
 
 PUBLIC = frozenset({
     "sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "hook", "push-shown", "unsubscribe",
+    "bank-hook",
 })  # fmt: skip
 """Routes that need no sign-in; those of gateways and browsers check a token or a signature of their own."""
 _ROWS = ("promises", "disputes", "complaints", "help-requests", "notices", "consents")

@@ -1,12 +1,12 @@
 """A bank that reports money as it comes: it signs each line and calls a webhook.
 
-    python -m tideover.sandbox.bank_notify --port 2795 --hook http://127.0.0.1:8000/hooks/bank --key K… --secret … --fault twice=0.3
+    python -m tideover.sandbox.bank_notify --hook http://127.0.0.1:8000/hooks/bank --key K… --secret … --fault receipt_twice=0.3
     POST /money  {"id", "account", "booked_on", "amount", "direction", …}   money moved: the bank reports it
-    POST /flush  the bank sends what it held back, the last first; answers how many calls are still owed
+    POST /flush  the bank sends what it held back, the last first; answers how many lines are still owed
 
-Faults: receipt_twice (the line in two calls), delay (late: held back until /flush, then out of order), garbage (a call with a changed
-body, then the true one), drop_after (the call is sent again as it was, with its nonce: a replay), receipt_first (a call of an hour ago
-before the true one). A line is owed until the webhook has answered 200.
+Faults: receipt_twice (the line in two calls), delay (late: held back until /flush, then out of order), garbage (a call whose body
+was changed, then the true one), drop_after (the call again as it was, with its nonce: a replay), receipt_first (a call of an hour
+ago, then the true one). A line is owed until the webhook has answered 200.
 """
 
 from __future__ import annotations
@@ -86,9 +86,8 @@ class Bank:
         nonce = secrets.token_urlsafe(18)
         text = "\n".join(("v1", str(at), nonce, hashlib.sha256(body).hexdigest()))
         signed = hmac.new(self.args.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-        return {
-            "X-Tideover-Key": self.args.key, "X-Tideover-Time": str(at), "X-Tideover-Nonce": nonce, "X-Tideover-Signature": signed,
-        }  # fmt: skip
+        said = {"Key": self.args.key, "Time": str(at), "Nonce": nonce, "Signature": signed}
+        return {f"X-Tideover-{k}": v for k, v in said.items()}
 
     def post(self, body: bytes, headers: dict[str, str]) -> int:
         """One call; its status, 0 when nobody answers."""
@@ -104,15 +103,16 @@ class Bank:
         return status
 
 
-def _options(p: argparse.ArgumentParser) -> None:
+def more(p: argparse.ArgumentParser) -> None:
+    """Its own arguments."""
     p.add_argument("--hook", required=True, help="address of the webhook")
     p.add_argument("--key", required=True)
     p.add_argument("--secret", required=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Serve until killed."""
-    args = arguments("A bank that reports money by webhook.", 2795, argv, _options)
+    """Entry of python -m tideover.sandbox.bank_notify."""
+    args = arguments(__doc__ or "", 8106, argv, more)
     serve(args, "bank_notify", Bank(args).answer)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from tests.factories import House
 from tests.lending.statements.samples import ACCOUNT, Paid, camt, table
+from tideover.core.business_time import now
 from tideover.lending.models import BankAccount, BankLine, Match, Receipt, StatementFile
 from tideover.lending.statements.readers.line import BadStatement
 from tideover.lending.statements.services import (
@@ -50,7 +51,8 @@ def test_each_line_becomes_one_thing(house: House, account: BankAccount) -> None
     ))  # fmt: skip
     assert (file.state, file.lines_count, file.new_count, file.known_count) == ("done", 6, 6, 0)
     assert became() == [
-        ("T-1 第1期", "receipt"), ("thanks", "suspense"), ("move", "own"), ("手续费", "fee"), ("T-1 放款", "payout"), ("?", "other"),
+        ("T-1 第1期", "receipt"), ("thanks", "suspense"), ("move", "own"), ("手续费", "fee"),
+        ("T-1 放款", "payout"), ("?", "other"),
     ]  # fmt: skip
     mine, nobodys = Receipt.objects.order_by("pk")
     assert mine.party == house.borrower and mine.designation == [{"debt": "T-1"}]
@@ -138,8 +140,9 @@ def test_doubt_that_is_the_same(house: House, account: BankAccount) -> None:
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (camt(MINE, closing="1.00"), "unbalanced"), (camt(MINE, account="99"), "unknown_account"), (camt(MINE, currency="USD"), "currency"),
-        (camt(MINE, day="2199-01-01"), "future"), (b"%PDF-1.7", "pdf"), (b" ", "empty"), (b"a,b\n1,2", "unknown_layout"),
+        (camt(MINE, closing="1.00"), "unbalanced"), (camt(MINE, account="99"), "unknown_account"),
+        (camt(MINE, currency="USD"), "currency"), (camt(MINE, day="2199-01-01"), "future"),
+        (b"%PDF-1.7", "pdf"), (b" ", "empty"), (b"a,b\n1,2", "unknown_layout"),
     ],
 )  # fmt: skip
 def test_refused_files_leave_nothing_but_their_trace(house: House, account: BankAccount, data: bytes, code: str) -> None:
@@ -164,8 +167,8 @@ def test_cut_off_between_storing_and_matching(house: House, account: BankAccount
         m.setattr("tideover.lending.statements.services.lines_match", lambda *a, **k: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             take(camt(MINE))
-    assert len(lines_open()) == 1 and Receipt.objects.count() == 0
-    assert statements_finish(actor="ops") == 1
+    assert len(lines_open(StatementFile.objects.get())) == 1 and Receipt.objects.count() == 0
+    assert statements_finish(now() + timedelta(minutes=6)) == 1
     assert take(camt(MINE)).state == "done"
     assert Receipt.objects.count() == 1
 

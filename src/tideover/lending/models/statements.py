@@ -55,7 +55,7 @@ class StatementFile(models.Model):
 
     `state`: storing (killed here, the same file again finishes it), done, partly (rows in `rejects`), or refused (`problem`,
     `place`).
-    `rejects`: JSON list of {place, reason, raw}; sealed, for raw rows name people.
+    `rejects`: JSON list of {place, reason, raw}; sealed, for raw rows name people. `options`: how it was read (mapping, account).
     """
 
     SEALED = {"content": "statement"}
@@ -71,6 +71,7 @@ class StatementFile(models.Model):
     problem = models.CharField(max_length=500, blank=True)
     place = models.CharField(max_length=200, blank=True)
     rejects = EncryptedTextField()
+    options = models.JSONField(default=dict)
     lines_count = models.IntegerField(default=0)
     new_count = models.IntegerField(default=0)
     known_count = models.IntegerField(default=0)
@@ -86,7 +87,10 @@ class StatementFile(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["sha256"], condition=~Q(state="refused"), name="statement_file_once"),
         ]
-        indexes = [models.Index(fields=["-received_at"], name="statement_file_new")]
+        indexes = [
+            models.Index(fields=["-received_at"], name="statement_file_new"),
+            models.Index(fields=["received_at"], name="statement_file_cut", condition=Q(state="storing")),
+        ]
 
 
 class StatementBalance(models.Model):

@@ -22,10 +22,9 @@ from tideover.core.problems import Problem, Refused
 from tideover.lending import clock
 from tideover.lending.models import HookNonce, HookSecret, StatementFile
 from tideover.lending.rules.hook_signature import WINDOW_SECONDS, call_fault
-from tideover.lending.statements.matching import lines_match
 from tideover.lending.statements.readers.hook import hook_read
 from tideover.lending.statements.readers.line import BadStatement, Statement
-from tideover.lending.statements.services import accounts_of, lines_open
+from tideover.lending.statements.services import accounts_of, call_done
 from tideover.lending.statements.store import lines_store
 
 BODY_BYTES_MAX = 1 << 20
@@ -80,7 +79,7 @@ def bank_hook(request: HttpRequest) -> HttpResponse:
 
 
 def hook_take(body: bytes, headers: dict[str, str], at: datetime) -> dict[str, Any]:
-    """Check, store and match the lines of a call. Raises Unsigned (401), Replayed (409), Refused (422); then nothing was stored."""
+    """Check, store and match the lines of a call. Raises Unsigned (401), Replayed (409), Refused (422)."""
     secret = _secret(body, headers, at)
     if HookNonce.objects.filter(secret=secret, nonce=headers["x-tideover-nonce"]).exists():
         raise _replayed()
@@ -99,7 +98,7 @@ def hook_take(body: bytes, headers: dict[str, str], at: datetime) -> dict[str, A
         if HookNonce.objects.filter(secret=secret, nonce=headers["x-tideover-nonce"]).exists():
             raise _replayed() from error
         raise
-    lines_match(lines_open(file), actor=actor)
+    call_done(file)
     return {"new": file.new_count, "known": known}
 
 
@@ -127,7 +126,7 @@ def _store(
     nonce_sha = hashlib.sha256(f"{secret.pk}:{at.timestamp()}:".encode() + body + handle_new("N").encode()).hexdigest()
     file = StatementFile.objects.create(
         reference=handle_new("F"), entity_id=secret.entity_id, name=secret.bank, kind="webhook", sha256=nonce_sha, rejects="[]",
-        lines_count=count, received_at=at, actor=actor, state="done", finished_at=at,
+        lines_count=count, received_at=at, actor=actor,
     )  # fmt: skip
     known = 0
     for statement, account in sorted(zip(statements, accounts, strict=True), key=lambda p: p[1].pk):

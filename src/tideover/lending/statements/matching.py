@@ -16,6 +16,7 @@ from tideover.lending.rules.bank_match import Placing, Reason, decide, why_unpla
 from tideover.lending.rules.bank_out import is_return, out_decide
 from tideover.lending.statements import facts as f
 from tideover.lending.statements.facts import Facts
+from tideover.lending.statements.settlement import batch_of
 
 BATCH = 100
 
@@ -63,6 +64,9 @@ def _credit(line: BankLine, actor: str, known: Facts | None) -> Match:
         return match_make(line, "own", [Reason("own", {"account": line.counter_account})], actor=actor)
     if is_return(out.said, out.reversal):
         return match_make(line, "returned_out", [Reason("returned_out")], actor=actor)
+    batch = batch_of(line.account.entity_id, line.amount_minor, line.booked_on, line.reference)
+    if batch is not None:
+        return match_make(line, "settlement", [Reason("settlement", {"batch": batch})], actor=actor, of=batch)
     came = f.came_of(line)
     if known is None:
         known = f.facts_certain([came])

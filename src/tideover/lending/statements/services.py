@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
-from tideover.core.crypto import seal
+from tideover.core.crypto import seal, unseal
 from tideover.core.ids import handle_new
 from tideover.core.problems import refuse
 from tideover.lending import clock
@@ -25,6 +25,8 @@ from tideover.lending.statements.reading import file_read
 from tideover.lending.statements.store import lines_store
 
 REASON_MAX = 300
+CUT_OFF_AFTER = timedelta(minutes=5)
+"""An import that has not ended by then was killed, or is very large; to finish it twice does no harm."""
 CREDIT_KINDS, DEBIT_KINDS = ("suspense", "own", "returned_out", "other"), ("refund", "returned", "payout", "fee", "own", "other")
 WITH_RECEIPT = ("receipt", "suspense")
 
@@ -67,7 +69,7 @@ def statement_import(
     except BadStatement as error:
         _refused(data, name, sha, error, actor)
         raise
-    file = before or _file_make(data, name, sha, kind, accounts[0], statements, actor)
+    file = before or _file_make(data, name, sha, kind, accounts[0], statements, actor, {"mapping": mapping, "account": account})
     return _take(file, statements, accounts)
 
 
@@ -106,8 +108,9 @@ def _refused(data: bytes, name: str, sha: str, error: BadStatement, actor: str) 
 
 
 def _file_make(
-    data: bytes, name: str, sha: str, kind: str, account: BankAccount, statements: Sequence[Statement], actor: str
-) -> StatementFile:
+    data: bytes, name: str, sha: str, kind: str, account: BankAccount, statements: Sequence[Statement], actor: str,
+    options: dict[str, str],
+) -> StatementFile:  # fmt: skip
     rejects = [r for s in statements for r in s.rejects]
     with transaction.atomic():
         try:
@@ -116,7 +119,7 @@ def _file_make(
                     reference=handle_new("F"), entity=account.entity, name=name[:200], kind=kind, sha256=sha,
                     content=seal(data, "statement"), rejects=_rejects_json(rejects), rejected_count=len(rejects),
                     pending_count=sum(len(s.pending) for s in statements), lines_count=sum(len(s.lines) for s in statements),
-                    received_at=now(), actor=actor,
+                    received_at=now(), actor=actor, options=options,
                 )  # fmt: skip
         except IntegrityError:  # somebody took in the same bytes between our look and our insert
             return StatementFile.objects.exclude(state="refused").get(sha256=sha)
@@ -158,16 +161,31 @@ def _balance_store(file: StatementFile, account: BankAccount, s: Statement) -> N
     )  # fmt: skip
 
 
-def lines_open(file: StatementFile | None = None) -> list[BankLine]:
-    """Lines that are nothing yet: their import was cut off between storing and matching."""
+def lines_open(file: StatementFile) -> list[BankLine]:
+    """Lines of a file that are nothing yet."""
     live = Match.objects.filter(line=OuterRef("pk"), undone_at=None)
-    rows = BankLine.objects.filter(~Exists(live)).select_related("account__entity", "file").order_by("booked_on", "pk")
-    return list(rows.filter(file=file) if file is not None else rows)
+    rows = file.lines.filter(~Exists(live)).select_related("account__entity", "file")
+    return list(rows.order_by("booked_on", "pk"))
 
 
-def statements_finish(*, actor: str) -> int:
-    """Make the lines of killed imports one thing each; how many."""
-    return lines_match(lines_open(), actor=actor)
+def statements_finish(at: datetime) -> int:
+    """Take to their end the files and calls that were cut off: stored again from the bytes that are kept, and matched; how many.
+
+    Each worker calls it now and then; two that do it at once give the same as one.
+    """
+    cut_off = list(StatementFile.objects.filter(state="storing", received_at__lt=at - CUT_OFF_AFTER).order_by("pk")[:100])
+    for file in cut_off:
+        if file.kind == "webhook":
+            call_done(file)
+        else:
+            statement_import(unseal(file.content, "statement"), file.name, actor=file.actor, **file.options)
+    return len(cut_off)
+
+
+def call_done(file: StatementFile) -> None:
+    """Match the lines of a call and close it."""
+    lines_match(lines_open(file), actor=file.actor)
+    StatementFile.objects.filter(pk=file.pk).update(state="done", finished_at=now())
 
 
 def file_settle(file: StatementFile, *, reason: str, actor: str) -> StatementFile:
