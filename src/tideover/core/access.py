@@ -17,6 +17,7 @@ EVERYONE = frozenset(Role)
 STAFF = EVERYONE - {Role.BORROWER}
 READS_LOANS = STAFF - {Role.ENGINEER}
 BOOKS_MONEY = frozenset({Role.PAYMENTS, Role.FINANCE})
+READS_MONEY_IN = BOOKS_MONEY | {Role.AUDITOR}
 LENDS = frozenset({Role.UNDERWRITER, Role.BRANCH_HEAD})
 MEETS_PEOPLE = frozenset(
     {Role.COUNSELLOR, Role.CUSTOMER_MANAGER, Role.COLLECTOR, Role.TEAM_LEAD, Role.COMPLAINTS, Role.BRANCH_HEAD}
@@ -234,6 +235,14 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "books-period-close": frozenset({Role.FINANCE}),
     **{f"api:books-{what}": READS_BOOKS for what in ("trial-balance", "entries", "loan")},
     "api:books-export": frozenset({Role.FINANCE, Role.AUDITOR}),
+    **dict.fromkeys(("suspense", "suspense-one", "statements", "statement"), READS_MONEY_IN),
+    **dict.fromkeys(("bank-accounts", "bank-account", "bank-lines", "bank-line"), READS_MONEY_IN),
+    **dict.fromkeys(
+        ("suspense-place", "statement-upload", "statement-settle", "statement-rejects", "bank-line-act"), BOOKS_MONEY
+    ),
+    **{f"api:{what}": READS_MONEY_IN for what in ("suspense-list", "statements-list", "statement-get", "bank-lines-list")},
+    **{f"api:{what}": READS_MONEY_IN for what in ("bank-accounts-list", "bank-account-days")},
+    **{f"api:{act}": BOOKS_MONEY for act in ("suspense-place", "statements-import", "bank-line-become", "bank-line-doubt")},
     "reveal-personal": REVEALS,
 }
 

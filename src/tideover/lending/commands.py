@@ -1,13 +1,15 @@
-"""The commands of the book: `tideover import` and `tideover lender`."""
+"""The commands of the book: `tideover import`, `tideover lender` and `tideover bank`."""
 
 from __future__ import annotations
 
 import argparse
 
 from tideover.lending import commands_import, commands_lender
+from tideover.lending.statements import commands as commands_bank
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Register both."""
+    """Register them."""
     commands_import.add_parser(commands)
     commands_lender.add_parser(commands)
+    commands_bank.add_parser(commands)

@@ -14,6 +14,8 @@ RAIL = (
     ("approvals", "Approvals", "check-check"),
     ("book", "The book", "book-open"),
     ("loan-list", "Loans", "list"),
+    ("suspense", "Suspense", "inbox"),
+    ("statements", "Statements", "file-text"),
     ("books", "Books", "calculator"),
     ("message-list", "Messages", "mail"),
     ("message-templates", "Wordings", "file-text"),
