@@ -10,7 +10,7 @@ from tests.factories import House
 from tests.lending.statements.samples import ACCOUNT, Paid, camt, table
 from tideover.core.business_time import now
 from tideover.lending.models import BankAccount, BankLine, Match, Receipt, StatementFile
-from tideover.lending.statements.readers.line import BadStatement
+from tideover.lending.statements.rules.line import BadStatement
 from tideover.lending.statements.services import (
     account_open,
     doubt_answer,

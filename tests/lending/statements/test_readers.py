@@ -10,12 +10,12 @@ import yaml
 
 from tests.lending.statements.samples import ACCOUNT, SAMPLES, Paid, camt, needs_samples, table
 from tideover.core.problems import Refused
-from tideover.lending.statements.readers.camt import camt_read
-from tideover.lending.statements.readers.hook import hook_read
-from tideover.lending.statements.readers.line import BadStatement, day_of, minor_of
-from tideover.lending.statements.readers.swift import swift_read
-from tideover.lending.statements.readers.table import Layout, layout_find, layout_make, rows_of, table_read
-from tideover.lending.statements.readers.text import kind_of
+from tideover.lending.statements.rules.camt import camt_read
+from tideover.lending.statements.rules.hook import hook_read
+from tideover.lending.statements.rules.line import BadStatement, day_of, minor_of
+from tideover.lending.statements.rules.swift import swift_read
+from tideover.lending.statements.rules.table import Layout, layout_find, layout_make, rows_of, table_read
+from tideover.lending.statements.rules.text import kind_of
 
 PRESETS = Path(__file__).parents[3] / "src/tideover/lending/statements/presets"
 LAYOUTS = [layout_make(p.stem, yaml.safe_load(p.read_text(encoding="utf-8"))) for p in sorted(PRESETS.glob("*.yaml"))]

@@ -134,7 +134,7 @@ def run_import(args: argparse.Namespace) -> int:
     import django
 
     django.setup()
-    from tideover.lending.statements.readers.line import BadStatement
+    from tideover.lending.statements.rules.line import BadStatement
     from tideover.lending.statements.services import statement_import
 
     try:

@@ -22,8 +22,8 @@ from tideover.core.problems import Problem, Refused
 from tideover.lending import clock
 from tideover.lending.models import HookNonce, HookSecret, StatementFile
 from tideover.lending.rules.hook_signature import WINDOW_SECONDS, call_fault
-from tideover.lending.statements.readers.hook import hook_read
-from tideover.lending.statements.readers.line import BadStatement, Statement
+from tideover.lending.statements.rules.hook import hook_read
+from tideover.lending.statements.rules.line import BadStatement, Statement
 from tideover.lending.statements.services import accounts_of, call_done
 from tideover.lending.statements.store import lines_store
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from tideover.lending.statements.readers.camt import camt_read
-from tideover.lending.statements.readers.line import BadStatement, Statement
-from tideover.lending.statements.readers.swift import swift_read
-from tideover.lending.statements.readers.table import Layout, layout_find, layout_make, rows_of, table_read
-from tideover.lending.statements.readers.text import kind_of
+from tideover.lending.statements.rules.camt import camt_read
+from tideover.lending.statements.rules.line import BadStatement, Statement
+from tideover.lending.statements.rules.swift import swift_read
+from tideover.lending.statements.rules.table import Layout, layout_find, layout_make, rows_of, table_read
+from tideover.lending.statements.rules.text import kind_of
 
 PRESETS = Path(__file__).parent / "presets"
 BYTES_MAX = 20 << 20

@@ -20,8 +20,6 @@ from tideover.lending.scope import entities_visible
 from tideover.lending.statements.facts import Came, came_of, facts_likely
 from tideover.lending.statements.store import account_hash
 
-NEEDS_WORK = OPEN
-
 
 def accounts_visible(user: User, on: date) -> QuerySet[BankAccount]:
     """The accounts of the lenders that a post reaches."""

@@ -20,8 +20,8 @@ from tideover.lending.models import BankAccount, BankLine, LegalEntity, Match, R
 from tideover.lending.receipts.services import receipt_reverse
 from tideover.lending.rules.bank_match import Reason
 from tideover.lending.statements.matching import lines_match, match_make, receipt_of, returned, unplaced
-from tideover.lending.statements.readers.line import BadStatement, Reject, Statement
 from tideover.lending.statements.reading import file_read
+from tideover.lending.statements.rules.line import BadStatement, Reject, Statement
 from tideover.lending.statements.store import lines_store
 
 REASON_MAX = 300

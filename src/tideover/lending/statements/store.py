@@ -20,7 +20,7 @@ from tideover.lending import clock
 from tideover.lending.models import BankAccount, BankLine, LineSeen, Match, StatementFile
 from tideover.lending.rules.bank_match import Reason
 from tideover.lending.rules.fingerprint import Family, Key, Verdict, occurrences, recognise, text_of
-from tideover.lending.statements.readers.line import Line
+from tideover.lending.statements.rules.line import Line
 
 CHUNK = 2000
 """Lines a transaction: well under a second."""

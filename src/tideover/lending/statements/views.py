@@ -23,7 +23,7 @@ from tideover.lending.models import BankAccount, BankLine, StatementFile
 from tideover.lending.scope import entities_visible
 from tideover.lending.statements import selectors as s
 from tideover.lending.statements.approvals import line_become_ask
-from tideover.lending.statements.readers.line import BadStatement
+from tideover.lending.statements.rules.line import BadStatement
 from tideover.lending.statements.services import (
     CREDIT_KINDS,
     DEBIT_KINDS,

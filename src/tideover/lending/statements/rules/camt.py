@@ -12,7 +12,7 @@ from typing import Any
 
 from lxml import etree
 
-from tideover.lending.statements.readers.line import (
+from tideover.lending.statements.rules.line import (
     CURRENCIES,
     BadStatement,
     Line,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from tideover.lending.statements.readers.line import (
+from tideover.lending.statements.rules.line import (
     CURRENCIES,
     BadStatement,
     Line,
@@ -27,7 +27,7 @@ from tideover.lending.statements.readers.line import (
     minor_of,
     text_of,
 )
-from tideover.lending.statements.readers.text import decoded
+from tideover.lending.statements.rules.text import decoded
 
 RAW_MAX = 1000
 SCAN_ROWS = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from typing import Literal
 
-from tideover.lending.statements.readers.line import BadStatement
+from tideover.lending.statements.rules.line import BadStatement
 
 Kind = Literal["sheet", "xml", "swift", "table", "pdf"]
 

@@ -11,9 +11,8 @@ from datetime import date
 from typing import Any
 
 import mt940
-
-from tideover.lending.statements.readers.line import CURRENCIES, BadStatement, Line, Statement, balances_check, clean, text_of
-from tideover.lending.statements.readers.text import decoded
+from tideover.lending.statements.rules.line import CURRENCIES, BadStatement, Line, Statement, balances_check, clean, text_of
+from tideover.lending.statements.rules.text import decoded
 
 MARKS: dict[str, tuple[Any, bool]] = {
     "C": ("credit", False),

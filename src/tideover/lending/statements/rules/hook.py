@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tideover.core.problems import Problem, Refused
-from tideover.lending.statements.readers.line import CURRENCIES, Line, Statement, clean, day_of, minor_of, text_of
+from tideover.lending.statements.rules.line import CURRENCIES, Line, Statement, clean, day_of, minor_of, text_of
 
 LINES_MAX = 1000
 NEEDED = ("id", "account", "booked_on", "amount", "direction")
