@@ -211,3 +211,8 @@ class Match(models.Model):
                 condition=OPEN,
             )
         ]
+
+    @property
+    def became(self) -> str:
+        """What the line is: an unplaced receipt that somebody placed since is a borrower's."""
+        return "receipt" if self.kind == "suspense" and self.receipt is not None and self.receipt.party_id else self.kind

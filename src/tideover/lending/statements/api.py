@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from django.http import HttpRequest
-from ninja import Query, Router, Schema
+from ninja import Router, Schema
 from pydantic import Field
 
 from tideover.core.action_log import log
@@ -200,7 +200,7 @@ def bank_lines_list(
 def _line_out(x: BankLine, m: Match | None) -> dict[str, Any]:
     return {
         "reference": x.reference, "account": x.account.number, "booked_on": x.booked_on, "value_on": x.value_on,
-        "amount": decimal(x.amount_minor), "direction": x.direction, "bank_id": x.bank_id, "became": m.kind if m else None,
+        "amount": decimal(x.amount_minor), "direction": x.direction, "bank_id": x.bank_id, "became": m.became if m else None,
         "of": m.of if m else "", "receipt": m.receipt.number if m and m.receipt else None,
     }  # fmt: skip
 
@@ -263,11 +263,15 @@ def bank_accounts_list(request: HttpRequest, cursor: Cursor, limit: Limit) -> di
 
 
 @route(router.get, "/bank-accounts/{number}/days", "bank-account-days", DaysOut)
-def bank_account_days(request: HttpRequest, number: str, first: Day, last: Day = Query(...)) -> dict[str, Any]:
-    """An account day by day between two days, the newest first; at most 92 days."""
+def bank_account_days(
+    request: HttpRequest, number: str, first: Day | None = None, last: Day | None = None
+) -> dict[str, Any]:  # fmt: skip
+    """An account day by day between two days (the last 31 when left out), the newest first; at most 92 days."""
     account = s.accounts_visible(request.user, business_date()).filter(number=number).first()
     if account is None:
         raise NotFound(Problem("no_such_account", f"there is no account {number} in your scope", "number"))
+    last = last or business_date()
+    first = first or last - timedelta(days=30)
     if not timedelta(0) <= last - first < timedelta(days=DAYS_MAX):
         raise refuse("bad_days", f"last lies 0 to {DAYS_MAX - 1} days after first", "last")
     return {"items": [_day_out(d) for d in s.days_of(account, first, last)]}

@@ -17,7 +17,8 @@ from tideover.core.problems import refuse
 from tideover.lending.models import BankLine, Match, Party, Receipt
 from tideover.lending.receipts.services import receipt_place
 from tideover.lending.statements.services import WITH_RECEIPT, line_become
-from tideover.lending.words import money, word
+from tideover.lending.statements.words import kind_named
+from tideover.lending.words import money
 
 PLACE, BECOME = "receipt.place", "bank_line.become"
 HANDLES = frozenset({Role.PAYMENTS, Role.FINANCE})
@@ -99,7 +100,7 @@ def _become_stamp(subject: tuple[str, str], payload: dict[str, Any]) -> str:
 def _become_show(a: Approval) -> list[Shown]:
     line = BankLine.objects.get(reference=a.payload["line"])
     live = line.matches.filter(undone_at=None).select_related("receipt").first()
-    lines = [Shown(f"{_('Bank line')} {line.reference}", word(live.kind) if live else "", word(a.payload["kind"]))]
+    lines = [Shown(f"{_('Bank line')} {line.reference}", kind_named(live.became) if live else "", kind_named(a.payload["kind"]))]
     if live is not None and live.receipt is not None:
         lines.append(Shown(f"{_('Receipt')} {live.receipt.number}", money(live.receipt.amount_minor), _("taken back")))
     return lines

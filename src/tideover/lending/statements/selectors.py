@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Max, Min, Q, QuerySet, Sum
+from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 
 from tideover.core.business_time import business_date, start_of_day
 from tideover.core.crypto import search_hash
@@ -223,6 +223,13 @@ def statements_late(user: User, at: datetime) -> list[tuple[BankAccount, date]]:
         if have < last:
             out.append((account, have + timedelta(days=1)))
     return out
+
+
+def last_balances(accounts: Sequence[BankAccount]) -> dict[int, StatementBalance]:
+    """The balance of the last day that a file said, by the account's key."""
+    newest = StatementBalance.objects.filter(account=OuterRef("account")).order_by("-last_on", "-pk").values("pk")[:1]
+    rows = StatementBalance.objects.filter(account__in=accounts, pk=Subquery(newest))
+    return {b.account_id: b for b in rows}
 
 
 def files_to_work(user: User, on: date) -> QuerySet[StatementFile]:

@@ -252,7 +252,7 @@ def line_become(line: BankLine, *, kind: str, of: str = "", reason: str, actor: 
         kinds = CREDIT_KINDS if row.direction == "credit" else DEBIT_KINDS
         if kind not in kinds:
             raise refuse("bad_kind", f"a {row.direction} line becomes one of {', '.join(kinds)}", "kind")
-        if live.kind == kind and kind != "returned" and live.of == of:
+        if live.became == kind and kind != "returned" and live.of == of:
             raise refuse("no_change", f"line {row.reference} is {kind} already", "kind")
         _take_back(row, live, actor)
         _end(live, reason, actor)

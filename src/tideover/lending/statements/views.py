@@ -117,7 +117,7 @@ def lines_shown(rows: list[BankLine]) -> list[dict[str, Any]]:
 
 def line_shown(x: BankLine, match: Any) -> dict[str, Any]:
     """One line as a page shows it."""
-    kind = kind_named(match.kind) if match else _("being worked on")
+    kind = kind_named(match.became) if match else _("being worked on")
     return {"x": x, "m": match, "kind": kind, "why": reason_words(match.reasons) if match else ""}
 
 
@@ -206,7 +206,7 @@ def bank_line(request: HttpRequest, reference: str) -> HttpResponse:
         **line_shown(line, now_is),
         "history": [line_shown(line, m) for m in history if m.undone_at is not None],
         "seen": list(line.seen.select_related("file").order_by("pk")),
-        "kinds": [(k, kind_named(k)) for k in kinds if now_is is None or k != now_is.kind],
+        "kinds": [(k, kind_named(k)) for k in kinds if now_is is None or k != now_is.became],
         "may": can(user, "bank-line-act"),
         "opens_receipts": can(user, "suspense-one"),
         "problem": problem,
@@ -235,10 +235,9 @@ def bank_accounts(request: HttpRequest) -> HttpResponse:
     """The lender's accounts: the last statement of each, and which is late."""
     user, today = user_of(request), business_date()
     late = {a.pk: day for a, day in s.statements_late(user, now())}
-    rows = [
-        {"a": a, "late": late.get(a.pk), "last": a.balances.order_by("-last_on", "-pk").first()}
-        for a in s.accounts_visible(user, today).order_by("number")[:100]
-    ]
+    accounts = list(s.accounts_visible(user, today).order_by("number")[:100])
+    last = s.last_balances(accounts)
+    rows = [{"a": a, "late": late.get(a.pk), "last": last.get(a.pk)} for a in accounts]
     return render(request, "lending/statements/accounts.html", {"rows": rows})
 
 
