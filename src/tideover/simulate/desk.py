@@ -1,4 +1,5 @@
-"""What lies on the demo lender's desks: approvals at every state, work that is claimed, late and asleep, a running experiment.
+"""What lies on the demo lender's desks: approvals at every state, work that is claimed, late and asleep, a running experiment,
+a bank statement.
 
 Made through the same services as by people, so that every rule held; chosen by order, so that the same book gives the same desk.
 """
@@ -23,6 +24,7 @@ from tideover.engine.events import EventKind
 from tideover.lending.approvals import event_ask
 from tideover.lending.models import Contract, Hold, Party
 from tideover.lending.publishing import product_ask, product_newest
+from tideover.simulate.statements import statements
 
 SURFACE = "reminder.before_due"
 EXPOSED_MAX = 400
@@ -34,6 +36,7 @@ def desk_lay(as_of: date) -> None:
     _approvals(staff, as_of)
     _experiment(staff, as_of)
     _work(staff, as_of)
+    statements(as_of)
 
 
 def _late(days: int) -> Iterator[Contract]:

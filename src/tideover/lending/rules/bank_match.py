@@ -38,6 +38,7 @@ REASONS = {
     "name_masked": "what is shown of the payer's name fits theirs",
     "name_near": "the payer's name is like theirs",
     "name_other": "the payer's name is not theirs",
+    "name_hidden": "the payer's name is not told in full",
     "guarantor": "the payer's name is that of a guarantor: it may be a guarantor payment",
     "amount_overdue": "the amount is what is overdue on loan %(loan)s",
     "amount_instalment": "the amount is an instalment of loan %(loan)s",
@@ -160,7 +161,9 @@ def why_unplaced(money: Money, loans: Sequence[Loan]) -> tuple[Reason, ...]:
         out.append(Reason("several"))
     elif named:
         out.append(Reason("reference", {"loan": named[0].number}))
-        out.append(Reason("guarantor" if _guaranteed(money, named) else "name_other"))
+        fit = best_fit(money.name, [x for n in named for x in n.names])
+        hidden = not money.name or fit == "masked"
+        out.append(Reason("guarantor" if _guaranteed(money, named) else "name_hidden" if hidden else "name_other"))
     if not named and len(money.account_of) > 1:
         out.append(Reason("account_shared", {"count": str(len(money.account_of))}))
     return tuple(out) or (Reason("nothing"),)

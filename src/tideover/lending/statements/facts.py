@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 
 from django.db.models import Count, Q
 
@@ -13,6 +13,7 @@ from tideover.core.crypto import search_hash
 from tideover.lending.models import BankAccount, BankLine, Contract, LoanParty, Match, Party, Refund, StandingRow
 from tideover.lending.rules.bank_match import Loan, Money, words_of
 from tideover.lending.rules.bank_out import RETURN_DAYS, Earlier, Out, Waiting
+from tideover.lending.statements.outside import quotes_of
 
 BY_AMOUNT_MAX, LOANS_MAX = 200, 2000
 CO_BORROWERS = ("co_borrower",)
@@ -28,13 +29,13 @@ class Came:
     name: str
     account_hash: bytes
     texts: tuple[str, ...]
-    key: str = ""
+    on: date
 
 
 def came_of(line: BankLine) -> Came:
     """A credit line."""
     texts = (line.words, line.end_to_end, line.text)
-    return Came(line.account.entity_id, line.amount_minor, line.name, bytes(line.counter_hash), texts, line.reference)
+    return Came(line.account.entity_id, line.amount_minor, line.name, bytes(line.counter_hash), texts, line.booked_on)
 
 
 @dataclass(slots=True)
@@ -48,7 +49,9 @@ class Facts:
     def money(self, came: Came) -> Money:
         """The line for the rules."""
         account_of = self.accounts.get((came.entity_id, came.account_hash), {}) if came.account_hash else {}
-        return Money(came.amount_minor, came.name, words_of(*came.texts), account_of)
+        words = words_of(*came.texts)
+        quotes = quotes_of(came.entity_id, words, came.amount_minor, came.on)
+        return Money(came.amount_minor, came.name, words, account_of, quotes)
 
     def loans_for(self, came: Came) -> list[Loan]:
         """The loans of the lender that the money came to."""
@@ -59,6 +62,7 @@ def facts_certain(all_came: Sequence[Came]) -> Facts:
     """What certainty needs: loans named in the payers' words, and accounts known from earlier receipts."""
     out = Facts(accounts=accounts_known(all_came))
     words = {w for c in all_came for w in words_of(*c.texts)}
+    words |= {q.loan for c in all_came for q in quotes_of(c.entity_id, words_of(*c.texts), c.amount_minor, c.on)}
     _add(out, Contract.objects.filter(number__in=words, entity__in={c.entity_id for c in all_came}))
     return out
 

@@ -16,7 +16,7 @@ from tideover.lending.rules.bank_match import Placing, Reason, decide, why_unpla
 from tideover.lending.rules.bank_out import is_return, out_decide
 from tideover.lending.statements import facts as f
 from tideover.lending.statements.facts import Facts
-from tideover.lending.statements.settlement import batch_of
+from tideover.lending.statements.outside import batch_of
 
 BATCH = 100
 

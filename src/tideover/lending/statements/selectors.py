@@ -75,7 +75,7 @@ def suspense_shown(receipts: Sequence[Receipt], on: date) -> list[Waiting]:
 
 
 def _came(r: Receipt) -> Came:
-    return Came(r.entity_id, r.unapplied_minor, r.payer_name, account_hash(r.payer_account), (r.source_reference,), r.number)
+    return Came(r.entity_id, r.unapplied_minor, r.payer_name, account_hash(r.payer_account), (r.source_reference,), r.received_on)
 
 
 def files_visible(user: User, on: date) -> QuerySet[StatementFile]:
