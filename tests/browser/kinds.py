@@ -49,6 +49,17 @@ KINDS: dict[str, tuple[Step, ...]] = {
         ("approvals", "/approvals", ""),
         ("approval", "/approvals", "main a[href^='/approvals/']"),
     ),
+    "payments": (
+        ("suspense", "/suspense", ""),
+        ("suspense-one", "/suspense", "main a[href^='/suspense/']"),
+        ("statements", "/statements", ""),
+        ("statement", "/statements", "main table a[href^='/statements/']"),
+        ("statement-upload", "/statements/upload", ""),
+        ("bank-lines", "/statements/lines", ""),
+        ("bank-line", "/statements/lines", "main table a[href^='/statements/lines/']"),
+        ("bank-accounts", "/statements/accounts", ""),
+        ("bank-account", "/statements/accounts", "main table a[href^='/statements/accounts/']"),
+    ),
     "team_lead": (
         ("work", "/queue", ""),
         ("work-item", "/queue", "main a[data-row]"),
@@ -77,7 +88,7 @@ ELSEWHERE = frozenset({
     # files, acts and answers to machines: no page
     "sign-out", "set-language", "set-look", "book-csv", "work-start", "action-log-export", "contact-export", "books-export",
     "loan-document-issue", "document", "document-cancel", "document-sign", "letter-addresses", "letter-files", "hook",
-    "push-shown", "contact-proof-file",
+    "push-shown", "contact-proof-file", "bank-hook", "statement-rejects",
     # the borrower's
     "my-schedule", "my-receipts", "my-documents", "my-document", "my-help", "my-push", "my-contact", "my-messages", "my-message",
     "unsubscribe", "verify-code",
