@@ -40,6 +40,10 @@ def found() -> dict[str, str]:
     names = (ROOT / "src/tideover/lending/words.py").read_text(encoding="utf-8").split("NAMES = {")[1]
     for text in re.findall(r'": "([^"]+)"', names):
         out[text] = ""
+    for path in (ROOT / "src/tideover/lending/rules").glob("bank_*.py"):
+        reasons = path.read_text(encoding="utf-8").partition("REASONS = {")[2].partition("\n}")[0]
+        for text in re.findall(r'": "([^"]+)"', reasons):
+            out[text] = ""
     return out
 
 

@@ -56,6 +56,17 @@ KINDS: dict[str, tuple[Step, ...]] = {
         ("approvals", "/approvals", ""),
         ("approval", "/approvals", "main a[href^='/approvals/']"),
     ),
+    "payments": (
+        ("suspense", "/suspense", ""),
+        ("suspense-one", "/suspense", "main a[href^='/suspense/']"),
+        ("statements", "/statements", ""),
+        ("statement", "/statements", "main table a[href^='/statements/']"),
+        ("statement-upload", "/statements/upload", ""),
+        ("bank-lines", "/statements/lines", ""),
+        ("bank-line", "/statements/lines", "main table a[href^='/statements/lines/']"),
+        ("bank-accounts", "/statements/accounts", ""),
+        ("bank-account", "/statements/accounts", "main table a[href^='/statements/accounts/']"),
+    ),
     "team_lead": (
         ("work", "/queue", ""),
         ("work-item", "/queue", "main a[data-row]"),
@@ -87,6 +98,7 @@ ELSEWHERE = frozenset({
     "loan-document-issue", "document", "document-cancel", "document-sign", "letter-addresses", "letter-files", "hook",
     "push-shown", "contact-proof-file", "receipt-reverse", "receipt-move", "receipt-refund", "receipt-release", "refund-state",
     "payer-alert-close",
+    "bank-hook", "statement-rejects",
     # the borrower's
     "my-receipt", "my-schedule", "my-receipts", "my-documents", "my-document", "my-help", "my-push", "my-contact", "my-messages",
     "my-message", "unsubscribe", "my-sign", "my-sign-file", "my-mini-program",

@@ -73,6 +73,11 @@ ADDRESSES = {
     "rates": "/rates",
     "action-log-entry": "/action-log/1",
     "action-log-export": "/action-log/export?as=csv",
+    "suspense": "/suspense",
+    "statements": "/statements",
+    "statement-upload": "/statements/upload",
+    "bank-lines": "/statements/lines",
+    "bank-accounts": "/statements/accounts",
     "message-list": "/outbox?state=open",
     "message": "/outbox/M-1",
     "answer-list": "/answers",
@@ -122,6 +127,7 @@ def test_every_entry_of_the_matrix_is_a_route_or_an_act() -> None:
         "reveal-personal", "message-body", "message-cancel", "message-resend", "answer-done", "message-template-flag",
         "call-import", "home-messages", "home-blocked", "home-replies", "home-reviews", "home-letters", "books-home",
         "books-loan", "books-period-close", "home-receipts", "home-payers", "debits-home",
+        "suspense-place", "statement-settle", "bank-line-act",
     }  # fmt: skip
     assert {p for p in PERMISSIONS if p not in routes(get_resolver().url_patterns)} == acts
 

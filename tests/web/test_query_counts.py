@@ -13,6 +13,7 @@ from django.urls import get_resolver
 
 from tests.contact.correspondence import correspondence, write
 from tests.factories import House, debit, loan, party
+from tests.lending.statements.samples import Paid, camt
 from tests.web.test_api import client
 from tests.web.test_api_book import operations
 from tests.web.test_pages import ADDRESSES, client_for, routes
@@ -29,10 +30,11 @@ from tideover.engine.events import EventKind
 from tideover.lending import services_agreements, services_rows
 from tideover.lending.approvals import event_ask
 from tideover.lending.documents import loan_document_issue
-from tideover.lending.models import Debit, Receipt
+from tideover.lending.models import Debit, Receipt, StatementFile
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.services import event_record, facility_open
 from tideover.lending.services_holds import hold_place
+from tideover.lending.statements.services import account_open, statement_import
 from tideover.sources.services import consent_give
 
 ONE = {
@@ -65,6 +67,11 @@ ONE = {
     "receipt-release",
     "refund-state",
     "payer-alert-close",
+    "suspense-one",
+    "statement",
+    "statement-rejects",
+    "bank-line",
+    "bank-account",
 }
 """Pages of one thing that the house of the tests does not have, and acts; tests of their own open them."""
 PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1", "verdict_id": "1"}
@@ -114,6 +121,11 @@ def more(house: House, n: int) -> None:
         loan_document_issue(on, "repayment_record", language="en", as_of=date(2026, 2, 1) + timedelta(n), actor="t")
         debit(on, "failed" if n else "unknown", 5, f"D-{n}-{on.pk}")
 
+    account = account_open(
+        entity=house.entity, number=f"88{n}", name="x", bank="", opened_on=date(2020, 1, 1), actor="t"
+    )  # fmt: skip
+    paid = [Paid("10.00", f"X-{n}", f"人{n}", f"6217{n:08}", f"S{n}-{k}", out=k == 2) for k in range(3)]
+    statement_import(camt(*paid, Paid("9.00", "T-1", "李*"), account=account.number), "a.xml", actor="t")
     approval = Approval.objects.latest("pk")
     Experiment.objects.create(
         code="x", version=n + 1, title="x", design="split", surface=f"s{n}", arms=[["a", 500_000], ["b", 500_000]], salt="X-1",
@@ -158,6 +170,10 @@ def lists(house: House) -> dict[str, Any]:
                 path = "/api/v1/message-templates/late.one_payment"
             if "/books/" in path:
                 path += f"?entity={house.entity.code}" + ("" if "trial" in path else "&first=2026-01-01&last=2026-01-31")
+            if "/statements/" in path:
+                path = path.replace("P-0001", StatementFile.objects.earliest("pk").reference)
+            if "/bank-accounts/" in path:
+                path = "/api/v1/bank-accounts/880/days?first=2026-03-01&last=2026-03-31"
             if "/facilities/" in path:
                 path = path.replace("T-1", "F-0")
             if "/debit-batches/" in path or "/debits/" in path:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.contact.correspondence import write
 from tests.factories import House, debit, loan
+from tests.lending.statements.samples import Paid, camt
 from tests.web.test_api import client, post
 from tests.web.test_api_book import ROWS, operations, terms
 from tideover.contact.gate import contact_record, verdict_ask
@@ -27,6 +28,7 @@ from tideover.lending.models import Refund, Staff
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.services import facility_open
 from tideover.lending.services_holds import hold_place
+from tideover.lending.statements.services import account_open, statement_import
 from tideover.sources.services import consent_give
 
 DAY = "2026-05-01"
@@ -45,6 +47,9 @@ BODIES: dict[str, Any] = {
     "api:facility-limit": {"limit": "1.00"},
     "api:facility-freeze": {"frozen": True},
     "api:approval-decide": {"grant": True, "reason": "x"},
+    "api:suspense-place": {"party": "P-0001", "reason": "x"},
+    "api:bank-line-become": {"kind": "own", "reason": "x"},
+    "api:bank-line-doubt": {"same": True, "reason": "x"},
     "api:work-snooze": {"until": "2026-12-01T00:00:00Z", "reason": "x"},
     "api:work-give": {"to": "collector"},
     "api:holds-review": {"act": "keep", "reason": "x"},
@@ -113,6 +118,11 @@ def two(house: House) -> tuple[House, dict[str, str]]:
     row["/queue/"] = item.reference
     entity = type(house.entity).objects.create(code="SHOP", name_zh="x", name_en="x", valid_from=date(2020, 1, 1))
     far = type(house.branch).objects.create(entity=entity, code="SZ", name_zh="x", name_en="x", valid_from=date(2020, 1, 1))
+    account = account_open(entity=entity, number="99", name="x", bank="", opened_on=date(2020, 1, 1), actor="t")
+    file = statement_import(camt(Paid("9.00", "?", "x", id="S1"), account=account.number), "a.xml", actor="t")
+    line = file.lines.get()
+    row |= {"/statements/": file.reference, "/bank-lines/": line.reference, "/bank-accounts/": account.number}
+    row["/suspense/"] = line.matches.get().receipt.number
     team = far.teams.create(code="SZ1", name_zh="x", name_en="x", valid_from=date(2020, 1, 1))
     post_there = Staff.objects.create(
         user=house.staff["bureau"], number="S777", name_zh="x", name_en="x", branch=far, valid_from=date(2020, 1, 1)

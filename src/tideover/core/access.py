@@ -19,6 +19,7 @@ READS_LOANS = STAFF - {Role.ENGINEER}
 BOOKS_MONEY = frozenset({Role.PAYMENTS, Role.FINANCE})
 READS_RECEIPTS = BOOKS_MONEY | {Role.COMPLIANCE, Role.AUDITOR, Role.BRANCH_HEAD, Role.CUSTOMER_MANAGER, Role.COMPLAINTS}
 WATCHES_PAYERS = BOOKS_MONEY | {Role.COMPLIANCE, Role.AUDITOR}
+READS_MONEY_IN = BOOKS_MONEY | {Role.AUDITOR}
 LENDS = frozenset({Role.UNDERWRITER, Role.BRANCH_HEAD})
 MEETS_PEOPLE = frozenset(
     {Role.COUNSELLOR, Role.CUSTOMER_MANAGER, Role.COLLECTOR, Role.TEAM_LEAD, Role.COMPLAINTS, Role.BRANCH_HEAD}
@@ -65,6 +66,7 @@ WRITES_EVENTS = frozenset[Role]().union(*EVENT_ROLES.values())
 
 PUBLIC = frozenset({
     "sign-in", "sign-out", "set-language", "set-look", "api-docs", "verify", "hook", "push-shown", "unsubscribe",
+    "bank-hook",
 })  # fmt: skip
 """Routes that need no sign-in; those of gateways and browsers check a token or a signature of their own."""
 _ROWS = ("promises", "disputes", "complaints", "help-requests", "notices", "consents")
@@ -256,6 +258,14 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "books-period-close": frozenset({Role.FINANCE}),
     **{f"api:books-{what}": READS_BOOKS for what in ("trial-balance", "entries", "loan")},
     "api:books-export": frozenset({Role.FINANCE, Role.AUDITOR}),
+    **dict.fromkeys(("suspense", "suspense-one", "statements", "statement"), READS_MONEY_IN),
+    **dict.fromkeys(("bank-accounts", "bank-account", "bank-lines", "bank-line"), READS_MONEY_IN),
+    **dict.fromkeys(
+        ("suspense-place", "statement-upload", "statement-settle", "statement-rejects", "bank-line-act"), BOOKS_MONEY
+    ),
+    **{f"api:{what}": READS_MONEY_IN for what in ("suspense-list", "statements-list", "statement-get", "bank-lines-list")},
+    **{f"api:{what}": READS_MONEY_IN for what in ("bank-accounts-list", "bank-account-days")},
+    **{f"api:{act}": BOOKS_MONEY for act in ("suspense-place", "statements-import", "bank-line-become", "bank-line-doubt")},
     "reveal-personal": REVEALS,
 }
 

@@ -18,6 +18,7 @@ class LendingConfig(AppConfig):
         from tideover.lending.panels_documents import loan_documents, signatures_stuck
         from tideover.lending.receipts.register import register as receipts_register
         from tideover.lending.selectors import reach_of
+        from tideover.lending.statements.register import register as statements_register
         from tideover.lending.triggers import install
 
         kinds_register()
@@ -31,5 +32,6 @@ class LendingConfig(AppConfig):
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="append-only")
         approvals.kind_register()
         receipts_register()
+        statements_register()
         work_sources.kinds_register()
         publishing.kinds_register()

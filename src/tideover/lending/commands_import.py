@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tideover.lending.statements.commands import add_import
+
 KINDS = {
     "tape": "a loan tape: one row a loan (CSV, XLSX, Parquet)",
     "payments": "payments on loans",
@@ -20,7 +22,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Register `import`."""
     p = commands.add_parser(
         "import",
-        help="take in files: tape, payments, people, history",
+        help="take in files: tape, payments, people, history, bank statements",
         description="Read a file by a mapping, refuse rows by row and column, and store the rest. By default one refused row "
         "keeps the whole file out. Exit codes: 0 done, 1 rows were refused, 2 the file or the mapping cannot be used.",
     )
@@ -37,6 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         k.add_argument("--actor", default="import", metavar="NAME", help="who does this, for the action log")
         k.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
         k.set_defaults(func=run)
+    add_import(kinds)
 
 
 def run(args: argparse.Namespace) -> int:

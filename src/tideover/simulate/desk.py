@@ -1,4 +1,5 @@
-"""What lies on the demo lender's desks: approvals at every state, work that is claimed, late and asleep, a running experiment.
+"""What lies on the demo lender's desks: approvals at every state, work that is claimed, late and asleep, a running experiment,
+a bank statement.
 
 Made through the same services as by people, so that every rule held; chosen by order, so that the same book gives the same desk.
 """
@@ -27,6 +28,7 @@ from tideover.lending.models import Contract, Hold, Party
 from tideover.lending.publishing import product_ask, product_newest
 from tideover.lending.receipts.refunds import refund_ask
 from tideover.lending.receipts.services import Payer, Source, receipt_record
+from tideover.simulate.statements import statements
 
 SURFACE = "reminder.before_due"
 EXPOSED_MAX = 400
@@ -39,6 +41,7 @@ def desk_lay(as_of: date) -> None:
     _experiment(staff, as_of)
     _receipts(staff, as_of)
     _work(staff, as_of)
+    statements(as_of)
 
 
 def _late(days: int) -> Iterator[Contract]:

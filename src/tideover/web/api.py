@@ -27,6 +27,7 @@ from tideover.lending.api_rows import router as rows_router
 from tideover.lending.debits.api import router as debits_router
 from tideover.lending.receipts.api import router as receipts_router
 from tideover.lending.receipts.api_payers import router as payers_router
+from tideover.lending.statements.api import router as statements_router
 from tideover.sources.api import router as sources_router
 from tideover.web.problems import SAYS, problem
 
@@ -86,6 +87,7 @@ for part in (
     receipts_router,
     payers_router,
     debits_router,
+    statements_router,
     agreements_router,
     organisation_router,
     rows_router,

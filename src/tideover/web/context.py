@@ -16,6 +16,8 @@ RAIL = (
     ("book", "The book", "book-open"),
     ("loan-list", "Loans", "list"),
     ("receipts", "Receipts", "wallet"),
+    ("suspense", "Suspense", "inbox"),
+    ("statements", "Statements", "file-text"),
     ("books", "Books", "calculator"),
     ("debits", "Debits", "wallet"),
     ("message-list", "Messages", "mail"),

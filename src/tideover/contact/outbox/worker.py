@@ -1,6 +1,6 @@
 """The worker process: rounds of `outbox_work` until it is told to stop, its parent is gone, or nothing is due.
 
-Every few minutes it also settles the signatures that have no answer.
+Every few minutes it also settles the signatures that have no answer, and ends the imports of statements that were cut off.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from tideover.contact.outbox.work import Counts, Gateways, outbox_work
 from tideover.core.business_time import now
 from tideover.core.documents.settle import signatures_settle
 from tideover.core.lease import owner_new
+from tideover.lending.statements.services import statements_finish
 
 SETTLE_EVERY_S = 300.0
-"""How often the worker asks what became of signatures without an answer."""
+"""How often the worker asks what became of signatures without an answer, and looks for imports that were cut off."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ def run(*, batch: int, once: bool, parent: int, pause_s: float, stopped: Callabl
                 if time.monotonic() >= settle_at:
                     settle_at = time.monotonic() + SETTLE_EVERY_S
                     signatures_settle(now(), actor="worker", limit=20)
+                    statements_finish(now())
             except DatabaseError:
                 if once:
                     raise

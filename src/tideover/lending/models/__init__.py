@@ -28,11 +28,22 @@ from tideover.lending.models.plain import (
 )
 from tideover.lending.models.rates import PublishedRate, ResetNotice
 from tideover.lending.models.receipts import PayerAlert, Receipt, ReceiptPart, Refund, WatchList, WatchName
+from tideover.lending.models.statements import (
+    BankAccount,
+    BankLine,
+    HookNonce,
+    HookSecret,
+    LineSeen,
+    Match,
+    StatementBalance,
+    StatementFile,
+)
 
 __all__ = [
-    "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord", "Contract", "Debit",
-    "DebitAccount", "DebitAnswer", "DebitBatch", "DebitFile", "DebitMove", "Dispute", "Facility", "HelpRequest", "Hold",
-    "HoldReview", "ImportBatch", "LegalEntity", "LoanEvent", "LoanParty", "Mandate", "MandateAct", "Notice", "Party",
-    "PayerAlert", "Product", "Promise", "PublishedRate", "Receipt", "ReceiptPart", "Refund", "ResetNotice", "Staff",
-    "StandingRow", "Team", "WatchList", "WatchName",
+    "BankAccount", "BankLine", "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord",
+    "Contract", "Debit", "DebitAccount", "DebitAnswer", "DebitBatch", "DebitFile", "DebitMove", "Dispute", "Facility",
+    "HelpRequest", "Hold", "HoldReview", "HookNonce", "HookSecret", "ImportBatch", "LegalEntity", "LineSeen", "LoanEvent",
+    "LoanParty", "Mandate", "MandateAct", "Match", "Notice", "Party", "PayerAlert", "Product", "Promise", "PublishedRate",
+    "Receipt", "ReceiptPart", "Refund", "ResetNotice", "Staff", "StandingRow", "StatementBalance", "StatementFile", "Team",
+    "WatchList", "WatchName",
 ]  # fmt: skip

@@ -1,0 +1,304 @@
+"""Use cases of bank statements: take in a file or a call, finish what was cut off, say what a line is, answer a doubt."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
+
+from tideover.core.action_log import log
+from tideover.core.business_time import business_date, now
+from tideover.core.crypto import seal, unseal
+from tideover.core.ids import handle_new
+from tideover.core.problems import refuse
+from tideover.lending import clock
+from tideover.lending.models import BankAccount, BankLine, LegalEntity, Match, Receipt, StatementBalance, StatementFile
+from tideover.lending.receipts.services import receipt_reverse
+from tideover.lending.rules.bank_match import Reason
+from tideover.lending.statements.matching import lines_match, match_make, receipt_of, returned, unplaced
+from tideover.lending.statements.reading import file_read
+from tideover.lending.statements.rules.line import BadStatement, Reject, Statement
+from tideover.lending.statements.store import lines_store
+
+REASON_MAX = 300
+CUT_OFF_AFTER = timedelta(minutes=5)
+"""An import that has not ended by then was killed, or is very large; to finish it twice does no harm."""
+CREDIT_KINDS, DEBIT_KINDS = ("suspense", "own", "returned_out", "other"), ("refund", "returned", "payout", "fee", "own", "other")
+WITH_RECEIPT = ("receipt", "suspense")
+
+
+def account_open(
+    *, entity: LegalEntity, number: str, name: str, bank: str, opened_on: date, due_hour: int = 9, actor: str
+) -> BankAccount:
+    """Make an account of the lender known. Raises Refused for a number that is known or is none."""
+    plain = number.replace(" ", "")
+    if not plain.isascii() or not plain.isalnum() or len(plain) > 40:
+        raise refuse("bad_account", "an account number has 1 to 40 letters and digits", "number")
+    if not -1 <= due_hour <= 23:
+        raise refuse("bad_hour", "the hour lies between 0 and 23; -1: no statement is expected", "due_hour")
+    if BankAccount.objects.filter(number=plain).exists():
+        raise refuse("known_account", f"account {plain} is known already", "number")
+    with transaction.atomic():
+        made = BankAccount.objects.create(
+            entity=entity, number=plain, name=name[:80], bank=bank[:80], opened_on=opened_on, due_hour=due_hour
+        )
+        log(actor, "bank_account.open", "bank_account", plain, {"entity": entity.code})
+    return made
+
+
+def statement_import(
+    data: bytes, name: str, *, actor: str, mapping: str = "", account: str = "", entity_ids: Sequence[int] | None = None
+) -> StatementFile:
+    """Take in a file. The same bytes again give the file that is here; one that was cut off is finished.
+
+    Lines are stored in short transactions, then each becomes one thing in its own. Rows that could not be read are kept in the
+    file's rejects (state partly). entity_ids: the lenders of which the actor may take in statements; None: all.
+    Raises BadStatement when nothing of it can be taken; that is written down as a refused file.
+    """
+    sha = hashlib.sha256(data).hexdigest()
+    before = StatementFile.objects.filter(sha256=sha).exclude(state="refused").first()
+    if before is not None and before.state != "storing":
+        return before
+    try:
+        kind, statements = file_read(data, mapping=mapping, account=account)
+        accounts = accounts_of(statements, entity_ids)
+    except BadStatement as error:
+        _refused(data, name, sha, error, actor)
+        raise
+    file = before or _file_make(data, name, sha, kind, accounts[0], statements, actor, {"mapping": mapping, "account": account})
+    return _take(file, statements, accounts)
+
+
+def accounts_of(statements: Sequence[Statement], entity_ids: Sequence[int] | None) -> list[BankAccount]:
+    """The account of each statement. Raises BadStatement for one that is not ours, or not the actor's to take in."""
+    rows = BankAccount.objects.filter(number__in=[s.account for s in statements]).select_related("entity")
+    known = {a.number: a for a in rows if entity_ids is None or a.entity_id in entity_ids}
+    for s in statements:
+        found = known.get(s.account)
+        if found is None:
+            raise BadStatement("unknown_account", f"account {s.account} is none of this lender's accounts", s.place)
+        if s.currency and s.currency != found.currency:
+            raise BadStatement("currency", f"the statement is in {s.currency}, the account in {found.currency}", s.place)
+        if found.closed_on is not None and any(x.booked_on > found.closed_on for x in s.lines):
+            raise BadStatement("closed_account", f"account {s.account} was closed on {found.closed_on}", s.place)
+        late = next((x for x in s.lines if x.booked_on > business_date()), None)
+        if late is not None:
+            raise BadStatement("future", f"the line is booked on {late.booked_on}, which is still to come", late.place)
+    return [known[s.account] for s in statements]
+
+
+def _refused(data: bytes, name: str, sha: str, error: BadStatement, actor: str) -> None:
+    """A refused file is kept too: somebody asks the bank about it. The same refused bytes are one row."""
+    at = now()
+    with transaction.atomic():
+        row, made = StatementFile.objects.get_or_create(
+            sha256=sha, state="refused", seen_at=None,
+            defaults={
+                "reference": handle_new("F"), "name": name[:200], "kind": "", "content": seal(data, "statement"),
+                "received_at": at, "actor": actor, "rejects": "[]",
+            },
+        )  # fmt: skip
+        row.code, row.problem, row.place, row.finished_at = error.code, error.message[:500], error.place[:200], at
+        row.save(update_fields=["code", "problem", "place", "finished_at"])
+        log(actor, "statement.refuse", "statement", row.reference, {"code": error.code, "again": not made})
+
+
+def _file_make(
+    data: bytes, name: str, sha: str, kind: str, account: BankAccount, statements: Sequence[Statement], actor: str,
+    options: dict[str, str],
+) -> StatementFile:  # fmt: skip
+    rejects = [r for s in statements for r in s.rejects]
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                file = StatementFile.objects.create(
+                    reference=handle_new("F"), entity=account.entity, name=name[:200], kind=kind, sha256=sha,
+                    content=seal(data, "statement"), rejects=_rejects_json(rejects), rejected_count=len(rejects),
+                    pending_count=sum(len(s.pending) for s in statements), lines_count=sum(len(s.lines) for s in statements),
+                    received_at=now(), actor=actor, options=options,
+                )  # fmt: skip
+        except IntegrityError:  # somebody took in the same bytes between our look and our insert
+            return StatementFile.objects.exclude(state="refused").get(sha256=sha)
+        log(actor, "statement.import", "statement", file.reference, {"sha256": sha, "kind": kind, "lines": file.lines_count})
+    return file
+
+
+def _rejects_json(rejects: Sequence[Reject]) -> str:
+    return json.dumps([{"place": r.place, "reason": r.reason, "raw": r.raw} for r in rejects], ensure_ascii=False)
+
+
+def _take(file: StatementFile, statements: Sequence[Statement], accounts: Sequence[BankAccount]) -> StatementFile:
+    """Store what is not here yet, then match it; killed anywhere, run again with the same result."""
+    for statement, account in sorted(zip(statements, accounts, strict=True), key=lambda p: p[1].pk):
+        lines_store(file, account, statement.lines, "hook" if file.kind == "webhook" else "file")
+        _balance_store(file, account, statement)
+    lines_match(lines_open(file), actor=file.actor)
+    with transaction.atomic():
+        new = file.lines.count()
+        file.new_count, file.known_count = new, file.lines_count - new
+        file.state, file.finished_at = "partly" if file.rejected_count else "done", now()
+        file.save(update_fields=["new_count", "known_count", "state", "finished_at"])
+    return file
+
+
+def _balance_store(file: StatementFile, account: BankAccount, s: Statement) -> None:
+    if s.opening_minor is None or s.closing_minor is None:
+        return
+    days = [x.booked_on for x in s.lines]
+    last = s.closed_on or (max(days) if days else None)
+    first = min(days) if days else last
+    if first is None or last is None:
+        return
+    StatementBalance.objects.get_or_create(
+        file=file, account=account, number=f"{s.number}"[:40],
+        defaults={
+            "first_on": min(first, last), "last_on": last, "opening_minor": s.opening_minor, "closing_minor": s.closing_minor,
+        },
+    )  # fmt: skip
+
+
+def lines_open(file: StatementFile) -> list[BankLine]:
+    """Lines of a file that are nothing yet."""
+    live = Match.objects.filter(line=OuterRef("pk"), undone_at=None)
+    rows = file.lines.filter(~Exists(live)).select_related("account__entity", "file")
+    return list(rows.order_by("booked_on", "pk"))
+
+
+def statements_finish(at: datetime) -> int:
+    """Take to their end the files and calls that were cut off: stored again from the bytes that are kept, and matched; how many.
+
+    Each worker calls it now and then; two that do it at once give the same as one.
+    """
+    cut_off = list(StatementFile.objects.filter(state="storing", received_at__lt=at - CUT_OFF_AFTER).order_by("pk")[:100])
+    for file in cut_off:
+        if file.kind == "webhook":
+            call_done(file)
+        else:
+            statement_import(unseal(file.content, "statement"), file.name, actor=file.actor, **file.options)
+    return len(cut_off)
+
+
+def call_done(file: StatementFile) -> None:
+    """Match the lines of a call and close it."""
+    lines_match(lines_open(file), actor=file.actor)
+    StatementFile.objects.filter(pk=file.pk).update(state="done", finished_at=now())
+
+
+def file_settle(file: StatementFile, *, reason: str, actor: str) -> StatementFile:
+    """Say that a refused or partly read file needs nothing more (the bank sent another, the rows are known).
+
+    Raises Refused without a reason, or when it is neither.
+    """
+    if not reason.strip():
+        raise refuse("missing", "say what was done about it", "reason")
+    with transaction.atomic():
+        row = StatementFile.objects.select_for_update(of=("self",), no_key=True).get(pk=file.pk)
+        if row.state not in ("refused", "partly") or row.seen_at is not None:
+            raise refuse("settled", f"{row.reference} needs nothing more", "file")
+        row.seen_at = now()
+        row.save(update_fields=["seen_at"])
+        log(actor, "statement.settle", "statement", row.reference, {"reason": reason.strip()[:REASON_MAX]})
+    return row
+
+
+def doubt_answer(line: BankLine, *, same: bool, reason: str, actor: str) -> Match:
+    """Somebody says whether a line that may be here already is the same as the other, or a payment of its own.
+
+    Raises Refused: no reason, or no doubt is open.
+    """
+    with transaction.atomic():
+        clock.writing()
+        row, live = _locked(line, reason)
+        if live.kind != "doubt":
+            raise refuse("no_doubt", f"nothing is in doubt about line {row.reference}", "line")
+        _end(live, reason, actor)
+        if same:
+            return match_make(row, "same", [Reason("same_said", {"line": live.of})], actor=actor, of=live.of)
+    lines_match([row], actor=actor)
+    return row.matches.get(undone_at=None)
+
+
+def _locked(line: BankLine, reason: str) -> tuple[BankLine, Match]:
+    if not reason.strip():
+        raise refuse("missing", "say how you know", "reason")
+    rows = BankLine.objects.select_for_update(of=("self",), no_key=True).select_related("account__entity", "file")
+    row = rows.get(pk=line.pk)
+    live = row.matches.select_related("receipt").filter(undone_at=None).first()
+    if live is None:
+        raise refuse("not_matched", f"line {row.reference} is being worked on; try again", "line")
+    return row, live
+
+
+def _end(match: Match, reason: str, actor: str) -> None:
+    match.undone_at, match.undone_by, match.undone_why = now(), actor, reason.strip()[:REASON_MAX]
+    match.save(update_fields=["undone_at", "undone_by", "undone_why"])
+
+
+def line_become(line: BankLine, *, kind: str, of: str = "", reason: str, actor: str) -> Match:
+    """Say that a line is something else than it was taken for; one act with the receipts that this takes back or makes.
+
+    kind suspense undoes a placing (its receipt is reversed, the money waits again); own, returned_out and other make a credit
+    no receipt; a debit becomes refund, payout, fee, own, other, or `returned` of the line `of`, whose receipt is reversed. From
+    `returned` to something else the taken back line is unplaced money again.
+    Raises Refused: no reason, a kind that the direction does not have, nothing would change, a part of the receipt went out.
+    """
+    with transaction.atomic():
+        clock.writing()
+        row, live = _locked(line, reason)
+        kinds = CREDIT_KINDS if row.direction == "credit" else DEBIT_KINDS
+        if kind not in kinds:
+            raise refuse("bad_kind", f"a {row.direction} line becomes one of {', '.join(kinds)}", "kind")
+        if live.became == kind and kind != "returned" and live.of == of:
+            raise refuse("no_change", f"line {row.reference} is {kind} already", "kind")
+        _take_back(row, live, actor)
+        _end(live, reason, actor)
+        said = [Reason("said")]
+        if kind == "suspense":
+            return unplaced(row, said, actor=actor)
+        if kind == "returned":
+            return returned(row, _returnable(row, of), said, actor=actor)
+        if live.kind in WITH_RECEIPT and kind == "own" and not of:
+            of = row.counter_account
+        return match_make(row, kind, said, actor=actor, of=of)
+
+
+def _returnable(row: BankLine, of: str) -> str:
+    """The earlier line of which a return takes the receipt back. Raises Refused when it is not one."""
+    found = Match.objects.select_related("line").filter(
+        line__reference=of, line__account=row.account_id, line__direction="credit", undone_at=None, kind__in=WITH_RECEIPT,
+        receipt__reversed_at=None,
+    ).first()  # fmt: skip
+    if found is None or found.line.amount_minor != row.amount_minor:
+        raise refuse("no_such_line", "name the line that was taken back: a credit of the same amount whose receipt stands", "of")
+    return of
+
+
+def _take_back(row: BankLine, live: Match, actor: str) -> None:
+    """Undo what a line did: its receipt is reversed, or the receipt that it reversed is money of nobody again."""
+    if live.kind in WITH_RECEIPT and live.receipt is not None:
+        receipt = Receipt.objects.get(pk=live.receipt_id)
+        if receipt.refunding_minor or receipt.refunded_minor:
+            raise refuse("refunded", f"money of {receipt.number} went back already: it cannot be taken back", "line")
+        receipt_reverse(receipt, idempotency_key=f"bank-line:{row.pk}:undo", actor=actor)
+    if live.kind == "returned":
+        earlier = BankLine.objects.select_related("account__entity", "file").get(reference=live.of)
+        before = earlier.matches.get(undone_at=None)
+        before.undone_at, before.undone_by, before.undone_why = now(), actor, "return undone"
+        before.save(update_fields=["undone_at", "undone_by", "undone_why"])
+        match_make(earlier, "suspense", [Reason("said")], actor=actor, receipt=receipt_of(earlier, None, None, actor))
+
+
+def line_settle(line: BankLine, *, reason: str, actor: str) -> Match:
+    """Say that a line of kind other or returned_out needs nothing more. Raises Refused without a reason or when it is neither."""
+    with transaction.atomic():
+        row, live = _locked(line, reason)
+        if live.kind not in ("other", "returned_out") or live.seen_at is not None:
+            raise refuse("settled", f"line {row.reference} needs nothing more", "line")
+        live.seen_at = now()
+        live.save(update_fields=["seen_at"])
+        log(actor, "bank_line.settle", "bank_line", row.reference, {"reason": reason.strip()[:REASON_MAX]})
+    return live
