@@ -24,6 +24,7 @@ from tideover.engine.standing import Standing
 from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX
 from tideover.lending import clock
 from tideover.lending.contract_terms import calendar_pinned, ladder_of, reference_of, terms_for, terms_problems
+from tideover.lending.held import standing_held
 from tideover.lending.journal import OWN_KEYS, event_append
 from tideover.lending.models import (
     Branch,
@@ -41,7 +42,7 @@ from tideover.lending.models.party import PartyKind
 from tideover.lending.payments import Booking, NewPayment
 from tideover.lending.rates import fixing, pack_here
 from tideover.lending.rules.fees import fees_due, fees_read
-from tideover.lending.selectors import contracts_visible, facility_available, loan_standing, standing_fields
+from tideover.lending.selectors import contracts_visible, facility_available, standing_fields
 
 LOAN_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,30}")
 
@@ -349,7 +350,8 @@ def _payments_record(user: User, payments: Sequence[NewPayment], today: date, wh
 
 
 def standing_refresh(contract: Contract, *, as_of: date) -> Standing:
-    """Recompute the cached standing of a loan by replay."""
-    standing = loan_standing(contract, as_of)
-    StandingRow.objects.update_or_create(contract=contract, defaults=standing_fields(standing, contract))
-    return standing
+    """Recompute the cached standing of a loan, by whoever's figures hold."""
+    held = standing_held(contract, as_of)
+    values = standing_fields(held.standing, contract) | {"source": held.source}
+    StandingRow.objects.update_or_create(contract=contract, defaults=values)
+    return held.standing

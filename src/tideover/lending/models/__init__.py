@@ -1,5 +1,6 @@
 """The lender's records, by subject: organisation, parties, contracts, the journal, money in, and rows that all features read."""
 
+from tideover.lending.models.beside import Break, CoreBalance, CoreFile, CoreHold, CoreMovement, CorePolicy, Instruction
 from tideover.lending.models.contract import Collateral, Contract, Facility, LoanParty, Product
 from tideover.lending.models.debits import Debit
 from tideover.lending.models.imports import ImportBatch
@@ -21,7 +22,8 @@ from tideover.lending.models.rates import PublishedRate, ResetNotice
 from tideover.lending.models.receipts import Receipt, ReceiptPart
 
 __all__ = [
-    "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord", "Contract", "Debit", "Dispute",
-    "Facility", "HelpRequest", "Hold", "HoldReview", "ImportBatch", "LegalEntity", "LoanEvent", "LoanParty", "Notice", "Party",
-    "Product", "Promise", "PublishedRate", "Receipt", "ReceiptPart", "ResetNotice", "Staff", "StandingRow", "Team",
+    "BookClock", "Branch", "Break", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord", "Contract",
+    "CoreBalance", "CoreFile", "CoreHold", "CoreMovement", "CorePolicy", "Debit", "Dispute", "Facility", "HelpRequest", "Hold",
+    "HoldReview", "ImportBatch", "Instruction", "LegalEntity", "LoanEvent", "LoanParty", "Notice", "Party", "Product",
+    "Promise", "PublishedRate", "Receipt", "ReceiptPart", "ResetNotice", "Staff", "StandingRow", "Team",
 ]  # fmt: skip
