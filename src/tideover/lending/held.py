@@ -108,14 +108,14 @@ def _figures(holds: QuerySet[CoreHold], as_of: date, known_at: datetime | None) 
     from_on = dict(holds.filter(on, ended).order_by("from_on").values_list("contract_id", "from_on"))
     if not from_on:
         return {}
-    rows = CoreBalance.objects.filter(contract__in=list(from_on), on__lte=as_of, file__state="taken").select_related("file")
+    rows = CoreBalance.objects.filter(contract__in=list(from_on), day__lte=as_of, file__state="taken").select_related("file")
     if known_at is not None:
         rows = rows.filter(file__compared_at__lte=known_at)
     out: dict[int, Figure] = {}
-    for b in rows.order_by("on"):
-        if b.on >= from_on[b.contract_id] and b.file.compared_at is not None:
+    for b in rows.order_by("day"):
+        if b.day >= from_on[b.contract_id] and b.file.compared_at is not None:
             again = b.compared_at is not None and (known_at is None or b.compared_at <= known_at)
-            out[b.contract_id] = Figure(b.on, said_of(b), b.compared_at if again else b.file.compared_at)
+            out[b.contract_id] = Figure(b.day, said_of(b), b.compared_at if again else b.file.compared_at)
     return out
 
 

@@ -38,6 +38,8 @@ class CoreFile(models.Model):
     row_count = models.IntegerField(default=0)
     reject_count = models.IntegerField(default=0)
     rejects = models.JSONField(default=list)
+    unknown = models.JSONField(default=list)
+    """Numbers of loans in it that the book does not have."""
     compared_at = models.DateTimeField(null=True)
     compared_count = models.IntegerField(default=0)
     break_count = models.IntegerField(default=0)
@@ -59,7 +61,7 @@ class CoreBalance(models.Model):
 
     file = models.ForeignKey(CoreFile, on_delete=models.PROTECT, related_name="balances")
     contract = models.ForeignKey("lending.Contract", on_delete=models.PROTECT, related_name="core_balances", db_index=False)
-    on = models.DateField()
+    day = models.DateField()
     principal_minor = models.BigIntegerField(null=True)
     interest_minor = models.BigIntegerField(null=True)
     accrued_minor = models.BigIntegerField(null=True)
@@ -77,7 +79,7 @@ class CoreBalance(models.Model):
     """When this loan alone was compared again after its file."""
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["contract", "on"], name="core_balance_once")]
+        constraints = [models.UniqueConstraint(fields=["contract", "day"], name="core_balance_once")]
 
 
 class CoreMovement(models.Model):

@@ -43,7 +43,7 @@ def carried(core: Figures, base: Figures, now: Figures, on: Any, core_on: Any) -
     core: SAID by name, ABSENT where not given; base, now: replay on `core_on` and on `on` (int days), by field of STANDING.
     Nothing falls below zero. Money in minor units.
     """
-    by = {n: _delta(core, n, component_of(base, n)) for n in COMPONENTS}
+    by: dict[str, Any] = {n: _delta(core, n, component_of(base, n)) for n in COMPONENTS}
     by |= {n: _delta(core, n, base[n]) for n in OVERDUE}
     out: dict[str, np.ndarray] = {n: np.maximum(now[n] + by[n], 0) for n in COMPONENTS if n != "fee"}
     fees = np.maximum(component_of(now, "fee") + by["fee"], 0)
@@ -57,7 +57,7 @@ def carried(core: Figures, base: Figures, now: Figures, on: Any, core_on: Any) -
     return out | _lateness(core, base, now, out["total_overdue"], on - core_on, on) | _next(core, now, on)
 
 
-def _delta(core: Figures, name: str, base: Any) -> np.ndarray:
+def _delta(core: Figures, name: str, base: Any) -> Any:
     return np.where(core[name] == ABSENT, 0, core[name] - base)
 
 
@@ -83,7 +83,7 @@ def _lateness(core: Figures, base: Figures, now: Figures, overdue: np.ndarray, s
 
 def _next(core: Figures, now: Figures, on: Any) -> dict[str, np.ndarray]:
     """The core's next instalment while it lies ahead."""
-    ahead = (core["next_due_on"] != ABSENT) & (core["next_due_on"] > on)
+    ahead: Any = (core["next_due_on"] != ABSENT) & (core["next_due_on"] > on)
     amount = ahead & (core["next_due"] != ABSENT)
     return {
         "next_due_on": np.where(ahead, core["next_due_on"], now["next_due_on"]),

@@ -1,0 +1,81 @@
+"""Thirty planted discrepancies in a book beside a core: each named with loan, component, day and cause, and no false alarm."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests.factories import House
+from tests.lending.beside.books import BALANCES, DAYS, MOVEMENTS, Planted, book_build, core_figures, files_write, plant
+from tideover.core.business_time import now
+from tideover.engine.replay import replay
+from tideover.engine.standing import Depth
+from tideover.engine.terms import day
+from tideover.lending.beside.compare import file_compare
+from tideover.lending.beside.files import file_take
+from tideover.lending.columns import Loans
+from tideover.lending.models import Break
+from tideover.lending.rules.breaks import figures_of
+
+
+def expected(loans: Loans, planted: list[Planted]) -> dict[tuple[str, str], tuple[date, str]]:
+    """(loan, component): (first day on which the core's figure is another than replay's, cause)."""
+    names = {n: i for i, n in enumerate(loans.names())}
+    out: dict[tuple[str, str], tuple[date, str]] = {}
+    for p in planted:
+        i = names[p.number]
+        for on in [d for d in DAYS if d >= p.on]:
+            own = figures_of(replay(loans.terms.at(i), loans.events.at(i), day(on), None, Depth.TOTALS))
+            core = core_figures(p, on)
+            for n in own:
+                if own[n] != core[n]:
+                    out.setdefault((p.number, n), (on, p.cause))
+    return out
+
+
+def days_run(house: House, tmp_path: Path, loans: Loans, planted: list[Planted]) -> float:
+    """Take in and compare every day's files; how many loans were compared a second."""
+    compared, seconds = 0, 0.0
+    for on in DAYS:
+        balances, movements = files_write(tmp_path, loans, planted, on)
+        started = time.perf_counter()
+        moved = file_take(house.entity, movements, MOVEMENTS, actor="test")
+        taken = file_take(house.entity, balances, BALANCES, actor="test")
+        assert (moved.state, taken.state) == ("taken", "taken"), (moved.rejects[:3], taken.rejects[:3])
+        assert taken.file is not None
+        compared += file_compare(taken.file, actor="test").loans
+        seconds += time.perf_counter() - started
+    return compared / seconds
+
+
+def names_all(house: House, tmp_path: Path, count: int) -> None:
+    loans = book_build(house, count)
+    planted = plant(loans, 6)
+    rate = days_run(house, tmp_path, loans, planted)
+    wanted = expected(loans, planted)
+    found = {
+        (b.number, b.component): (b.first_on, b.cause)
+        for b in Break.objects.filter(closed_at=None, contract__in=loans.ids.tolist())
+    }
+    print(
+        f"{count} loans, {len(planted)} discrepancies on {len(wanted)} components: "
+        f"{len(found.keys() - wanted.keys())} false alarms, {len(wanted.keys() - found.keys())} missed; {rate:,.0f} loans/s"
+    )
+    assert found == wanted
+    assert {p.number for p in planted} == {n for n, _ in found}
+    assert Break.objects.filter(contract__in=loans.ids.tolist()).exclude(closed_at=None).count() == 0
+
+
+def test_each_planted_discrepancy_is_named_and_nothing_else(house: House, tmp_path: Path) -> None:
+    names_all(house, tmp_path, 1_000)
+
+
+@pytest.mark.soak
+def test_the_same_among_ten_thousand_loans(house: House, tmp_path: Path) -> None:
+    names_all(house, tmp_path, 10_000)
+
+
+_ = now
