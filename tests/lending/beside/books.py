@@ -6,7 +6,7 @@ import csv
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,8 @@ class Planted:
     add: dict[str, int] = field(default_factory=dict)
     moves: list[Event] = field(default_factory=list)
     """What the core's file of movements of that day says of it, beside the journal's own payments."""
+    lost: bool = False
+    """Whether the core lacks the journal's payment of that day."""
 
 
 def book_build(house: House, count: int, seed: int = 5) -> Loans:
@@ -136,18 +138,18 @@ def _day_count(p: Planted, k: int, rng: random.Random) -> None:
 
 
 def _missing(p: Planted, k: int, rng: random.Random) -> None:
-    if k % 2:
-        p.moves = [Event(99, day(p.on), EventKind.PAYMENT, amount_minor=rng.randrange(5_000, 90_000))]
-        p.events = [*p.events, *p.moves]
+    """A payment that the journal lacks, or one of June's that the core lacks."""
+    own = [e for e in p.events if e.on == day(p.on)]
+    if own:
+        p.events, p.lost = [e for e in p.events if e not in own], True
     else:
-        p.moves = [Event(99, day(p.on), EventKind.CHARGE, amount_minor=rng.randrange(500, 9_000))]
-        p.moves[0] = Event(99, day(p.on), EventKind.PAYMENT, amount_minor=77_77 + k)
+        p.moves = [Event(99, day(p.on), EventKind.PAYMENT, amount_minor=rng.randrange(5_000, 90_000))]
         p.events = [*p.events, *p.moves]
 
 
 def _value_date(p: Planted, k: int, rng: random.Random) -> None:
     last = max((e for e in p.events if e.on < day(DAYS[0])), key=lambda e: e.on)
-    moved = Event(last.seq, last.on + rng.choice([-9, -4, 3, 8]), last.kind, amount_minor=last.amount_minor)
+    moved = Event(last.seq, last.on + rng.choice([3, 5, 8]), last.kind, amount_minor=last.amount_minor)
     p.events = [moved if e.seq == last.seq else e for e in p.events]
     p.moves = [moved]
 
@@ -186,15 +188,13 @@ def files_write(folder: Path, loans: Loans, planted: Sequence[Planted], on: date
         at = np.flatnonzero(e["on"] == day(on))
         of = np.searchsorted(loans.events.offsets, at, side="right") - 1
         lines = [(names[i], day(on), int(a)) for i, a in zip(of.tolist(), e["amount"][at].tolist(), strict=True)]
+        lost = {p.number for p in planted if p.lost and p.on == on}
+        lines = [line for line in lines if line[0] not in lost]
         lines += [(p.number, m.on, m.amount_minor) for p in planted if p.on == on for m in p.moves]
         for nr, (name, value, amount) in enumerate(lines):
             row = [name, f"{on:%Y%m%d}", f"{on}-{nr}", "PAY", date_of(value).isoformat(), f"{amount // 100}.{amount % 100:02d}"]
             out.writerow(row)
     return balances, movements
-
-
-def late_by(on: date, days: int) -> date:
-    return on + timedelta(days=days)
 
 
 assert set(CORE_COMPONENTS) == set(COMPONENTS)

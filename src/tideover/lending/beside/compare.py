@@ -22,6 +22,7 @@ from tideover.core.problems import refuse
 from tideover.engine.events import Event, EventKind
 from tideover.engine.terms import day
 from tideover.lending.beside.breaks import Found, breaks_settle
+from tideover.lending.beside.instructions import instructions_reflect
 from tideover.lending.beside.policies import policy_of
 from tideover.lending.clock import cut_off_take
 from tideover.lending.columns import OK, Conventions, Loans, columns_of, numbers, standings_of
@@ -200,6 +201,7 @@ def _finish(moment: _Moment, out: Compared, actor: str) -> None:
         file.compared_count, file.break_count = out.loans, out.open_now
         file.save()
         log(actor, "core.file.compare", "entity", file.entity.code, {"day": str(file.day), "open": out.open_now})
+    instructions_reflect(file)
     _prune(file)
     holds = CoreHold.objects.filter(contract__entity=file.entity_id)
     touched = holds.filter(ended_at=None) | holds.filter(ended_at=moment.known)

@@ -177,6 +177,8 @@ class Instruction(models.Model):
     asked_at = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(null=True)
     confirmed_on = models.DateField(null=True)
+    answer_nr = models.IntegerField(default=0)
+    """The number of the answer in the core's list of answers."""
     core_reference = models.CharField(max_length=60, blank=True)
     answer = models.CharField(max_length=300, blank=True)
     problem = models.CharField(max_length=300, blank=True)
