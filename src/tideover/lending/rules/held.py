@@ -81,14 +81,12 @@ def _lateness(core: Figures, base: Figures, now: Figures, overdue: np.ndarray, s
     }
 
 
-def _next(core: Figures, now: Figures, on: Any) -> dict[str, np.ndarray]:
+def _next(core: Figures, now: Figures, on: Any) -> dict[str, Any]:
     """The core's next instalment while it lies ahead."""
-    ahead: Any = (core["next_due_on"] != ABSENT) & (core["next_due_on"] > on)
+    ahead = (core["next_due_on"] != ABSENT) & (core["next_due_on"] > on)
     amount = ahead & (core["next_due"] != ABSENT)
-    return {
-        "next_due_on": np.where(ahead, core["next_due_on"], now["next_due_on"]),
-        "next_due": np.where(amount, core["next_due"], now["next_due"]),
-    }
+    out: dict[str, Any] = {"next_due_on": np.where(ahead, core["next_due_on"], now["next_due_on"])}
+    return out | {"next_due": np.where(amount, core["next_due"], now["next_due"])}
 
 
 def standing_carried(core: Figures, core_on: int, base: Standing, now: Standing) -> Standing:
