@@ -15,6 +15,7 @@ COMMAND_MODULES = (
     "tideover.simulate.commands",
     "tideover.daily.commands",
     "tideover.lending.commands",
+    "tideover.lending.beside.commands",
     "tideover.accounting.commands",
     "tideover.contact.commands_outbox",
     "tideover.contact.commands",

@@ -38,6 +38,8 @@ READS_TAPES = frozenset({Role.RISK, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR,
 READS_LOG = frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER})
 READS_EXPERIMENTS = frozenset({Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.ENGINEER})
 
+READS_BREAKS = BOOKS_MONEY | {Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD}
+"""Who sees where a core and replay differ."""
 READS_BOOKS = frozenset({Role.FINANCE, Role.AUDITOR, Role.RISK})
 
 _MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
@@ -233,6 +235,11 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "books-period-close": frozenset({Role.FINANCE}),
     **{f"api:books-{what}": READS_BOOKS for what in ("trial-balance", "entries", "loan")},
     "api:books-export": frozenset({Role.FINANCE, Role.AUDITOR}),
+    **dict.fromkeys(("breaks", "core-files", "instructions", "api:breaks-list", "api:core-files-list"), READS_BREAKS),
+    "api:instructions-list": READS_BREAKS,
+    **dict.fromkeys(("break-work", "api:break-accept", "api:break-mend", "home-beside"), BOOKS_MONEY),
+    **dict.fromkeys(("loan-instructions",), READS_LOANS),
+    "my-instructions": frozenset({Role.BORROWER}),
     "reveal-personal": REVEALS,
 }
 

@@ -24,6 +24,7 @@ from tideover.lending.api_agreements import router as agreements_router
 from tideover.lending.api_documents import router as documents_router
 from tideover.lending.api_organisation import router as organisation_router
 from tideover.lending.api_rows import router as rows_router
+from tideover.lending.beside.api import router as beside_router
 from tideover.lending.receipts.api import router as receipts_router
 from tideover.sources.api import router as sources_router
 from tideover.web.problems import SAYS, problem
@@ -82,6 +83,7 @@ api = Api(title="Tideover", version="1", description=DESCRIPTION, urls_namespace
 for part in (
     loans_router,
     receipts_router,
+    beside_router,
     agreements_router,
     organisation_router,
     rows_router,

@@ -14,6 +14,7 @@ RAIL = (
     ("approvals", "Approvals", "check-check"),
     ("book", "The book", "book-open"),
     ("loan-list", "Loans", "list"),
+    ("breaks", "Breaks", "split"),
     ("books", "Books", "calculator"),
     ("message-list", "Messages", "mail"),
     ("message-templates", "Wordings", "file-text"),

@@ -27,7 +27,7 @@ from tideover.lending.beside.selectors import Broken, by_loan
 from tideover.lending.journal import event_append
 from tideover.lending.models import Break, Contract, LoanEvent
 from tideover.lending.services import standing_refresh
-from tideover.lending.words import money, word
+from tideover.lending.words import NAMES, money, word
 
 ACCEPT, WORK = "break.accept", "core.break"
 WORKS_BREAKS = frozenset({Role.PAYMENTS, Role.FINANCE})
@@ -139,7 +139,7 @@ def _rows(approval: Approval) -> list[Break]:
 
 def _show(approval: Approval) -> list[Shown]:
     return [
-        Shown(word(b.component), _figure(b, b.replay_minor), f"{_figure(b, b.core_minor)} · {word(b.cause)}")
+        Shown(word(b.component), _figure(b, b.replay_minor), f"{_figure(b, b.core_minor)} · {word(f'core.{b.cause}')}")
         for b in _rows(approval)
     ]
 
@@ -162,10 +162,11 @@ def breaks_to_work(on: date) -> list[Opening]:
 
 def _opening(b: Broken) -> Opening:
     why = gettext_noop("The core and replay differ since %(day)s (%(cause)s).")
-    contract = b.head.contract
+    branch = b.head.contract.branch.code if b.head.contract else ""
+    values = {"day": b.first_on.isoformat(), "cause": NAMES[f"core.{b.head.cause}"]}
     return Opening(
-        f"{WORK}:{b.entity.code}:{b.number}", ("break", b.number), why, Role.PAYMENTS, _due(b.first_on), b.entity.code,
-        contract.branch.code if contract else "", b.amount_minor, {"day": b.first_on.isoformat(), "cause": b.head.cause},
+        f"{WORK}:{b.entity.code}:{b.number}", ("break", b.number), why, Role.PAYMENTS, _due(b.first_on), b.entity.code, branch,
+        b.amount_minor, values,
     )  # fmt: skip
 
 
