@@ -403,8 +403,8 @@ def loan_event_create(request: HttpRequest, number: str, body: EventIn, key: Key
     """Append one event; idempotent by the Idempotency-Key header. Which kinds a role may append is in the permission matrix.
 
     Where authority by amount asks for a second person, nothing is recorded yet: 202 with the approval that waits. The same
-    request again answers 200 with the event once it was granted. On a loan whose ledger is a core's, a change answers 202 with the
-    instruction to it.
+    request again answers 200 with the event once it was granted. On a loan whose ledger is a core's, a change is asked of it: 202
+    with the instruction.
     """
     contract = contract_get(request.user, number, business_date())
     event = event_ask(

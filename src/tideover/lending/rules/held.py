@@ -1,6 +1,6 @@
 """The core's figure carried to a day: what the core said on its last day, plus what replay says has moved since. Pure.
 
-    held(d) = replay(d) + core(d0) - replay(d0)        for every component that the core's file gives
+    held on d = replay on d + core on d0 - replay on d0        for every component that the core's file gives
 
 so that on d0 the figure is the core's own, that money booked since then is never asked for again, and that days go on.
 """
