@@ -10,7 +10,7 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from tideover.core.action_log import log
-from tideover.core.api_approvals import WaitingOut, waiting_out
+from tideover.core.api_approvals import waiting_out
 from tideover.core.business_time import business_date
 from tideover.core.models import Approval
 from tideover.core.problems import Refused, refuse
@@ -82,11 +82,14 @@ class StandingOut(Schema):
     core_day: date | None = Field(None, description="the day of the core's file, where its figures hold")
 
 
-class InstructedOut(Schema):
-    """The core was asked for the change: it is in force, and an event, when the core has confirmed it."""
+class EventAskedOut(Schema):
+    """What is not in force yet: the approval that waits, or the instruction that the core has not confirmed."""
 
-    instruction: str
     state: str
+    approval: str | None = None
+    steps: list[list[str]] = Field([], description="for each step of the approval the roles of which one person decides")
+    until: datetime | None = None
+    instruction: str | None = None
 
 
 class RowOut(Schema):
@@ -398,7 +401,7 @@ def loan_events(
     return page_of(events, cursor, limit, event_out, by="seq")
 
 
-@route(router.post, "/loans/{number}/events", "loan-event-create", {200: EventDone, 202: WaitingOut | InstructedOut})
+@route(router.post, "/loans/{number}/events", "loan-event-create", {200: EventDone, 202: EventAskedOut})
 def loan_event_create(request: HttpRequest, number: str, body: EventIn, key: Key) -> Any:
     """Append one event; idempotent by the Idempotency-Key header. Which kinds a role may append is in the permission matrix.
 

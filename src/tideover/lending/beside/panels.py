@@ -28,6 +28,7 @@ from tideover.lending.beside.selectors import (
 )
 from tideover.lending.beside.services import WORK_DAYS
 from tideover.lending.models import Break, Contract, Instruction
+from tideover.lending.models.organisation import BookMode
 from tideover.lending.words import money, word
 
 MEND_WORDS = {
@@ -102,6 +103,8 @@ def _instructions(user: User, on: date) -> ExceptionRow:
 
 def loan_side(user: User, contract: Contract) -> Mapping[str, Any] | None:
     """Changes of a loan that the core has not answered, and its last rejected one."""
+    if contract.entity.book_mode != BookMode.OVERLAY:
+        return None
     rows = on_their_way(contract)
     recent = business_date() - timedelta(days=14)
     rejected = Q(contract=contract, state="rejected", answered_at__date__gte=recent)
