@@ -71,7 +71,7 @@ def breaks(request: HttpRequest) -> HttpResponse:
         "by": request.GET.get("by", ""),
         "loan": loan,
         "causes": CAUSES,
-        "tabs": [("open", _("Open")), ("accepted", _("Accepted")), ("closed", _("Closed"))],
+        "tabs": [("open", _("Open")), ("accepted", _("Accepted")), ("closed", _("Agree again"))],
         "may": can(user, "break-work"),
         "entities": entities_overlay(user, today),
         "mends": MEND_WORDS,
