@@ -14,6 +14,7 @@ import numpy as np
 
 from tideover.contact.rules.gate import may_contact
 from tideover.contact.rules.gate_batch import (
+    FAULT,
     HOLD,
     PAST,
     PERSON,
@@ -49,9 +50,9 @@ def world(proposals: int) -> tuple[Any, Any, np.ndarray]:
     past["outbound"], past["debts"], past["number"] = 1, rng.integers(1, 4, len(past)), rng.integers(1, 3, len(past))
     place = zone("Asia/Shanghai")
     people = People(
-        persons, holds, np.searchsorted(held, np.arange(n + 1)).astype(np.int64), np.zeros((0, 2), np.int64),
-        np.zeros(n + 1, np.int64), past, np.arange(n + 1, dtype=np.int64) * PAST_EACH, np.array(place.starts, np.int64),
-        np.array(place.offsets, np.int64), np.array([0, len(place.starts)], np.int64),
+        persons, holds, np.searchsorted(held, np.arange(n + 1)).astype(np.int64), np.zeros(0, FAULT), np.zeros(n + 1, np.int64),
+        np.zeros((0, 2), np.int64), np.zeros(n + 1, np.int64), past, np.arange(n + 1, dtype=np.int64) * PAST_EACH,
+        np.array(place.starts, np.int64), np.array(place.offsets, np.int64), np.array([0, len(place.starts)], np.int64),
     )  # fmt: skip
     asked = np.zeros(proposals, PROPOSAL)
     asked["person"] = np.arange(proposals) % n

@@ -164,8 +164,8 @@ def test_a_borrower_finds_fewer_calls_the_reason_of_the_amount_and_a_proof_by_cl
     assert page.locator("dt:has-text('Due today')").first.is_visible()
     follow(page, page.locator("main a:has-text('How and when we may reach you')"))
     page.uncheck("input[name=time][value='3']")
-    for way in ("call", "ai_call", "sms", "email", "push", "visit"):
-        page.uncheck(f"input[name=way][value={way}]")
+    for box in page.locator("input[name=way]:not([value=wecom])").all():
+        box.uncheck()
     follow(page, page.locator("button:has-text('Save how I am reached')"))
     assert page.locator("input[name=way]:checked").evaluate_all("boxes => boxes.map(b => b.value)") == ["wecom"]
     assert not page.is_checked("input[name=time][value='3']") and page.is_visible("[role=status]:has-text('Saved')")

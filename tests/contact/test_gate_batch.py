@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from bench.gate import world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,3 +65,9 @@ def test_the_skipped_hour_opens_at_the_skip() -> None:
     assert instant_of(place, local_day(place, at("2026-03-08 12:00:00", "America/New_York")), 2 * 3600 + 1800) == at(
         "2026-03-08 03:00:00", "America/New_York"
     )
+
+
+def test_the_benchmark_asks_about_people_as_the_gate_reads_them() -> None:
+    rules, crowd, asked = world(200)
+    fired = may_contact_many(rules, crowd, asked)["fired"]
+    assert 0 < (fired == 0).sum() < len(asked)

@@ -52,7 +52,7 @@ def test_a_person_and_a_loan_say_what_is_allowed_and_why_not(noon: House) -> Non
     for address in ("/people/P-0001", "/loans/T-1"):
         page = text(c, address)
         assert "On hold: after a help request" in page and "In the app · " in page
-    assert "已暂停：因求助" in text(client_for(noon, "collector", "zh-hans"), "/loans/T-1")
+    assert "暂停中：因求助" in text(client_for(noon, "collector", "zh-hans"), "/loans/T-1")
 
 
 def test_a_call_is_asked_for_made_and_written_down(noon: House) -> None:

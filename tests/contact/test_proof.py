@@ -97,5 +97,7 @@ def test_an_empty_span_and_a_wrong_one_say_so(called: House) -> None:
     for query in ("person=NOBODY", "person=P-0001&from=soon", "person=P-0001&from=2026-10-02&to=2026-10-01"):
         response = client.get(f"/contact-log/proof?{query}")
         assert response.status_code == 422 and 'role="alert"' in response.content.decode()
+    assert "2026-10-01 – 2026-10-31" in client.get("/contact-log/proof?person=P-0001&to=2026-10-31").content.decode()
+    assert client.get("/contact-log/proof?person=P-0001&from=2026-10-01").status_code == 200
     assert client_for(called, "collector").get("/contact-log/proof").status_code == 403
     assert client_for(called, "legal").get("/contact-log/proof.csv").status_code == 403

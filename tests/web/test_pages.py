@@ -53,6 +53,8 @@ ADDRESSES = {
     "day": "/day",
     "loan-payment": "/loans/T-1/payments/1",
     "contact-log": "/contact-log",
+    "contact-proof": "/contact-log/proof?person=P-0001",
+    "contact-proof-file": "/contact-log/proof.csv?person=P-0001",
     "contact-export": "/contact-log/export",
     "contact-call": "/people/P-0001/call",
     "contact-clock": "/loans/T-1/clock",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
@@ -81,6 +82,7 @@ def contact_log_page(request: HttpRequest) -> HttpResponse:
         "given": request.GET.dict(),
         "wrong": wrong,
         "query": query.urlencode(),
+        "span": urlencode({k: v for k in ("person", "from", "to") if (v := request.GET.get(k, ""))}),
         "channels": [c.name.lower() for c in Channel],
         "rules": sorted(((r, rule_words(policy, r)) for r in [*policy.citations, *OWN_RULES]), key=lambda pair: pair[1]),
         "may_export": can(user, "contact-export"),

@@ -31,15 +31,17 @@ def _party(request: HttpRequest, typed: str) -> Party | None:
 
 
 def _days(request: HttpRequest) -> tuple[date, date, list[tuple[str, str]]]:
-    """The span that was asked for (the whole month before this one when nothing was), and what is wrong with it."""
+    """The span that was asked for, and what is wrong with it. Nothing asked: the whole month before this one; only the first
+    day: until today; only the last: its month."""
     end = business_date().replace(day=1) - timedelta(days=1)
-    days, problems = {"from": end.replace(day=1), "to": end}, []
-    for name in days:
-        typed = request.GET.get(name, "").strip()
+    typed, problems = {}, []
+    for name in ("from", "to"):
         try:
-            days[name] = date_read(typed) if typed else days[name]
+            typed[name] = date_read(request.GET[name].strip()) if request.GET.get(name, "").strip() else None
         except ValueError:
             problems.append((f"p-{name}", _("Enter a date, for example 2026-12-05")))
+    last = typed.get("to") or (business_date() if typed.get("from") else end)
+    days = {"from": typed.get("from") or last.replace(day=1), "to": last}
     if not problems and not 0 <= (days["to"] - days["from"]).days < SPAN_MAX:
         problems.append(("p-to", _("The last day must follow the first, within a year")))
     return days["from"], days["to"], problems

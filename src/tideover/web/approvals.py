@@ -101,8 +101,13 @@ def act_name(name: str) -> str:
         if name == kind.code:
             return _(kind.label)
         if kind.part and name.startswith(f"{kind.code}."):
-            return f"{_(kind.label)}{_(': ')}{word(name.removeprefix(f'{kind.code}.'))}"
+            return f"{_(kind.label)}{_marks()[0]}{word(name.removeprefix(f'{kind.code}.'))}"
     return name
+
+
+def _marks() -> tuple[str, str]:
+    """The colon and the comma of a list in the page's language."""
+    return ("：", "、") if (get_language() or "").startswith("zh") else (": ", ", ")
 
 
 def subjects_named(rows: list[Approval]) -> dict[int, str]:
@@ -234,11 +239,11 @@ def _alike(table: Mapping[str, Lines]) -> list[tuple[list[str], str]]:
     """The table in words, acts with the same lines together."""
     found: dict[str, dict[str, list[str]]] = {}
     for name in sorted(table):
-        label, colon, part = act_name(name).partition(_(": "))
+        label, colon, part = act_name(name).partition(_marks()[0])
         parts = found.setdefault(line_words(table[name]), {}).setdefault(label, [])
         parts += [part] if colon else []
     return [
-        ([f"{label}{_(': ')}{_(', ').join(parts)}" if parts else label for label, parts in acts.items()], words)
+        ([f"{label}{_marks()[0]}{_marks()[1].join(parts)}" if parts else label for label, parts in acts.items()], words)
         for words, acts in found.items()
     ]
 

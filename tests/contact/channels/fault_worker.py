@@ -19,8 +19,9 @@ from datetime import timedelta
 
 import django
 
-LEASE_S, DEADLINE_S, PAUSE_S, CALL_S = 3.0, 11.0, 0.05, 0.8
-INQUIRE_S = (0.5, 1.0, 1.5, 2.0, 2.5, 2.5)
+LEASE_S, DEADLINE_S, PAUSE_S, CALL_S = 3.0, 15.0, 0.05, 0.8
+INQUIRE_S = (0.5, 1.0, 1.0, 1.0, 1.5, 1.5)
+"""The last look comes well before the deadline, as 24 hours come before the days in which a receipt is waited for."""
 
 
 def waits_short() -> None:

@@ -13,8 +13,9 @@ from tideover.contact.channels.base import DeliveryState, SendState
 from tideover.contact.channels.miniprogram import MiniProgram
 from tideover.contact.channels.robot import Robot
 from tideover.contact.channels.wecom import WeCom
+from tideover.contact.channels.wecom_customer import WeComCustomer
 
-MAKE = {"wecom": WeCom, "miniprogram": MiniProgram, "robot": Robot}
+MAKE = {"wecom": WeCom, "wecom-customer": WeComCustomer, "miniprogram": MiniProgram, "robot": Robot}
 FAULTS = [
     ("drop_before", SendState.UNKNOWN, 0),
     ("drop_after", SendState.UNKNOWN, 1),
@@ -26,7 +27,7 @@ FAULTS = [
 
 
 def adapter(kind: str, port: int, secret: str = "test-secret"):
-    address = f"{kind}+http://corp:{secret}@127.0.0.1:{port}?agent=1000002&fields=name:thing1"
+    address = f"{kind}+http://corp:{secret}@127.0.0.1:{port}?agent=1000002&sender=zhangsan&fields=name:thing1"
     return MAKE[kind](GatewayAddress.read(address, setting="TIDEOVER_WECOM"))
 
 
@@ -42,7 +43,10 @@ def test_each_fault_has_its_answer(peer, message, kind: str, fault: str, state: 
     wait_for(lambda: a.send(message(2)).state is SendState.ACCEPTED)
 
 
-@pytest.mark.parametrize(("kind", "idempotent", "received"), [("wecom", True, 1), ("robot", True, 1), ("miniprogram", False, 2)])
+@pytest.mark.parametrize(
+    ("kind", "idempotent", "received"),
+    [("wecom", True, 1), ("robot", True, 1), ("miniprogram", False, 2), ("wecom-customer", False, 2)],
+)
 def test_only_a_gateway_that_knows_repeats_may_be_asked_twice(peer, message, kind: str, idempotent: bool, received: int) -> None:
     other = peer("messengers", "--fault", "drop_after")
     a = adapter(kind, other.port)
@@ -52,7 +56,7 @@ def test_only_a_gateway_that_knows_repeats_may_be_asked_twice(peer, message, kin
     assert (a.idempotent, len(other.lines())) == (idempotent, received)
 
 
-@pytest.mark.parametrize("kind", ["wecom", "miniprogram"])
+@pytest.mark.parametrize("kind", ["wecom", "miniprogram", "wecom-customer"])
 def test_a_token_that_ran_out_is_fetched_anew(peer, message, kind: str) -> None:
     other = peer("messengers", "--token-seconds", "0.4")
     a = adapter(kind, other.port)
@@ -72,6 +76,18 @@ def test_a_wrong_secret_and_nobody_there(peer, message, kind: str) -> None:
     assert (wrong.state, wrong.retry_after_s) == (SendState.RETRY, 600)
     assert adapter(kind, free_port()).send(message()).state is SendState.RETRY
     assert not other.lines()
+
+
+def test_what_became_of_a_customers_message_is_asked(peer, message) -> None:
+    a = adapter("wecom-customer", peer("messengers").port)
+    sent = a.send(message(to="wmAAAAA1"))
+    told = a.inquire(message(to="wmAAAAA1"), sent.provider_id, datetime.now(UTC))
+    assert told is not None and (told.state, told.key) == (DeliveryState.DELIVERED, "m1")
+    for nobody in (
+        a.inquire(message(to="wmOTHER1"), sent.provider_id, datetime.now(UTC)),
+        a.inquire(message(), "", datetime.now(UTC)),
+    ):
+        assert nobody is None
 
 
 def test_values_of_a_mini_program_go_under_its_own_names(peer, message) -> None:
