@@ -68,6 +68,8 @@ def breaks_settle(
 
 
 def _open(file: CoreFile, numbers: Sequence[str]) -> dict[tuple[str, str], Break]:
+    if not numbers:
+        return {}
     named, bound = among("number", numbers)
     rows = Break.objects.select_for_update(no_key=True).filter(entity=file.entity_id, closed_at=None)
     return {(b.number, b.component): b for b in rows.extra(where=[named], params=bound).order_by("pk")}
