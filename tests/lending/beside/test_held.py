@@ -13,6 +13,10 @@ from tests.factories import House
 from tests.lending.beside.books import BALANCES
 from tideover.core.business_time import business_date
 from tideover.core.problems import Refused
+from tideover.daily import doctor as daily_doctor
+from tideover.daily.close import close_day
+from tideover.daily.models import run_closed
+from tideover.daily.reading import read_tape
 from tideover.engine.events import EventKind
 from tideover.lending import doctor
 from tideover.lending.beside import doctor as beside_doctor
@@ -148,3 +152,20 @@ def test_loans_that_only_one_side_has_are_breaks(overlay: House, tmp_path: Path)
     compared(overlay, path)
     found = {(b.number, b.component, b.mend) for b in Break.objects.all()}
     assert found == {("T-3", "loan", "ask_core"), ("Z-3", "loan", "open_loan")}
+
+
+def test_the_tape_of_the_day_and_the_cache_after_it_are_the_cores(overlay: House, tmp_path: Path) -> None:
+    today = business_date()
+    compared(overlay, core_file(tmp_path, overlay, today, {"T-1": {"fee": 123_45, "principal": -50_000, "days_past_due": -3}}))
+    StandingRow.objects.filter(contract__number="T-1").update(as_of=today - timedelta(days=1), fee_minor=1)
+    close_day(today, today=today)
+    run = run_closed(today)
+    assert run is not None
+    rows = {r["loan_id"]: r for r in read_tape(run, "loans").to_pylist()}
+    held = standing_held(overlay.loan, today).standing
+    assert {n: r["standing_source"] for n, r in rows.items()} == {"T-1": "core", "T-2": "replay", "T-3": "replay"}
+    told = [rows["T-1"][n] for n in ("fees_outstanding", "current_principal_balance", "total_balance", "days_past_due")]
+    assert told == [held.fee_minor, held.principal_minor, held.payoff_minor, held.days_past_due]
+    row = StandingRow.objects.get(contract__number="T-1")
+    assert (row.source, row.fee_minor, row.payoff_minor, row.as_of) == ("core", held.fee_minor, held.payoff_minor, today)
+    assert all(c.ok for c in daily_doctor.checks() if c.name == "tape = replay")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -17,7 +16,7 @@ from tideover.core.models import Approval, User
 from tideover.core.problems import Refused
 from tideover.core.work import work_claim, work_done
 from tideover.engine.events import EventKind
-from tideover.lending.beside.panels import MEND_WORDS, mend_words
+from tideover.lending.beside.panels import mend_words
 from tideover.lending.beside.policies import policy_of
 from tideover.lending.beside.selectors import (
     Broken,
@@ -74,7 +73,6 @@ def breaks(request: HttpRequest) -> HttpResponse:
         "tabs": [("open", _("Open")), ("accepted", _("Accepted")), ("closed", _("Agree again"))],
         "may": can(user, "break-work"),
         "entities": entities_overlay(user, today),
-        "mends": MEND_WORDS,
     }
     return render(request, "beside/breaks.html", context)
 
@@ -129,10 +127,11 @@ def instructions(request: HttpRequest) -> HttpResponse:
     """What the core was asked for, and what became of it."""
     user, today, show = user_of(request), business_date(), request.GET.get("show", "way")
     rows = instructions_visible(user, today)
+    within = max((policy_of(e, today).reflect_days for e in entities_overlay(user, today)), default=2)
     chosen = {
         "way": rows.filter(state__in=("requested", "sent", "confirmed")),
         "rejected": rows.filter(state="rejected"),
-        "problem": unsettled(rows, today, 2),
+        "problem": unsettled(rows, today, within),
         "done": rows.filter(state="reflected"),
     }
     show = show if show in chosen else "way"
@@ -140,5 +139,5 @@ def instructions(request: HttpRequest) -> HttpResponse:
     tabs = [
         ("way", _("On their way")), ("rejected", _("Rejected")), ("problem", _("To look at")), ("done", _("Seen in the core")),
     ]  # fmt: skip
-    context = {"lines": lines, "show": show, "tabs": tabs, "week": today - timedelta(days=7)}
+    context = {"lines": lines, "show": show, "tabs": tabs}
     return render(request, "beside/instructions.html", context)
