@@ -23,7 +23,7 @@ from tideover.engine.events import EventKind
 from tideover.lending import services_rows
 from tideover.lending.approvals import event_ask
 from tideover.lending.documents import loan_document_issue
-from tideover.lending.models import Staff
+from tideover.lending.models import Break, Staff
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.services import facility_open
 from tideover.lending.services_holds import hold_place
@@ -43,6 +43,7 @@ BODIES: dict[str, Any] = {
     "api:message-cancel": {"reason": "x"},
     "api:facility-limit": {"limit": "1.00"},
     "api:facility-freeze": {"frozen": True},
+    "api:break-accept": {"reason": "x"},
     "api:approval-decide": {"grant": True, "reason": "x"},
     "api:work-snooze": {"until": "2026-12-01T00:00:00Z", "reason": "x"},
     "api:work-give": {"to": "collector"},
@@ -97,6 +98,11 @@ def two(house: House) -> tuple[House, dict[str, str]]:
     )
     assert isinstance(approval, Approval)
     row["/approvals/"] = approval.reference
+    differs = Break.objects.create(
+        entity=house.entity, contract=house.other_loan, number="T-3", component="fee", first_on=date(2026, 5, 1),
+        last_on=date(2026, 5, 1), core_minor=1, replay_minor=0, amount_minor=1, opened_at=now(),
+    )  # fmt: skip
+    row["/breaks/"] = str(differs.pk)
     row["/documents/"] = loan_document_issue(house.other_loan, "contract", language="en", actor="t").number
     item = work_open(
         "hold.review", subject=("loan", "T-3"), why="w", owner_role=Role.COLLECTOR, due_at=None, branch="NB", key="k", actor="t"
