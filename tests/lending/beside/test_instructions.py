@@ -170,6 +170,8 @@ def test_whatever_the_wire_does_nothing_is_booked_twice_and_nothing_is_lost(over
         assert set(Instruction.objects.values_list("answer", flat=True)) == {"R17 not allowed on this account"}
         return
     assert states == ["confirmed"] * 3
+    again = 2 if fault in ("lose", "drop_before") else 1
+    assert [r.attempts for r in Instruction.objects.all()] == [again] * 3, "sent again only where the core did not know it"
     assert sorted(booked) == sorted(r.reference for r in rows), "each once"
     assert events.count() == 3
 
