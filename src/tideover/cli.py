@@ -16,6 +16,7 @@ COMMAND_MODULES = (
     "tideover.daily.commands",
     "tideover.lending.commands",
     "tideover.lending.debits.commands",
+    "tideover.lending.beside.commands",
     "tideover.accounting.commands",
     "tideover.contact.commands_outbox",
     "tideover.contact.commands",

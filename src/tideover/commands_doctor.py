@@ -10,6 +10,7 @@ from dataclasses import asdict
 MODULES = (
     "tideover.core.doctor",
     "tideover.lending.doctor",
+    "tideover.lending.beside.doctor",
     "tideover.contact.doctor",
     "tideover.contact.doctor_outbox",
     "tideover.daily.doctor",

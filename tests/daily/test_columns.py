@@ -45,8 +45,9 @@ def expected(contract: Contract, run: CloseRun) -> dict[str, object] | None:
     except EventRejected:
         return None
     fields = standing_fields(s, contract)
-    cells = {tape: fields[cache] for cache, tape in FROM_TAPE.items()}
+    cells = {tape: fields[cache] for cache, tape in FROM_TAPE.items() if cache != "source"}
     return cells | {
+        "standing_source": "replay",
         "arrears_principal": s.overdue_principal_minor,
         "paid_total": s.paid_total_minor,
         "shown_days_past_due": s.shown_days_past_due,

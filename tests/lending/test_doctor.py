@@ -110,7 +110,7 @@ def test_the_command_says_one_object(house: House, capsys: pytest.CaptureFixture
         "installed", "packs", "action log chain", "triggers", "reference rates", "receipts = parts", "journal chains",
         "standing = replay", "tape", "tape = replay", "approvals", "documents", "outbox", "texts of messages", "tapes",
         "sub-ledger = tape", "books: closed periods", "books", "field keys", "contact decisions chain",
-        "contact decisions = facts",
+        "beside a core", "contact decisions = facts",
     }  # fmt: skip
     StandingRow.objects.all().delete()
     assert main(["doctor"]) == 1 and "FAIL standing = replay" in capsys.readouterr().out

@@ -72,6 +72,7 @@ ONE = {
     "statement-rejects",
     "bank-line",
     "bank-account",
+    "break-work",
 }
 """Pages of one thing that the house of the tests does not have, and acts; tests of their own open them."""
 PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1", "verdict_id": "1"}

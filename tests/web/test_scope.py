@@ -24,7 +24,7 @@ from tideover.engine.events import EventKind
 from tideover.lending import services_rows
 from tideover.lending.approvals import event_ask
 from tideover.lending.documents import loan_document_issue
-from tideover.lending.models import Refund, Staff
+from tideover.lending.models import Break, Refund, Staff
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.services import facility_open
 from tideover.lending.services_holds import hold_place
@@ -46,6 +46,7 @@ BODIES: dict[str, Any] = {
     "api:mandate-withdraw": {"how": "paper"},
     "api:facility-limit": {"limit": "1.00"},
     "api:facility-freeze": {"frozen": True},
+    "api:break-accept": {"reason": "x"},
     "api:approval-decide": {"grant": True, "reason": "x"},
     "api:suspense-place": {"party": "P-0001", "reason": "x"},
     "api:bank-line-become": {"kind": "own", "reason": "x"},
@@ -111,6 +112,11 @@ def two(house: House) -> tuple[House, dict[str, str]]:
     row["/approvals/"] = approval.reference
     refund = Refund.objects.create(reference="B-1", receipt=receipt, approval=approval, amount_minor=1, approved_at=now())
     row["/refunds/"] = refund.reference
+    differs = Break.objects.create(
+        entity=house.entity, contract=house.other_loan, number="T-3", component="fee", first_on=date(2026, 5, 1),
+        last_on=date(2026, 5, 1), core_minor=1, replay_minor=0, amount_minor=1, opened_at=now(),
+    )  # fmt: skip
+    row["/breaks/"] = str(differs.pk)
     row["/documents/"] = loan_document_issue(house.other_loan, "contract", language="en", actor="t").number
     item = work_open(
         "hold.review", subject=("loan", "T-3"), why="w", owner_role=Role.COLLECTOR, due_at=None, branch="NB", key="k", actor="t"

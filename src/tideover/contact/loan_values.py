@@ -9,18 +9,18 @@ from tideover.contact.addresses import language_of, standard_values
 from tideover.contact.message_templates import example_values, types_of
 from tideover.contact.models import MessageTemplate
 from tideover.engine.terms import NO_DAY, date_of
+from tideover.lending.held import standing_held
 from tideover.lending.models import Contract
 from tideover.lending.panels_mine import MyLoan
-from tideover.lending.selectors import loan_standing
 
 LOAN_NEEDS = ("borrower__user", "borrower__branch__entity", "branch", "manager", "entity", "product")
 """What to join to a loan before its values are asked for."""
 
 
 def loan_values(contract: Contract, as_of: date) -> dict[str, object]:
-    """Figures of a loan on a day from its replay: money in minor units, dates, counts. Names without a value are left out."""
-    standing = loan_standing(contract, as_of)
-    mine = MyLoan(contract, standing, 0, [])
+    """Figures of a loan on a day, by whoever's hold: money in minor units, dates, counts. Names without a value are left out."""
+    mine = MyLoan(contract, standing_held(contract, as_of), 0, [])
+    standing = mine.standing
     out: dict[str, object] = {
         "loan": contract.number, "as_of": as_of, "principal": standing.principal_minor, "payoff": standing.payoff_minor,
         "total": standing.payoff_minor, "catch_up": mine.due_minor, "overdue": standing.total_overdue_minor,

@@ -43,6 +43,8 @@ READS_EXPERIMENTS = frozenset({Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.TE
 
 READS_DEBITS = BOOKS_MONEY | {Role.AUDITOR, Role.COMPLIANCE, Role.BRANCH_HEAD}
 
+READS_BREAKS = BOOKS_MONEY | {Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD}
+"""Who sees where a core and replay differ."""
 READS_BOOKS = frozenset({Role.FINANCE, Role.AUDITOR, Role.RISK})
 
 _MONEY_IN = ("payment", "prepayment", "repay_part", "payoff", "debit", "chargeback", "credit_refund")
@@ -266,6 +268,11 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     **{f"api:{what}": READS_MONEY_IN for what in ("suspense-list", "statements-list", "statement-get", "bank-lines-list")},
     **{f"api:{what}": READS_MONEY_IN for what in ("bank-accounts-list", "bank-account-days")},
     **{f"api:{act}": BOOKS_MONEY for act in ("suspense-place", "statements-import", "bank-line-become", "bank-line-doubt")},
+    **dict.fromkeys(("breaks", "core-files", "instructions", "api:breaks-list", "api:core-files-list"), READS_BREAKS),
+    "api:instructions-list": READS_BREAKS,
+    **dict.fromkeys(("break-work", "api:break-accept", "api:break-mend", "home-beside"), BOOKS_MONEY),
+    **dict.fromkeys(("loan-instructions",), READS_LOANS),
+    "my-instructions": frozenset({Role.BORROWER}),
     "reveal-personal": REVEALS,
 }
 

@@ -19,6 +19,7 @@ from tideover.engine.events import EventKind
 from tideover.engine.reference import effective
 from tideover.engine.terms import Method, day
 from tideover.lending.columns import Conventions, Loans, columns_of, event_counts, numbers, standings_of, subset
+from tideover.lending.held import CORE, REPLAY, held_into
 from tideover.lending.sources import Partition
 from tideover.lending.standing_words import BUCKET_CODES, STATUSES, buckets_of, categories_of, ladders_of, status_of
 from tideover.tape.schema import LOANS
@@ -86,10 +87,13 @@ def replayed(partition: Partition, shared: Conventions, lookups: Lookups, moment
     loans = columns_of(partition, shared)
     today = day(moment.as_of)
     standings, state = standings_of(loans, today, moment.known_us)
+    core = held_into(standings, state, loans, today, moment.known_us, lookups.figures)
     figures = figures_of(standings, state)
     late_news = _late_news(loans, moment, today)
-    before = figures_of(*standings_of(loans, today - 1, moment.known_us, late_news))
-    table = _table(partition, loans, standings, state, figures, lookups, moment.as_of)
+    then, then_state = standings_of(loans, today - 1, moment.known_us, late_news)
+    held_into(then, then_state, loans, today - 1, moment.known_us, lookups.figures_before, late_news)
+    before = figures_of(then, then_state)
+    table = _table(partition, loans, standings, state, figures, lookups, moment.as_of, core)
     rejected = partition.contracts["number"].filter(pa.array(state != 0)).to_pylist()
     return Replayed(table, pc.sum(table["event_count"]).as_py() or 0, late_news, before, rejected)
 
@@ -158,7 +162,14 @@ def contractual_days(loans: Loans, standings: Standings, state: np.ndarray, toda
 
 
 def _table(
-    partition: Partition, loans: Loans, standings: Standings, state: np.ndarray, figures: Figures, look: Lookups, as_of: date
+    partition: Partition,
+    loans: Loans,
+    standings: Standings,
+    state: np.ndarray,
+    figures: Figures,
+    look: Lookups,
+    as_of: date,
+    core: np.ndarray,
 ) -> pa.Table:
     c, s, n = partition.contracts, standings.table, len(state)
     bad = state != 0
@@ -209,6 +220,7 @@ def _table(
         "event_count": counts(event_counts(loans)),
         "replay_state": codes(state.astype(np.int8), STATES),
         "contractual_days_past_due": counts(contractual_days(loans, standings, state, today), bad),
+        "standing_source": codes(core.astype(np.int8), (REPLAY, CORE)),
         "rejected_event": counts(s["status_seq"], state != 1),
     }
     out |= {name: pa.array(np.ascontiguousarray(s[of]), mask=bad) for name, of in MONEY.items()}

@@ -13,6 +13,7 @@ import pyarrow as pa
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from tideover.lending.held import Figure, figures_of_day
 from tideover.lending.models import Branch, Facility, Hold, LegalEntity, Product, Staff
 
 
@@ -66,7 +67,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """Everything small that a loan's row names. lenders: (jurisdiction, kind of lender) by legal entity."""
+    """Everything small that a loan's row names. lenders: (jurisdiction, kind of lender) by legal entity. figures: the core's that
+    hold on the day and on the day before it, by contract id."""
 
     conventions: Mapping[int, Mapping[str, Any]]
     products: Codes
@@ -78,6 +80,8 @@ class Lookups:
     facilities: Codes
     held_loans: Counts
     held_parties: Counts
+    figures: Mapping[int, Figure]
+    figures_before: Mapping[int, Figure]
 
 
 def lookups_read(as_of: date, cut_off: datetime) -> Lookups:
@@ -96,6 +100,8 @@ def lookups_read(as_of: date, cut_off: datetime) -> Lookups:
         facilities=Codes.of(Facility.objects.values_list("pk", "number")),
         held_loans=Counts.of(contract for contract, _ in holds if contract is not None),
         held_parties=Counts.of(party for contract, party in holds if contract is None),
+        figures=figures_of_day(as_of, cut_off),
+        figures_before=figures_of_day(as_of - timedelta(days=1), cut_off),
     )
 
 

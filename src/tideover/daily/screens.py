@@ -1,7 +1,8 @@
 """The standing cache after a close: rows that differ are rewritten from the tape, in batches of well under a second.
 
 A loan with an event from after the cut-off, or whose row a later day wrote, is left alone: that row is the newer one. So are
-loans that could not be replayed. Rewriting needs nothing but the tape, so a killed close goes on here.
+loans that could not be replayed, and rows with a core's figures (lending/held.py) that this tape does not know of. Rewriting
+needs nothing but the tape, so a killed close goes on here.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ FROM_TAPE = {
     "accrued_minor": "accrued_interest", "penalty_minor": "penalty_outstanding", "compound_minor": "compound_outstanding",
     "fee_minor": "fees_outstanding", "recovery_cost_minor": "recovery_cost_outstanding", "surplus_minor": "surplus",
     "payoff_minor": "total_balance", "overdue_minor": "overdue_balance", "oldest_due_on": "arrears_since",
-    "next_due_on": "next_payment_date", "next_due_minor": "next_payment_amount",
+    "next_due_on": "next_payment_date", "next_due_minor": "next_payment_amount", "source": "standing_source",
 }  # fmt: skip
 """Column of the standing cache: column of the loan tape."""
 TAPE_COLUMNS = ("loan_id", "event_count", "replay_state", *FROM_TAPE.values())
 STAGE = "close_standing"
-TEXT, DAY = ("loan_status", "five_category", "bucket"), ("as_of", "oldest_due_on", "next_due_on")
+TEXT, DAY = ("loan_status", "five_category", "bucket", "source"), ("as_of", "oldest_due_on", "next_due_on")
 NAMES = ", ".join(FROM_TAPE)
 MOVED = "s.as_of < t.as_of AND t.bucket <> 'closed'"
 """A closed loan keeps the day on which it was last written: nothing of it changes any more."""
@@ -33,12 +34,12 @@ DIFFERS = " OR ".join([MOVED, *(f"s.{c} IS DISTINCT FROM t.{c}" for c in FROM_TA
 CHOSEN = f"""
 FROM {STAGE} t JOIN lending_contract c ON c.number = t.loan_id AND c.event_count = t.event_count
 LEFT JOIN lending_standingrow s ON s.contract_id = c.id
-WHERE s.contract_id IS NULL OR (s.as_of <= t.as_of AND s.source = 'replay' AND ({DIFFERS}))
+WHERE s.contract_id IS NULL OR (s.as_of <= t.as_of AND (s.source = 'replay' OR t.source = 'core') AND ({DIFFERS}))
 """
 LOCK_SQL = f"SELECT c.id {CHOSEN} ORDER BY c.id FOR NO KEY UPDATE OF c"
 UPSERT_SQL = f"""
-INSERT INTO lending_standingrow (contract_id, source, {NAMES})
-SELECT c.id, 'replay', {", ".join(f"t.{c}" for c in FROM_TAPE)} {CHOSEN}
+INSERT INTO lending_standingrow (contract_id, {NAMES})
+SELECT c.id, {", ".join(f"t.{c}" for c in FROM_TAPE)} {CHOSEN}
 ON CONFLICT (contract_id) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in FROM_TAPE)}
 """
 

@@ -10,7 +10,7 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from tideover.core.action_log import log
-from tideover.core.api_approvals import WaitingOut, waiting_out
+from tideover.core.api_approvals import waiting_out
 from tideover.core.business_time import business_date
 from tideover.core.models import Approval
 from tideover.core.problems import Refused, refuse
@@ -19,9 +19,10 @@ from tideover.engine.events import Event, EventKind, EventRejected
 from tideover.engine.standing import Standing
 from tideover.engine.terms import NO_DAY, Component, date_of, day
 from tideover.lending.approvals import event_ask
-from tideover.lending.models import Contract, LoanEvent, StandingRow
+from tideover.lending.held import Held, standing_held
+from tideover.lending.models import Contract, Instruction, LoanEvent, StandingRow
 from tideover.lending.payments import NewPayment
-from tideover.lending.selectors import bucket_of, contract_get, loan_standing, loan_status, standings_visible
+from tideover.lending.selectors import bucket_of, contract_get, loan_status, standings_visible
 from tideover.lending.services import payments_record
 
 router = Router(tags=["loans and money"])
@@ -77,6 +78,18 @@ class StandingOut(Schema):
     third_party_fee: Amount
     recovery_cost: Amount
     surplus: Amount
+    source: str = Field("replay", description="whose figures these are: replay, or core while a break is open")
+    core_day: date | None = Field(None, description="the day of the core's file, where its figures hold")
+
+
+class EventAskedOut(Schema):
+    """What is not in force yet: the approval that waits, or the instruction that the core has not confirmed."""
+
+    state: str
+    approval: str | None = None
+    steps: list[list[str]] = Field([], description="for each step of the approval the roles of which one person decides")
+    until: datetime | None = None
+    instruction: str | None = None
 
 
 class RowOut(Schema):
@@ -196,6 +209,11 @@ def iso(value: int) -> str | None:
     return None if value == NO_DAY else date_of(value).isoformat()
 
 
+def held_out(held: Held) -> dict[str, Any]:
+    """A standing as JSON, with whose figures it shows."""
+    return standing_out(held.standing) | {"source": held.source, "core_day": held.core_on}
+
+
 def standing_out(s: Standing) -> dict[str, Any]:
     """A standing as JSON."""
     names = ("principal", "interest", "accrued", "penalty", "compound", "fee", "third_party_fee", "recovery_cost", "surplus")
@@ -306,19 +324,19 @@ def _day_asked(contract: Contract, on: date, field: str = "as_of") -> date:
     return on
 
 
-def _asked(request: HttpRequest, number: str, as_of: date | None, known_at: datetime | None) -> tuple[Contract, Standing]:
+def _asked(request: HttpRequest, number: str, as_of: date | None, known_at: datetime | None) -> tuple[Contract, Held]:
     """The loan and its standing; the read is logged (a loan is part of a person's file)."""
     contract = contract_get(request.user, number, business_date())
     known = known_read(known_at)
-    standing = loan_standing(contract, _day_asked(contract, as_of or max(business_date(), contract.disbursed_on)), known)
+    held = standing_held(contract, _day_asked(contract, as_of or max(business_date(), contract.disbursed_on)), known)
     log(request.user.username, "loan.read", "loan", number)
-    return contract, standing
+    return contract, held
 
 
 @route(router.get, "/loans/{number}", "loan-get", LoanOut)
 def loan_get(request: HttpRequest, number: str, as_of: Day | None = None, known_at: datetime | None = None) -> dict[str, Any]:
     """One loan and its standing on `as_of`, from what was recorded by `known_at`."""
-    contract, s = _asked(request, number, as_of, known_at)
+    contract, held = _asked(request, number, as_of, known_at)
     return {
         "loan_id": contract.number,
         "borrower_id": contract.borrower.reference,
@@ -328,7 +346,7 @@ def loan_get(request: HttpRequest, number: str, as_of: Day | None = None, known_
         "origination_date": contract.disbursed_on,
         "original_principal_balance": decimal(contract.principal_minor),
         "annual_rate_ppm": contract.annual_rate_ppm,
-        "standing": standing_out(s),
+        "standing": held_out(held),
     }
 
 
@@ -340,20 +358,21 @@ def schedule_out(s: Standing) -> dict[str, Any]:
 @route(router.get, "/loans/{number}/schedule", "loan-schedule", ScheduleOut)
 def loan_schedule(request: HttpRequest, number: str, as_of: Day | None = None, known_at: datetime | None = None) -> Any:
     """The rows, and where each payment went."""
-    return schedule_out(_asked(request, number, as_of, known_at)[1])
+    return schedule_out(_asked(request, number, as_of, known_at)[1].standing)
 
 
 @route(router.get, "/loans/{number}/trace", "loan-trace", TracePage)
 def loan_trace(request: HttpRequest, number: str, as_of: Day | None = None, known_at: datetime | None = None) -> Any:
     """Where each event's money went."""
-    s = _asked(request, number, as_of, known_at)[1]
+    s = _asked(request, number, as_of, known_at)[1].standing
     return {"as_of": iso(s.as_of), "items": trace_out(s)}
 
 
 @route(router.get, "/loans/{number}/payoff", "loan-payoff", PayoffOut)
 def loan_payoff(request: HttpRequest, number: str, as_of: Day | None = None, known_at: datetime | None = None) -> Any:
     """What pays the loan off on a day (today when not given), by component."""
-    contract, s = _asked(request, number, as_of, known_at)
+    contract, held = _asked(request, number, as_of, known_at)
+    s = held.standing
     names = ("principal", "interest", "accrued", "penalty", "compound", "fee", "third_party_fee", "recovery_cost")
     parts = {n: getattr(s, f"{n}_minor") for n in names}
     # What is held pays first; anything else between the parts and the pay-off (interest settled early) is shown as itself.
@@ -382,12 +401,13 @@ def loan_events(
     return page_of(events, cursor, limit, event_out, by="seq")
 
 
-@route(router.post, "/loans/{number}/events", "loan-event-create", {200: EventDone, 202: WaitingOut})
+@route(router.post, "/loans/{number}/events", "loan-event-create", {200: EventDone, 202: EventAskedOut})
 def loan_event_create(request: HttpRequest, number: str, body: EventIn, key: Key) -> Any:
     """Append one event; idempotent by the Idempotency-Key header. Which kinds a role may append is in the permission matrix.
 
     Where authority by amount asks for a second person, nothing is recorded yet: 202 with the approval that waits. The same
-    request again answers 200 with the event once it was granted.
+    request again answers 200 with the event once it was granted. On a loan whose ledger is a core's, a change is asked of it: 202
+    with the instruction.
     """
     contract = contract_get(request.user, number, business_date())
     event = event_ask(
@@ -396,8 +416,10 @@ def loan_event_create(request: HttpRequest, number: str, body: EventIn, key: Key
     )  # fmt: skip
     if isinstance(event, Approval):
         return 202, waiting_out(event)
+    if isinstance(event, Instruction):
+        return 202, {"instruction": event.reference, "state": event.state}
     on = max(business_date(), contract.disbursed_on)
-    return {"event": event_out(event), "standing": standing_out(loan_standing(contract, on))}
+    return {"event": event_out(event), "standing": held_out(standing_held(contract, on))}
 
 
 @route(router.post, "/loans/{number}/what-if", "loan-what-if", WhatIfOut, keyed=False)
@@ -410,12 +432,12 @@ def what_if(request: HttpRequest, number: str, body: WhatIfIn) -> dict[str, Any]
     event = Event(seq=10**9, on=day(on), kind=_kind(body.kind), amount_minor=minor(body.amount))
     # The hypothetical event is known by whoever asks, whatever was known of the rest.
     try:
-        after = loan_standing(contract, as_of, known_read(body.known_at), what_if=[event])
+        held = standing_held(contract, as_of, known_read(body.known_at), what_if=[event])
     except EventRejected as error:
         raise refuse("event_rejected", error.reason) from error
     log(request.user.username, "loan.read", "loan", number)
-    mine = [t for t in trace_out(after) if t["seq"] == event.seq]
-    return {"standing": standing_out(after), "rows": rows_out(after), "trace": mine}
+    mine = [t for t in trace_out(held.standing) if t["seq"] == event.seq]
+    return {"standing": held_out(held), "rows": rows_out(held.standing), "trace": mine}
 
 
 @route(router.post, "/payments", "payments-create", EventOut, keyed=False)

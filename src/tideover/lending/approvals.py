@@ -32,8 +32,9 @@ from tideover.core.problems import Forbidden, Problem
 from tideover.engine.events import EventKind
 from tideover.engine.standing import Standing
 from tideover.engine.terms import NO_DAY, date_of
+from tideover.lending.beside.instructions import instruction_request, is_instructed
 from tideover.lending.journal import event_possible
-from tideover.lending.models import Contract, LoanEvent
+from tideover.lending.models import Contract, Instruction, LoanEvent
 from tideover.lending.rules.at_stake import GIVES_UP, at_stake_minor
 from tideover.lending.rules.events import engine_event_of
 from tideover.lending.selectors import loan_standing
@@ -56,8 +57,9 @@ def event_ask(
     reason: str,
     amount_minor: int = 0,
     extra: Mapping[str, Any] | None = None,
-) -> LoanEvent | Approval:
-    """Record an event, or ask for it where authority says that a second person must decide.
+) -> LoanEvent | Approval | Instruction:
+    """Record an event, or ask for it where authority says that a second person must decide. On a loan whose ledger is a core's, a
+    change becomes an instruction to it instead of an event (lending/beside).
 
     The same key and body again: the event once it is recorded, until then the approval. Raises what `event_record` and
     `approval_ask` raise; an event that cannot happen is refused here, not by whoever decides. 403 for a role that may not.
@@ -68,7 +70,8 @@ def event_ask(
     said = {"kind": name, "effective_on": effective_on.isoformat(), "amount_minor": amount_minor, "extra": dict(extra or {})}
     payload = {**said, "idempotency_key": idempotency_key}
     subject = ("loan", contract.number)
-    if not LoanEvent.objects.filter(idempotency_key=idempotency_key).exists():
+    done = LoanEvent.objects.filter(idempotency_key=idempotency_key).exists()
+    if not done and not Instruction.objects.filter(idempotency_key=idempotency_key).exists():
         if before := approval_by_key(KIND, idempotency_key):
             return same_request(before, subject, payload, actor)
         event_possible(contract, kind=kind, effective_on=effective_on, amount_minor=amount_minor, extra=extra)
@@ -79,10 +82,18 @@ def event_ask(
         }
         if steps_needed(KIND, payload=payload, **place) != ():
             return approval_ask(KIND, subject=subject, payload=payload, **place, reason=reason, actor=actor, key=idempotency_key)
-    return event_record(
-        contract, kind=kind, effective_on=effective_on, idempotency_key=idempotency_key, actor=actor.username,
-        amount_minor=amount_minor, extra=extra,
-    )  # fmt: skip
+    return _do(contract, said, idempotency_key, reason, actor.username)
+
+
+def _do(contract: Contract, said: Mapping[str, Any], key: str, reason: str, actor: str) -> LoanEvent | Instruction:
+    """Record the event, or ask the core for it."""
+    values: dict[str, Any] = {
+        "kind": EventKind[said["kind"].upper()], "effective_on": date.fromisoformat(said["effective_on"]),
+        "amount_minor": said["amount_minor"], "extra": said["extra"] or None, "idempotency_key": key, "actor": actor,
+    }  # fmt: skip
+    if is_instructed(contract, values["kind"]):
+        return instruction_request(contract, reason=reason, **values)
+    return event_record(contract, **values)
 
 
 def _standings(contract: Contract, payload: Mapping[str, Any]) -> tuple[Standing, Standing]:
@@ -120,12 +131,12 @@ def _contract(number: str) -> Contract:
 def _apply(approval: Approval, actor: User) -> dict[str, Any]:
     """Record the event as it was asked for; the journal names who asked, the approval who granted."""
     said = approval.payload
-    event = event_record(
-        _contract(approval.subject_id), kind=EventKind[said["kind"].upper()],
-        effective_on=date.fromisoformat(said["effective_on"]), idempotency_key=said["idempotency_key"],
-        actor=approval.asked_by.username, amount_minor=said["amount_minor"], extra=said["extra"] or None,
+    done = _do(
+        _contract(approval.subject_id), said, said["idempotency_key"], approval.reason, approval.asked_by.username
     )  # fmt: skip
-    return {"seq": event.seq, "granted_by": actor.username}
+    if isinstance(done, Instruction):
+        return {"instruction": done.reference, "granted_by": actor.username}
+    return {"seq": done.seq, "granted_by": actor.username}
 
 
 def _stamp(subject: tuple[str, str], payload: dict[str, Any]) -> str:

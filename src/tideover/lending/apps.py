@@ -12,6 +12,8 @@ class LendingConfig(AppConfig):
     def ready(self) -> None:
         from tideover.core import panels, reach
         from tideover.lending import approvals, publishing, work_sources
+        from tideover.lending.beside import services as beside
+        from tideover.lending.beside.panels import borrower_side, home_rows, loan_side
         from tideover.lending.debits.panels import panels_register
         from tideover.lending.documents import kinds_register
         from tideover.lending.panels import EXCEPTIONS, home_row
@@ -29,9 +31,14 @@ class LendingConfig(AppConfig):
         for name in EXCEPTIONS:
             panels.register("home.rows", panels.Panel(name, "", home_row(name), ""))
         panels.register("home.rows", panels.Panel("signatures", "", signatures_stuck, "document-sign"))
+        panels.register("home.rows", panels.Panel("beside", "", home_rows, "home-beside"))
+        panels.register("loan.side", panels.Panel("instructions", "beside/loan_panel.html", loan_side, "loan-instructions", 50))
+        mine = panels.Panel("instructions", "beside/borrower_panel.html", borrower_side, "my-instructions", 10)
+        panels.register("borrower.home", mine)
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="append-only")
         approvals.kind_register()
         receipts_register()
         statements_register()
+        beside.kinds_register()
         work_sources.kinds_register()
         publishing.kinds_register()

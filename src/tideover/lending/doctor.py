@@ -14,9 +14,10 @@ from django.db.models.functions import Coalesce
 from tideover.core.business_time import business_date
 from tideover.core.doctor import Check
 from tideover.core.packs.rules.fixings import fixings_missing
-from tideover.engine.terms import NO_DAY, day
+from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending import triggers
 from tideover.lending.columns import IMPOSSIBLE, OK, REJECTED, Conventions, loans_read, standings_of
+from tideover.lending.held import CORE, REPLAY, Figure, figures_held, held_into
 from tideover.lending.imports.standings import standing_columns
 from tideover.lending.journal import chain_breaks
 from tideover.lending.models import Contract, Receipt, StandingRow
@@ -75,11 +76,12 @@ def _chains() -> Check:
     return Check("journal chains", not broken, said)
 
 
-COLUMNS = tuple(f.attname for f in StandingRow._meta.concrete_fields if f.attname not in ("contract_id", "source"))
+COLUMNS = tuple(f.attname for f in StandingRow._meta.concrete_fields if f.attname != "contract_id")
 
 
 def _standings() -> Check:
-    """Every cached standing against replay on its day, in batches; a loan without a standing is named too."""
+    """Every cached standing against replay on its day (or the core's figures where they hold), in batches; a loan without a
+    standing is named too."""
     wrong: list[str] = []
     seen, shared = 0, Conventions.of_book()
     for first, last in _spans():
@@ -102,7 +104,8 @@ def _differences(rows: list[tuple[Any, ...]], shared: Conventions) -> list[str]:
     loans = loans_read(cached["id"], shared)
     as_of = np.maximum(cached["as_of"], loans.disbursed)
     found, state = standings_of(loans, as_of)
-    made = standing_columns(found, as_of, loans)
+    core = held_into(found, state, loans, as_of, None, _figures(loans.ids, as_of, cached["source"] == CORE))
+    made = standing_columns(found, as_of, loans) | {"source": np.where(core, CORE, REPLAY)}
     differs = {name: np.asarray(made[name]) != cached[name] for name in COLUMNS}
     out, numbers = [], loans.names()
     for i in np.flatnonzero(np.any(list(differs.values()), axis=0) | (state != OK)):
@@ -112,6 +115,14 @@ def _differences(rows: list[tuple[Any, ...]], shared: Conventions) -> list[str]:
         elif state[i] == IMPOSSIBLE:
             names = ["impossible terms"]
         out.append(f"{numbers[i]} ({', '.join(names)})")
+    return out
+
+
+def _figures(ids: np.ndarray, as_of: np.ndarray, core: np.ndarray) -> dict[int, Figure]:
+    """The core's figures on each loan's day. One whose row says replay is asked on the latest of the days."""
+    out = figures_held(ids.tolist(), date_of(int(as_of.max())))
+    for on in np.unique(as_of[core]).tolist():
+        out |= figures_held(ids[core & (as_of == on)].tolist(), date_of(on))
     return out
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from tideover.core.business_time import micros, now, start_of_day
+from tideover.core.business_time import now, start_of_day
 from tideover.core.written import percent_text as _percent
 from tideover.engine.events import PAYMENT_KINDS, DebitStatus, Event, EventKind
 from tideover.engine.replay import replay
@@ -114,12 +114,6 @@ def parts_of(line: TraceLine) -> list[tuple[str, int]]:
 def end_of(on: date) -> datetime:
     """The last instant of a business date."""
     return start_of_day(on + timedelta(days=1)) - timedelta(microseconds=1)
-
-
-def standing_of(contract: Contract, events: list[LoanEvent], as_of: date, known_at: datetime | None) -> Standing:
-    """The standing on a day from a journal already read (in order of `seq`)."""
-    known = None if known_at is None else micros(known_at)
-    return replay(terms_for(contract), engine_events(events), max(day(as_of), day(contract.disbursed_on)), known, Depth.TRACE)
 
 
 def schedule_lines(standing: Standing) -> list[ScheduleLine]:

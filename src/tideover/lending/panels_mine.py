@@ -10,12 +10,10 @@ from typing import Any
 from tideover.core.business_time import business_date
 from tideover.core.models import User
 from tideover.engine.events import PAYMENT_KINDS, EventKind
-from tideover.engine.replay import replay
-from tideover.engine.standing import Depth, Row, Standing
+from tideover.engine.standing import Row, Standing
 from tideover.engine.terms import NO_DAY, day
-from tideover.lending.contract_terms import terms_for
 from tideover.lending.debits.selectors import money_in_flight
-from tideover.lending.journal import engine_events
+from tideover.lending.held import Figure, Held, figures_held, standing_held
 from tideover.lending.models import Contract, LoanEvent
 from tideover.lending.panels_loan import brings_money, open_principal, parts_of
 from tideover.lending.panels_mine_why import Changes, due_changes, late_how
@@ -30,9 +28,13 @@ class MyLoan:
     """One loan as its borrower reads it."""
 
     contract: Contract
-    standing: Standing
+    held: Held
     in_flight_minor: int
     events: list[LoanEvent]
+
+    @property
+    def standing(self) -> Standing:
+        return self.held.standing
 
     @property
     def due_parts(self) -> list[tuple[str, int]]:
@@ -93,13 +95,13 @@ class MyLoan:
 
     @property
     def late_how(self) -> list[str]:
-        """How the interest on the late part comes about, in sentences."""
-        return late_how(self.contract, self.standing)
+        """How the interest on the late part comes about, in sentences; not told while the core's figures hold."""
+        return [] if self.held.is_core else late_how(self.contract, self.standing)
 
     @property
     def changes(self) -> Changes | None:
-        """Why the amount due differs from that of 30 days ago."""
-        return due_changes(self.contract, self.events, self.standing)
+        """Why the amount due differs from that of 30 days ago; not told while the core's figures hold."""
+        return None if self.held.is_core else due_changes(self.contract, self.events, self.standing)
 
     @property
     def settled(self) -> bool:
@@ -131,20 +133,22 @@ class MyLoan:
 
 
 def my_loans(user: User) -> list[MyLoan]:
-    """The borrower's loans, the most pressing first; three queries, however many loans there are."""
+    """The borrower's loans, the most pressing first; four queries, however many loans there are."""
     today = business_date()
     contracts = list(contracts_visible(user, today).select_related("product").order_by("disbursed_on"))
     amounts = money_in_flight([c.pk for c in contracts])
     journals: dict[int, list[LoanEvent]] = defaultdict(list)
     for event in LoanEvent.objects.filter(contract__in=contracts).order_by("contract_id", "seq"):
         journals[event.contract_id].append(event)
-    out = [_mine(c, journals[c.pk], today, amounts.get(c.pk, 0)) for c in contracts]
+    figures = figures_held([c.pk for c in contracts], today)
+    out = [_mine(c, journals[c.pk], today, amounts.get(c.pk, 0), figures) for c in contracts]
     return sorted(out, key=lambda m: (m.settled, -m.days_late, m.standing.next_due_on))
 
 
-def _mine(contract: Contract, events: list[LoanEvent], today: date, in_flight_minor: int) -> MyLoan:
-    on = max(day(today), day(contract.disbursed_on))
-    return MyLoan(contract, replay(terms_for(contract), engine_events(events), on, None, Depth.TRACE), in_flight_minor, events)
+def _mine(
+    contract: Contract, events: list[LoanEvent], today: date, in_flight_minor: int, figures: dict[int, Figure]
+) -> MyLoan:  # fmt: skip
+    return MyLoan(contract, standing_held(contract, today, events=events, figures=figures), in_flight_minor, events)
 
 
 GIVEN = PAYMENT_KINDS - {EventKind.PAYMENT, EventKind.DOWN_PAYMENT}

@@ -7,7 +7,7 @@ of a request are tried together; a loan that refuses one of them tries its own a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ from tideover.lending import clock, journal
 from tideover.lending.causes import promises_settle
 from tideover.lending.chain import body_hash
 from tideover.lending.contract_terms import terms_for
+from tideover.lending.held import Held, figures_held, standing_held
 from tideover.lending.imports.bulk import tips_move
 from tideover.lending.models import Contract, LoanEvent, StandingRow
 from tideover.lending.rules.events import event_problems
@@ -202,10 +203,20 @@ class Booking:
         if not news:
             return
         rows_insert(LoanEvent, news)
-        rows_insert(StandingRow, _standing_rows(loans), replace_on="contract", keep=("source",))
+        rows_insert(StandingRow, self._standing_rows(loans), replace_on="contract")
         tips_move({loan.contract.pk: (loan.contract.event_count, bytes(loan.contract.chain_hash)) for loan in loans})
         promises_settle([loan.contract for loan in loans], actor=self.actor)
         log_many(self.actor, [by_place[place] for place in sorted(by_place)])
+
+    def _standing_rows(self, loans: Sequence[_Loan]) -> list[StandingRow]:
+        """The cache of each loan, by whoever's figures hold."""
+        stood = [(loan.contract, loan.standing) for loan in loans if loan.standing is not None]
+        figures = figures_held([c.pk for c, _ in stood], self.today)
+        out = []
+        for c, s in stood:
+            held = standing_held(c, self.today, figures=figures) if c.pk in figures else Held(s)
+            out.append(StandingRow(contract=c, source=held.source, **standing_fields(held.standing, c)))
+        return out
 
 
 def _columns(journals: Sequence[list[journal.Said]]) -> tuple[EventColumns, np.ndarray]:
@@ -217,8 +228,3 @@ def _columns(journals: Sequence[list[journal.Said]]) -> tuple[EventColumns, np.n
     special = [(i, s.event()) for i, s in enumerate(flat) if s.extra]
     seq, kind, amount, at = (np.array([s[n] for s in flat]) for n in (0, 1, 3, 5))
     return events_bulk(offsets, seq, on, kind, amount, at, special=special), np.maximum.reduceat(on, offsets[:-1])
-
-
-def _standing_rows(loans: Iterable[_Loan]) -> list[StandingRow]:
-    stood = [(loan.contract, loan.standing) for loan in loans if loan.standing is not None]
-    return [StandingRow(contract=c, **standing_fields(s, c)) for c, s in stood]

@@ -8,7 +8,6 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet, Sum
 
-from tideover.core.business_time import micros
 from tideover.core.models import Document, Role, User
 from tideover.core.packs.load import ladder
 from tideover.core.problems import NotFound, Problem
@@ -16,11 +15,10 @@ from tideover.core.reach import Reach
 from tideover.core.sql import rows_read
 from tideover.engine.classify import classify
 from tideover.engine.events import Event
-from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
-from tideover.engine.terms import NO_DAY, date_of, day
-from tideover.lending.contract_terms import ladder_of, terms_for
-from tideover.lending.journal import engine_events
+from tideover.engine.terms import NO_DAY, date_of
+from tideover.lending.contract_terms import ladder_of
+from tideover.lending.held import standing_held
 from tideover.lending.models import Contract, Facility, Staff, StandingRow
 
 BUCKETS = ((0, "current"), (30, "d1_30"), (60, "d31_60"), (90, "d61_90"), (180, "d91_180"))
@@ -117,10 +115,9 @@ def loan_standing(
     what_if: list[Event] | None = None,
     depth: Depth = Depth.TRACE,
 ) -> Standing:
-    """The standing on a day, from what was recorded by `known_at` (everything when None), plus hypothetical events."""
-    events = engine_events(contract.events.order_by("seq")) + (what_if or [])
-    known = None if known_at is None else micros(known_at)
-    return replay(terms_for(contract), events, max(day(as_of), day(contract.disbursed_on)), known, depth)
+    """The standing on a day by whoever's figures hold (held.py), from what was recorded by `known_at` (everything when None),
+    plus hypothetical events."""
+    return standing_held(contract, as_of, known_at, what_if=what_if or (), depth=depth).standing
 
 
 def documents_visible(user: User, on: date) -> QuerySet[Document]:

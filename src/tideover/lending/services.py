@@ -25,6 +25,7 @@ from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX
 from tideover.lending import clock
 from tideover.lending.contract_terms import calendar_pinned, ladder_of, reference_of, terms_for, terms_problems
 from tideover.lending.debits.selectors import is_moving
+from tideover.lending.held import standing_held
 from tideover.lending.journal import OWN_KEYS, event_append
 from tideover.lending.models import (
     Branch,
@@ -38,12 +39,21 @@ from tideover.lending.models import (
     Staff,
     StandingRow,
 )
+from tideover.lending.models.organisation import BookMode
 from tideover.lending.models.party import PartyKind
 from tideover.lending.payments import Booking, NewPayment
 from tideover.lending.rates import fixing, pack_here
 from tideover.lending.rules.fees import fees_due, fees_read
-from tideover.lending.selectors import contracts_visible, facility_available, loan_standing, standing_fields
+from tideover.lending.selectors import contracts_visible, facility_available, standing_fields
 
+OUTSIDE = frozenset(
+    {
+        EventKind.PAYMENT, EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.PAYOFF, EventKind.MERCHANT_REFUND,
+        EventKind.PAYOUT_REFUND, EventKind.DOWN_PAYMENT, EventKind.GUARANTOR_PAYMENT, EventKind.PAY_GUARANTOR,
+        EventKind.RATE_CHANGE, EventKind.INSOLVENCY, EventKind.JUDGMENT,
+    }
+)  # fmt: skip
+"""Kinds that tell what happened outside; every other kind changes what a core keeps, and has to be asked of it."""
 LOAN_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,30}")
 
 
@@ -296,8 +306,12 @@ def event_record(
 ) -> LoanEvent:
     """Append one event and rewrite the standing cache (as of `as_of`, today when None) in the same transaction.
 
-    The same key and body again return the first event and write nothing.
+    The same key and body again return the first event and write nothing. Raises Refused for a change of a loan whose ledger is
+    a core's: that leaves as an instruction (lending/beside).
     """
+    if kind not in OUTSIDE and contract.entity.book_mode == BookMode.OVERLAY:
+        message = f"the core of {contract.entity.code} keeps this loan: ask it by an instruction"
+        raise refuse("core_decides", message, "kind")
     if idempotency_key.startswith(OWN_KEYS):
         raise refuse("reserved_key", f"keys that begin with {OWN_KEYS} are the lender's own", "idempotency_key")
     if kind == EventKind.CHARGE and (extra or {}).get("component") == "penalty" and is_moving(contract):
@@ -352,7 +366,8 @@ def _payments_record(user: User, payments: Sequence[NewPayment], today: date, wh
 
 
 def standing_refresh(contract: Contract, *, as_of: date) -> Standing:
-    """Recompute the cached standing of a loan by replay."""
-    standing = loan_standing(contract, as_of)
-    StandingRow.objects.update_or_create(contract=contract, defaults=standing_fields(standing, contract))
-    return standing
+    """Recompute the cached standing of a loan, by whoever's figures hold."""
+    held = standing_held(contract, as_of)
+    values = standing_fields(held.standing, contract) | {"source": held.source}
+    StandingRow.objects.update_or_create(contract=contract, defaults=values)
+    return held.standing

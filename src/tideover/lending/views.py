@@ -22,6 +22,7 @@ from tideover.engine.events import EventKind, EventRejected
 from tideover.engine.terms import date_of
 from tideover.lending import panels_loan
 from tideover.lending.forms import amount_read, date_read
+from tideover.lending.held import standing_held
 from tideover.lending.models import Contract, LoanEvent, Party, StandingRow
 from tideover.lending.panels import dated, loans_shown, order_of, shown_label
 from tideover.lending.scope import parties_reachable
@@ -132,7 +133,8 @@ def loan(request: HttpRequest, number: str) -> HttpResponse:
     (as_of, problem), known = _asked_day(request, contract), request.GET.get("known") == "then"
     _log_read(request, contract)
     events = list(contract.events.select_related("receipt_part__receipt").order_by("seq"))
-    standing = panels_loan.standing_of(contract, events, as_of, panels_loan.end_of(as_of) if known else None)
+    held = standing_held(contract, as_of, panels_loan.end_of(as_of) if known else None, events=events)
+    standing = held.standing
     lines = panels_loan.schedule_lines(standing)
     owed = panels_loan.owed_lines(contract, standing, events)
     rate, late_rate = panels_loan.rates(contract)
@@ -140,6 +142,7 @@ def loan(request: HttpRequest, number: str) -> HttpResponse:
         "contract": contract,
         "row": StandingRow.objects.filter(contract=contract).first(),
         "standing": standing,
+        "held": held,
         "as_of": as_of,
         "today": today,
         "known": known,

@@ -28,6 +28,7 @@ FAULTS = {
     "reject": "refuses the message for good",
     "throttle": "refuses the message for now",
     "fail": "takes the message and reports later that it did not arrive",
+    "lose": "takes the message, says so, and forgets it",
     "receipt_first": "reports before it answers",
     "receipt_twice": "reports twice",
     "receipt_never": "does not report",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,7 @@ LOANS = (
     Column("event_count", pa.int32(), COUNT, "events of the loan recorded by the cut-off (ours)", 2),
     Column("replay_state", pa.string(), CODE, "ok, event_rejected or terms_impossible; unless ok all figures are null (ours)", 2),
     Column("rejected_event", pa.int32(), COUNT, "seq of the event that cannot apply; null when replayed (ours)", 2),
+    Column("standing_source", pa.string(), CODE, "whose figures these are: replay, or core while a break is open (ours)", 3),
 )
 TRANSITIONS = (
     Column("data_cut_off_date", pa.date32(), DAY, "business day of the close that saw it"),

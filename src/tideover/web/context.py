@@ -18,6 +18,7 @@ RAIL = (
     ("receipts", "Receipts", "wallet"),
     ("suspense", "Suspense", "inbox"),
     ("statements", "Statements", "file-text"),
+    ("breaks", "Breaks", "split"),
     ("books", "Books", "calculator"),
     ("debits", "Debits", "wallet"),
     ("message-list", "Messages", "mail"),

@@ -169,6 +169,8 @@ TAPE_MONTHS = int(os.environ.get("TIDEOVER_TAPE_MONTHS", "25"))
 """Months for which every day's tapes are kept; month ends are kept for good. 0: everything is."""
 FONT_DIR = Path(os.environ.get("TIDEOVER_FONTS", BASE_DIR.parents[2] / ".cache" / "fonts"))
 TEMPLATE_DIR = os.environ.get("TIDEOVER_TEMPLATES", "")
+CORES = dict(part.split("=", 1) for part in os.environ.get("TIDEOVER_CORES", "").split() if "=" in part)
+"""Where the core of each entity in overlay takes instructions: code=address, separated by spaces."""
 CA_ADDRESS = os.environ.get("TIDEOVER_CA", "").rstrip("/")
 CA_TOKEN = os.environ.get("TIDEOVER_CA_TOKEN", "sandbox")
 CA_ROOTS = os.environ.get("TIDEOVER_CA_ROOTS", "")

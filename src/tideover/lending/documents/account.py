@@ -52,6 +52,7 @@ def balance_data(loan: LoanOnDay) -> dict[str, object]:
         "days_past_due": s.days_past_due,
         "next_due_on": None if s.next_due_on == NO_DAY else date_of(s.next_due_on),
         "next_due": Amount(s.next_due_minor),
+        "core_day": loan.held.core_on,
     }
 
 

@@ -1,4 +1,4 @@
-"""What every document about a loan says: who lends, who borrowed, which loan; and the loan on a day by live replay."""
+"""What every document about a loan says: who lends, who borrowed, which loan; the loan on a day, by whoever's figures hold."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tideover.core.documents import Amount, Rate
 from tideover.core.problems import refuse
 from tideover.engine.standing import Standing
 from tideover.lending.contract_terms import terms_for
+from tideover.lending.held import Held, standing_held
 from tideover.lending.models import Contract, LoanEvent, Party
-from tideover.lending.panels_loan import standing_of
 from tideover.lending.words import word
 
 
@@ -24,9 +24,13 @@ class LoanOnDay:
 
     contract: Contract
     events: list[LoanEvent]
-    standing: Standing
+    held: Held
     as_of: date
     language: str
+
+    @property
+    def standing(self) -> Standing:
+        return self.held.standing
 
     def word(self, code: str) -> str:
         """The word of a code in the document's language."""
@@ -43,7 +47,7 @@ def loan_on(contract: Contract, as_of: date, language: str) -> LoanOnDay:
             "before_payout", f"the loan was paid out on {contract.disbursed_on}: choose that day or a later one", "as_of"
         )
     events = list(contract.events.order_by("seq"))
-    return LoanOnDay(contract, events, standing_of(contract, events, as_of, None), as_of, language)
+    return LoanOnDay(contract, events, standing_held(contract, as_of, events=events), as_of, language)
 
 
 def named(thing: object, language: str) -> str:

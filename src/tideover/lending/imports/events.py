@@ -16,6 +16,7 @@ from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending import clock
 from tideover.lending.chain import body_hash, canonical
 from tideover.lending.columns import OK, Conventions, Loans, event_counts, loans_read, standings_of, with_events
+from tideover.lending.held import CORE, REPLAY, figures_held, held_into
 from tideover.lending.imports.bulk import EventBatch, append_batch, events_table, keys_known
 from tideover.lending.imports.checks import Links
 from tideover.lending.imports.frame import Frame
@@ -189,7 +190,10 @@ class _Batch:
             if not one_by_one:
                 self.whole()
             rows = rows[self.frame.ok[rows]]
-        return standing_columns(standings_of(tried, as_of)[0] if (last > as_of).any() else found, as_of, tried)
+        if (last > as_of).any():
+            found, state = standings_of(tried, as_of)
+        core = held_into(found, state, tried, as_of, None, figures_held(tried.ids.tolist(), business_date()))
+        return standing_columns(found, as_of, tried) | {"source": np.where(core, CORE, REPLAY)}
 
     def _reject_events(
         self, rows: np.ndarray, loans: Loans, counts: np.ndarray, last: np.ndarray, bad: np.ndarray, seqs: np.ndarray

@@ -1,6 +1,7 @@
 """What a file's columns mean: a small YAML file, checked before any row is read.
 
-kind: tape                 # tape | payments | people | events | contacts | promises | complaints | ledger
+kind: tape                 # tape | payments | people | events | contacts | promises | complaints | ledger | core_balances |
+                           # core_movements (docs/beside-a-core.md)
 plan: product              # tape only: product | level | rows | balances (docs/import.md)
 namespace: core-a          # prefix of idempotency keys; default: the kind
 missing: ["", "NA"]        # texts that mean "no value"; "" always does

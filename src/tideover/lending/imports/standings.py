@@ -17,6 +17,7 @@ from tideover.engine.classify import CLASSES
 from tideover.engine.events import EventRejected
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending.columns import OK, Loans, loans_read, standings_of
+from tideover.lending.held import CORE, REPLAY, figures_held, held_into
 from tideover.lending.models import LegalEntity, StandingRow
 from tideover.lending.standing_words import BUCKET_CODES, STATUSES, buckets_of, categories_of, ladders_of, status_of
 
@@ -39,7 +40,9 @@ def standings_now(loans: Loans) -> dict[str, Any]:
     if (state != OK).any():
         i = int(np.flatnonzero(state != OK)[0])
         raise refuse("event_rejected", f"{loans.names()[i]}: event {int(found.table['status_seq'][i])} cannot happen")
-    return standing_columns(found, as_of, loans)
+    figures = figures_held(loans.ids.tolist(), business_date())
+    core = held_into(found, state, loans, as_of, None, figures)
+    return standing_columns(found, as_of, loans) | {"source": np.where(core, CORE, REPLAY)}
 
 
 def standing_columns(found: Standings, as_of: np.ndarray, loans: Loans) -> dict[str, Any]:
@@ -72,8 +75,8 @@ def _categories(found: Standings, status: np.ndarray, as_of: np.ndarray, loans: 
 
 def standings_write(ids: np.ndarray, columns: dict[str, Any], *, new: bool = False) -> None:
     """Insert or replace the cached standings of loans. new: none of them has one yet."""
-    told = {"contract_id": pa.array(ids), **{n: _values(n, v) for n, v in columns.items()}, "source": "replay"}
-    columns_insert(StandingRow, told, replace_on="" if new else "contract_id", keep=["source"])
+    told = {"contract_id": pa.array(ids), "source": REPLAY, **{n: _values(n, v) for n, v in columns.items()}}
+    columns_insert(StandingRow, told, replace_on="" if new else "contract_id")
 
 
 def _values(name: str, values: np.ndarray) -> pa.Array:

@@ -148,6 +148,36 @@ LEDGER = (
     _date("data_cut_off_date", required=True),
     *(Target(n, Type.INTEGER if n == "days_past_due" else Type.MONEY) for n in LEDGER_FIGURES),
 )
+CORE_COMPONENTS = {
+    "principal": "current_principal_balance", "interest": "interest_due", "accrued": "accrued_interest",
+    "penalty": "penalty_outstanding", "compound": "compound_outstanding", "fee": "fees_outstanding",
+    "recovery_cost": "recovery_cost_outstanding", "surplus": "surplus",
+}  # fmt: skip
+"""Component of a core's balance: its column (lending/rules/held.py)."""
+CORE_BALANCES = (
+    Target("loan_id", required=True, longest=30),
+    _date("data_cut_off_date", required=True),
+    Target("currency", longest=3),
+    *(_money(n, required=n == "current_principal_balance") for n in CORE_COMPONENTS.values()),
+    Target("total_balance", Type.MONEY),
+    _money("arrears_balance"),
+    _money("arrears_principal"),
+    _money("arrears_interest"),
+    Target("days_past_due", Type.INTEGER, low=0, high=20_000),
+    _date("next_payment_date"),
+    _money("next_payment_amount"),
+)
+CORE_PARTS = ("principal", "interest", "penalty", "compound", "fee", "recovery_cost")
+CORE_MOVEMENTS = (
+    Target("loan_id", required=True, longest=30),
+    Target("data_cut_off_date", Type.DATE, required=True),
+    Target("reference", required=True, longest=60),
+    Target("kind", required=True, choices=EVENT_KINDS),
+    _date("effective_on", required=True),
+    _money("amount", required=True),
+    *(_money(n) for n in CORE_PARTS),
+    Target("instruction", longest=40),
+)
 KINDS: dict[str, tuple[Target, ...]] = {
     "tape": TAPE,
     "payments": PAYMENTS,
@@ -157,6 +187,8 @@ KINDS: dict[str, tuple[Target, ...]] = {
     "promises": PROMISES,
     "complaints": COMPLAINTS,
     "ledger": LEDGER,
+    "core_balances": CORE_BALANCES,
+    "core_movements": CORE_MOVEMENTS,
 }
 COMMANDS = {
     "tape": ("tape",),
@@ -164,4 +196,5 @@ COMMANDS = {
     "people": ("people",),
     "history": ("events", "contacts", "promises", "complaints"),
 }
-"""What each command takes: `tideover import history` reads every kind of the past. (A ledger is for `tideover conform`.)"""
+"""What each command takes: `tideover import history` reads every kind of the past. (A ledger is for `tideover conform`, the files
+of a core for `tideover beside`.)"""

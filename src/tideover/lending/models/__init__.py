@@ -1,5 +1,6 @@
 """The lender's records, by subject: organisation, parties, contracts, the journal, money in, and rows that all features read."""
 
+from tideover.lending.models.beside import Break, CoreBalance, CoreFile, CoreHold, CoreMovement, CorePolicy, Instruction
 from tideover.lending.models.contract import Collateral, Contract, Facility, LoanParty, Product
 from tideover.lending.models.debits import (
     Debit,
@@ -40,9 +41,10 @@ from tideover.lending.models.statements import (
 )
 
 __all__ = [
-    "BankAccount", "BankLine", "BookClock", "Branch", "Claim", "Collateral", "Complaint", "ContactPoint", "ContactRecord",
-    "Contract", "Debit", "DebitAccount", "DebitAnswer", "DebitBatch", "DebitFile", "DebitMove", "Dispute", "Facility",
-    "HelpRequest", "Hold", "HoldReview", "HookNonce", "HookSecret", "ImportBatch", "LegalEntity", "LineSeen", "LoanEvent",
+    "BankAccount", "BankLine", "BookClock", "Branch", "Break", "Claim", "Collateral", "Complaint", "ContactPoint",
+    "ContactRecord", "Contract", "CoreBalance", "CoreFile", "CoreHold", "CoreMovement", "CorePolicy", "Debit",
+    "DebitAccount", "DebitAnswer", "DebitBatch", "DebitFile", "DebitMove", "Dispute", "Facility", "HelpRequest", "Hold",
+    "HoldReview", "HookNonce", "HookSecret", "ImportBatch", "Instruction", "LegalEntity", "LineSeen", "LoanEvent",
     "LoanParty", "Mandate", "MandateAct", "Match", "Notice", "Party", "PayerAlert", "Product", "Promise", "PublishedRate",
     "Receipt", "ReceiptPart", "Refund", "ResetNotice", "Staff", "StandingRow", "StatementBalance", "StatementFile", "Team",
     "WatchList", "WatchName",

@@ -1,0 +1,119 @@
+"""What other pages show of a core: exception rows of payments' and finance's homes, changes on their way, mends in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from django.db.models import Min, Q
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from tideover.core.business_time import business_date
+from tideover.core.models import Role, User
+from tideover.core.panels import ExceptionRow
+from tideover.engine.events import EventKind
+from tideover.lending.beside.instructions import on_their_way
+from tideover.lending.beside.policies import policy_of
+from tideover.lending.beside.selectors import (
+    breaks_visible,
+    by_loan,
+    entities_overlay,
+    file_days,
+    files_refused,
+    instructions_visible,
+    unsettled,
+)
+from tideover.lending.beside.services import WORK_DAYS
+from tideover.lending.models import Break, Contract, Instruction
+from tideover.lending.models.organisation import BookMode
+from tideover.lending.words import money, word
+
+MEND_WORDS = {
+    "accept": gettext_noop("Within rounding: accept it, or allow it in the policy"),
+    "book_movement": gettext_noop("The core booked what our journal lacks: book it here"),
+    "move_event": gettext_noop("The core has the same money on another day: move ours"),
+    "tell_core": gettext_noop("The core lacks what our journal has: have it booked there"),
+    "change_terms": gettext_noop("The core counts days differently: settle the terms"),
+    "look": gettext_noop("No single event explains it: compare the account with the core's people"),
+    "open_loan": gettext_noop("The book has no such loan: take it in"),
+    "ask_core": gettext_noop("The core's file lacks the loan: ask for it"),
+    "mend_journal": gettext_noop("Our journal cannot be replayed: mend it"),
+}
+
+
+def mend_words(b: Break) -> str:
+    """What would mend a break, with the figures that it takes."""
+    said, head = b.mend_with, _(MEND_WORDS[b.mend]) if b.mend in MEND_WORDS else ""
+    if b.mend == "book_movement":
+        parts = [f"{word(m['kind'])} {money(m['amount_minor'])} · {m['on']}" for m in said["movements"]]
+        return f"{head} ({'; '.join(parts)})"
+    if b.mend == "move_event":
+        return f"{head} ({said['from']} → {said['to']})"
+    if b.mend == "tell_core":
+        return f"{head} ({word(said['kind'])} {money(said['amount_minor'])} · {said['on']})"
+    if b.mend == "change_terms":
+        return f"{head} ({said['ours']} → {said['day_count']})"
+    return head
+
+
+def home_rows(user: User, on: date) -> Mapping[str, Any]:
+    """Breaks, files that are late, missing or refused, and instructions to look at; nothing where no entity has a core."""
+    entities = entities_overlay(user, on)
+    if not entities:
+        return {"rows": []}
+    return {"rows": [_breaks(user, on), _files(user, on), _instructions(user, on)]}
+
+
+def _row(label: str, count: int, oldest: date | None, amount: int | None, act_by: date | None, on: date, at: str) -> ExceptionRow:
+    late = bool(count) and act_by is not None and act_by < on
+    owner = str(Role.PAYMENTS.label)
+    return ExceptionRow(label, count, oldest, amount, owner, act_by if count else None, late, at if count else "")
+
+
+def _breaks(user: User, on: date) -> ExceptionRow:
+    groups = by_loan(list(breaks_visible(user, on).filter(state="open")))
+    first = min((b.first_on for b in groups), default=None)
+    act_by = first + timedelta(days=WORK_DAYS) if first else None
+    amount = sum(b.amount_minor for b in groups) if groups else None
+    return _row("Loans that differ from the core", len(groups), first, amount, act_by, on, reverse("breaks"))
+
+
+def _files(user: User, on: date) -> ExceptionRow:
+    days: list[date] = []
+    for e in entities_overlay(user, on):
+        days += [f.day for f in file_days(e, on) if f.state in ("missing", "running")]
+        days += [f.day or on for f in files_refused(e, on)]
+    first = min(days, default=None)
+    return _row("Files of the core that are missing or refused", len(days), first, None, first, on, reverse("core-files"))
+
+
+def _instructions(user: User, on: date) -> ExceptionRow:
+    entities = entities_overlay(user, on)
+    rows = instructions_visible(user, on)
+    within = max((policy_of(e, on).reflect_days for e in entities), default=2)
+    stuck = unsettled(rows, on, within) | rows.filter(state="rejected", answered_at__date__gte=on - timedelta(days=7))
+    found = stuck.distinct().aggregate(first=Min("requested_at"))
+    first = None if found["first"] is None else business_date(found["first"])
+    count = stuck.distinct().count()
+    return _row("Changes that the core rejected or does not show", count, first, None, first, on, reverse("instructions"))
+
+
+def loan_side(user: User, contract: Contract) -> Mapping[str, Any] | None:
+    """Changes of a loan that the core has not answered, and its last rejected one."""
+    if contract.entity.book_mode != BookMode.OVERLAY:
+        return None
+    rows = on_their_way(contract)
+    recent = business_date() - timedelta(days=14)
+    rejected = Q(contract=contract, state="rejected", answered_at__date__gte=recent)
+    rows += list(Instruction.objects.filter(rejected).order_by("-answered_at")[:1])
+    return {"lines": [(i, EventKind(i.kind).name.lower()) for i in rows]} if rows else None
+
+
+def borrower_side(user: User, reader: User) -> Mapping[str, Any] | None:
+    """What a borrower's loans wait for: a change that was asked of the core and is not in force yet."""
+    rows = Instruction.objects.filter(contract__borrower__user=reader, state__in=("requested", "sent")).select_related("contract")
+    lines = [(i, EventKind(i.kind).name.lower()) for i in rows.order_by("requested_at")]
+    return {"lines": lines} if lines else None

@@ -1,0 +1,143 @@
+"""Pages beside a core: breaks to work, files of the core, instructions to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from tideover.core.access import can, require
+from tideover.core.business_time import business_date
+from tideover.core.models import Approval, User
+from tideover.core.problems import Refused
+from tideover.core.work import work_claim, work_done
+from tideover.engine.events import EventKind
+from tideover.lending.beside.panels import mend_words
+from tideover.lending.beside.policies import policy_of
+from tideover.lending.beside.selectors import (
+    Broken,
+    breaks_visible,
+    by_loan,
+    entities_overlay,
+    file_days,
+    files_refused,
+    instructions_visible,
+    unsettled,
+)
+from tideover.lending.beside.services import MENDS, break_accept, break_mend, broken_get, item_of, work_renew
+from tideover.lending.models.beside import CAUSES
+from tideover.lending.views import user_of
+
+PAGE = 50
+SHOWN = {"open": ("open",), "accepted": ("accepted",), "closed": ("closed",)}
+
+
+def _line(b: Broken, user: User) -> dict[str, Any]:
+    item = item_of(b) if b.head.state == "open" else None
+    today = b.head.closed_on or business_date()
+    return {
+        "b": b,
+        "age": (today - b.first_on).days,
+        "mend": mend_words(b.head),
+        "item": item,
+        "taken_by": item.claimed_by if item and item.claimed_by_id else None,
+        "is_mine": bool(item and item.claimed_by_id == user.pk),
+        "can_mend": b.head.state == "open" and b.head.mend in MENDS,
+    }
+
+
+@require("breaks")
+def breaks(request: HttpRequest) -> HttpResponse:
+    """Breaks by loan, the oldest or the largest first, of one cause or all."""
+    user, today = user_of(request), business_date()
+    show, cause, loan = (request.GET.get(n, "") for n in ("show", "cause", "loan"))
+    show = show if show in SHOWN else "open"
+    rows = breaks_visible(user, today).filter(state__in=("open", "accepted", "closed") if loan else SHOWN[show])
+    rows = rows.filter(cause=cause) if cause in CAUSES else rows
+    rows = rows.filter(number=loan) if loan else rows
+    groups = by_loan(list(rows.order_by("first_on", "number", "pk")[: PAGE * 10]))
+    if request.GET.get("by") == "amount":
+        groups.sort(key=lambda b: -b.amount_minor)
+    context = {
+        "lines": [_line(b, user) for b in groups[:PAGE]],
+        "more": len(groups) > PAGE,
+        "show": show,
+        "cause": cause,
+        "by": request.GET.get("by", ""),
+        "loan": loan,
+        "causes": CAUSES,
+        "tabs": [("open", _("Open")), ("accepted", _("Accepted")), ("closed", _("Agree again"))],
+        "may": can(user, "break-work"),
+        "entities": entities_overlay(user, today),
+    }
+    return render(request, "beside/breaks.html", context)
+
+
+@require("break-work")
+def break_work(request: HttpRequest, number: str) -> HttpResponse:
+    """Take the breaks of a loan, accept them with a reason, or let the journal follow the core."""
+    user, today = user_of(request), business_date()
+    rows = list(breaks_visible(user, today).filter(number=number, closed_at=None))
+    if not rows or request.method != "POST":
+        raise Http404(number)
+    try:
+        messages.success(request, _act(request, user, broken_get(rows)))
+    except Refused as refusal:
+        messages.error(request, "; ".join(p.message for p in refusal.problems))
+    return HttpResponseRedirect(f"{reverse('breaks')}?loan={number}")
+
+
+def _act(request: HttpRequest, user: User, broken: Broken) -> str:
+    act = request.POST.get("act", "")
+    if act == "take":
+        work_renew()
+        item = item_of(broken)
+        if item is not None:
+            work_claim(item, actor=user)
+        return _("You have taken this loan's differences.")
+    if act == "mend":
+        agrees = break_mend(broken, actor=user)
+        return _("Mended: both agree now.") if agrees else _("Booked. Something still differs.")
+    if act == "pass":
+        item = item_of(broken)
+        if item is not None:
+            work_done(work_claim(item, actor=user), actor=user, outcome="passed_on")
+        return _("Noted: the core's people have it.")
+    done = break_accept(broken, reason=request.POST.get("reason", ""), actor=user)
+    if isinstance(done, Approval):
+        return _("A second person must accept this amount: %(number)s waits for them.") % {"number": done.reference}
+    return _("Accepted.")
+
+
+@require("core-files")
+def core_files(request: HttpRequest) -> HttpResponse:
+    """The files of each day: taken in, late, refused, missing; and what their comparison found."""
+    today = business_date()
+    entities = entities_overlay(user_of(request), today)
+    parts = [(e, file_days(e, today), files_refused(e, today), policy_of(e, today)) for e in entities]
+    return render(request, "beside/files.html", {"parts": parts})
+
+
+@require("instructions")
+def instructions(request: HttpRequest) -> HttpResponse:
+    """What the core was asked for, and what became of it."""
+    user, today, show = user_of(request), business_date(), request.GET.get("show", "way")
+    rows = instructions_visible(user, today)
+    within = max((policy_of(e, today).reflect_days for e in entities_overlay(user, today)), default=2)
+    chosen = {
+        "way": rows.filter(state__in=("requested", "sent", "confirmed")),
+        "rejected": rows.filter(state="rejected"),
+        "problem": unsettled(rows, today, within),
+        "done": rows.filter(state="reflected"),
+    }
+    show = show if show in chosen else "way"
+    lines = [(i, EventKind(i.kind).name.lower()) for i in chosen[show].order_by("-requested_at", "-pk")[:PAGE]]
+    tabs = [
+        ("way", _("On their way")), ("rejected", _("Rejected")), ("problem", _("To look at")), ("done", _("Seen in the core")),
+    ]  # fmt: skip
+    context = {"lines": lines, "show": show, "tabs": tabs}
+    return render(request, "beside/instructions.html", context)
