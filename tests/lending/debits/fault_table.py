@@ -2,7 +2,8 @@
 
     python -m tests.lending.debits.fault_table [--loans 40] [--kills 15] [--channels file,http] [--faults cut,half,…] > table.md
 
-The bank is --trusting: what is presented twice is taken twice. `lost`, `doubled`, `wrong` and `open` must be zero.
+steps: the n-th worker dies with its n-th commit, file or word with the bank. The bank is --trusting: what is presented twice is
+taken twice. `lost`, `doubled`, `wrong` and `open` must be zero.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from typing import Any
 from tests.databases import book_fresh
 
 FAULTS: dict[str, tuple[str, ...]] = {
-    "file": ("none", "drop_before", "late", "half", "twice", "cut", "bad_totals", "unknown", "contradict", "mix"),
-    "http": ("none", "drop_before", "drop_after", "garbage", "delay", "restart", "late", "half", "cut", "bad_totals", "unknown",
-             "contradict", "mix"),
+    "file": ("none", "steps", "drop_before", "late", "half", "twice", "cut", "bad_totals", "unknown", "contradict", "mix"),
+    "http": ("none", "steps", "drop_before", "drop_after", "garbage", "delay", "restart", "late", "half", "cut", "bad_totals",
+             "unknown", "contradict", "mix"),
 }  # fmt: skip
 CHANCE = 0.5
 MIX = ("drop_before", "late", "half", "twice", "cut", "bad_totals", "unknown", "contradict", "drop_after")
@@ -38,7 +39,7 @@ WORLD = [sys.executable, "-m", "tests.lending.debits.fault_world"]
 
 def chances(fault: str) -> list[str]:
     """The bank's arguments for one row of the table."""
-    named = {"none": {}, "mix": dict.fromkeys(MIX, 0.12)}.get(fault, {fault: CHANCE})
+    named = {"none": {}, "steps": {}, "mix": dict.fromkeys(MIX, 0.12)}.get(fault, {fault: CHANCE})
     return [x for name, chance in named.items() for x in ("--fault", f"{name}={chance}")]
 
 
@@ -66,20 +67,22 @@ def row(channel: str, fault: str, *, loans: int, kills: int, seed: int, workers:
         with subprocess.Popen(bank, env=env, stderr=subprocess.DEVNULL) as peer:
             try:
                 _wait(port)
-                killed = _killed(env, random.Random(seed), kills, workers)
-                _later(env, port, began)
+                if fault == "steps":
+                    killed = kills
+                    subprocess.run([*WORLD, "steps", str(kills)], env=env, check=True, stdout=subprocess.DEVNULL)
+                else:
+                    killed = _killed(env, random.Random(seed), kills, workers)
+                done = subprocess.run(
+                    [*WORLD, "finish", str(home / "ledger.jsonl")], env=env, check=True, capture_output=True, text=True
+                )
             finally:
                 peer.kill()
-        said = json.loads(
-            subprocess.run(
-                [*WORLD, "check", str(home / "ledger.jsonl")], env=env, check=True, capture_output=True, text=True
-            ).stdout
-        )
+    said = json.loads(done.stdout.splitlines()[-1])
     return {"channel": channel, "fault": fault, "kills": killed, **said, "seconds": round(time.perf_counter() - started)}
 
 
 def _killed(env: dict[str, str], dice: random.Random, kills: int, workers: int) -> int:
-    """Two workers at once, killed at random moments and begun anew; then one that is left alone for a while."""
+    """Workers at once, killed at random moments and begun anew; in the end all are."""
     running = [_worker(env) for _ in range(workers)]
     killed = 0
     while killed < kills:
@@ -95,21 +98,11 @@ def _killed(env: dict[str, str], dice: random.Random, kills: int, workers: int) 
     for process in running:
         process.kill()
         process.wait()
-    subprocess.run([*WORLD, "work", "2"], env=env, check=True, stdout=subprocess.DEVNULL)
     return killed
 
 
-def _worker(env: dict[str, str], seconds: float = 600) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*WORLD, "work", str(seconds)], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-
-
-def _later(env: dict[str, str], port: int, began: float) -> None:
-    """Faults end and time passes, on both sides: leases end, then the cut-off, then three days in which the bank is asked."""
-    for hours in (0.1, 24, 72):
-        env = {**env, "DEBIT_WORLD_BEGAN": str(began - hours * 3600), "DEBIT_NO_PLAN": "1"}
-        body = json.dumps({"offset_s": EVENING - began + hours * 3600}).encode()
-        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}/sandbox/clock", body), timeout=5).close()
-        subprocess.run([*WORLD, "work", "1.2"], env=env, check=True, stdout=subprocess.DEVNULL)
+def _worker(env: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([*WORLD, "work"], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
 def _port() -> int:
@@ -142,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--channels", default="file,http")
     p.add_argument("--faults", default="")
     args = p.parse_args(argv)
-    os.environ.setdefault("TIDEOVER_TEMPLATES", tempfile.mkdtemp())
+    os.environ.setdefault("TIDEOVER_MIGRATED", tempfile.mkdtemp())
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
     bad = 0
     for channel in args.channels.split(","):
@@ -150,6 +143,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             said = row(channel, fault, loans=args.loans, kills=args.kills, seed=args.seed)
             bad += said["lost"] + said["doubled"] + said["wrong"] + said["open"]
             print(f"| {' | '.join(str(said[c]) for c in COLUMNS)} |", flush=True)
+            for life in said["why"]:
+                print("; ".join(life), file=sys.stderr)
     return 1 if bad else 0
 
 

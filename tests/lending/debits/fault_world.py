@@ -1,6 +1,6 @@
 """A book whose loans fall due today, workers that are killed, a bank that errs: who was taken from twice, and what was lost.
 
-    python -m tests.lending.debits.fault_world build N | work SECONDS | check LEDGER
+    python -m tests.lending.debits.fault_world build N | work | steps N | finish LEDGER
 
 The judge is the bank's own ledger. lost: taken by the bank, not booked by us. doubled: more taken from a loan than fell due.
 """
@@ -9,35 +9,46 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
+import urllib.request
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import wraps
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import django
 
 django.setup()
 
-from django.db import OperationalError
+from django.db import OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Sum
 
 from tests.factories import house_build, loan, mandate, party
 from tideover.core import business_time
 from tideover.core.business_time import business_date
 from tideover.core.lease import owner_new
-from tideover.lending.debits import worker
+from tideover.lending.debits import bank, worker
 from tideover.lending.models import Contract, Debit, LoanEvent, Receipt
 from tideover.lending.selectors import loan_standing
 
 DAY = date(2026, 11, 25)
 
 
+FINISH = (0.0, 0.1, 24, 72)
+"""Hours by which the world's clock jumps at its end: leases end, then the cut-off passes, then three days of asking."""
+ahead = timedelta()
+
+
 def clock() -> datetime:
     """An evening of the world's day that goes by as the wall clock does: (the wall clock less the start that all share)."""
     began = float(os.environ["DEBIT_WORLD_BEGAN"])
     evening = datetime(DAY.year, DAY.month, DAY.day, 10, 30, tzinfo=UTC)  # 18:30 in Beijing
-    return evening + timedelta(seconds=time.time() - began)
+    return evening + timedelta(seconds=time.time() - began) + ahead
 
 
 def build(count: int) -> None:
@@ -49,17 +60,58 @@ def build(count: int) -> None:
         mandate(contract, valid_from=DAY - timedelta(days=9))
 
 
-def work(seconds: float) -> None:
+def work(seconds: float, *, plans: bool = True) -> None:
     """Rounds until the time is over; the clock runs on from the evening."""
     until, owner = time.time() + seconds, owner_new()
     print("working", flush=True)
     while time.time() < until:
         try:
-            counts = worker.round_work(clock(), owner=owner, plans="DEBIT_NO_PLAN" not in os.environ)
+            counts = worker.round_work(clock(), owner=owner, plans=plans)
         except OperationalError:
             continue
         if not counts.any():
             time.sleep(0.02)
+
+
+def steps(count: int) -> None:
+    """Workers one after the other: the n-th dies with its n-th step, which is a commit, a file that appears, or a word with the
+    bank. What is read once is read before, so that a worker costs little."""
+    loan_standing(Contract.objects.order_by("pk")[0], DAY)
+    connections.close_all()
+    for n in range(1, count + 1):
+        pid = os.fork()
+        if not pid:
+            left = n
+
+            def dies(does: Callable[..., Any]) -> Callable[..., Any]:
+                @wraps(does)
+                def done(*args: Any, **kwargs: Any) -> Any:
+                    nonlocal left
+                    try:
+                        return does(*args, **kwargs)
+                    finally:
+                        left -= 1
+                        if not left:
+                            os.kill(os.getpid(), signal.SIGKILL)
+
+                return done
+
+            BaseDatabaseWrapper.commit = dies(BaseDatabaseWrapper.commit)  # type: ignore[method-assign]
+            os.rename, bank._call = dies(os.rename), dies(bank._call)
+            work(5)
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+
+def finish(ledger: Path) -> None:
+    """One worker that is left alone; the clocks of both sides jump; then the judgement."""
+    global ahead
+    for hours in FINISH:
+        ahead = timedelta(hours=hours)
+        body = json.dumps({"offset_s": (clock() - datetime.now(UTC)).total_seconds()}).encode()
+        urllib.request.urlopen(f"{os.environ['TIDEOVER_BANK']}/sandbox/clock", body, timeout=5).close()
+        work(1.2 if ahead else 2, plans=not ahead)
+    check(ledger)
 
 
 def check(ledger: Path) -> None:
@@ -72,6 +124,7 @@ def check(ledger: Path) -> None:
         presented[said["reference"]] = presented.get(said["reference"], 0) + 1
     booked = dict(Receipt.objects.values_list("source_reference").annotate(Sum("amount_minor")))
     debits = {d.reference: d for d in Debit.objects.select_related("contract")}
+    lost = [r for r, n in taken.items() if booked.get(r, 0) != n] + [r for r in booked if r not in taken]
     by_loan: dict[str, int] = {}
     for reference, amount in taken.items():
         number = debits[reference].contract.number
@@ -83,13 +136,20 @@ def check(ledger: Path) -> None:
     late = [c.number for c in Contract.objects.filter(number__startswith="F-") if _late(c, by_loan)]
     said = {
         "loans": Contract.objects.filter(number__startswith="F-").count(), "debits": len(debits), "taken": len(taken),
-        "lost": sum(booked.get(r, 0) != n for r, n in taken.items()) + sum(r not in taken for r in booked),
+        "lost": len(lost), "why": [_life(debits[r]) for r in lost if r in debits],
         "doubled": sum(n > due for n in by_loan.values()) + sum(n > 1 for n in presented.values()),
         "wrong": len(late) + sum(d.state == "taken" and d.reference not in taken for d in debits.values()),
         "open": sum(d.state in ("drafted", "sent", "in_flight", "unknown") for d in debits.values()), "states": states,
         "journal": LoanEvent.objects.filter(kind=17).count(),
     }  # fmt: skip
     print(json.dumps(said))
+
+
+def _life(d: Debit) -> list[str]:
+    """Everything that happened to a debit, to find out where its money was lost."""
+    moves = [f"{m.at:%d %H:%M:%S} {m.before}>{m.after} {m.reason}" for m in d.moves.order_by("pk")]
+    answers = [f"{a.at:%d %H:%M:%S} {a.source} {a.code} {a.amount_minor} {a.effect}" for a in d.answers.order_by("pk")]
+    return [d.reference, f"asked {d.inquiries} times, next {d.inquire_at}", *moves, *answers]
 
 
 def _late(contract: Contract, by_loan: dict[str, int]) -> bool:
@@ -103,12 +163,16 @@ def _late(contract: Contract, by_loan: dict[str, int]) -> bool:
 def main() -> None:
     """One command."""
     what = sys.argv[1]
-    if what == "check":
-        check(Path(sys.argv[2]))
-        return
     with mock.patch.object(business_time.timezone, "now", clock):
         assert business_date() >= DAY
-        build(int(sys.argv[2])) if what == "build" else work(float(sys.argv[2]))
+        if what == "build":
+            build(int(sys.argv[2]))
+        elif what == "work":
+            work(600)
+        elif what == "steps":
+            steps(int(sys.argv[2]))
+        else:
+            finish(Path(sys.argv[2]))
 
 
 if __name__ == "__main__":

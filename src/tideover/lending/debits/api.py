@@ -37,6 +37,9 @@ class BatchOut(Schema):
     total: Amount
     out_at: datetime | None
     settled_at: datetime | None
+    taken: Amount = Field(description="what its debits took, once every result is here")
+    credited: Amount = Field(description="what bank statements say came for it")
+    credited_on: date | None
     sha256: str
 
 
@@ -216,7 +219,8 @@ def _batch_out(b: DebitBatch) -> dict[str, Any]:
     return {
         "number": b.number, "entity": b.entity.code, "channel": b.channel, "state": b.state, "debit_on": b.debit_on,
         "cut_off_at": b.cut_off_at, "count": b.count, "total": decimal(b.total_minor), "out_at": b.out_at,
-        "settled_at": b.settled_at, "sha256": b.hash_hex,
+        "settled_at": b.settled_at, "taken": decimal(b.taken_minor), "credited": decimal(b.credited_minor),
+        "credited_on": b.credited_on, "sha256": b.hash_hex,
     }  # fmt: skip
 
 

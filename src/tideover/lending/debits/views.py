@@ -16,7 +16,7 @@ from tideover.core.business_time import business_date, now
 from tideover.core.problems import NotFound
 from tideover.lending.debits import bank
 from tideover.lending.debits.policy import reason_words, reasons
-from tideover.lending.debits.selectors import batch_get, batches_visible, debit_get, debits_visible
+from tideover.lending.debits.selectors import batch_get, batches_uncredited, batches_visible, debit_get, debits_visible
 from tideover.lending.debits.worker import debit_ask
 from tideover.lending.models import Debit, DebitFile, Receipt
 from tideover.lending.rules.debits import MOVING, State
@@ -50,11 +50,15 @@ def debits(request: HttpRequest) -> HttpResponse:
         return render(request, "lending/debits/list.html", context)
     counted = {s: Count("debits", filter=Q(debits__state=s)) for s in STATES}
     money = {
-        "taken_minor": Sum("debits__taken_minor"),
+        "took_minor": Sum("debits__taken_minor"),
         "moving_minor": Sum("debits__amount_minor", filter=Q(debits__state__in=MOVING)),
     }
-    context["batches"], context["more"] = _page(request, batches_visible(user, today).annotate(**counted, **money))
-    if "before" not in request.GET:
+    rows = batches_visible(user, today)
+    context["uncredited"] = request.GET.get("show") == "uncredited"
+    if context["uncredited"]:
+        rows = batches_uncredited(rows, today)
+    context["batches"], context["more"] = _page(request, rows.annotate(**counted, **money))
+    if "before" not in request.GET and not context["uncredited"]:
         context["counts"] = list(
             mine.order_by().values("state").annotate(n=Count("pk"), total=Sum("amount_minor")).order_by("state")
         )
@@ -85,7 +89,11 @@ def batch(request: HttpRequest, number: str) -> HttpResponse:
         raise Http404(number) from error
     rows, more = _page(request, debits_visible(user, today).filter(batch=found))
     _worded(rows)
-    context = {"batch": found, "rows": rows, "more": more, "files": list(found.files.order_by("pk"))}
+    context = {
+        "batch": found, "rows": rows, "more": more, "files": list(found.files.order_by("pk")),
+        "missing_minor": found.taken_minor - found.credited_minor if found.state == "settled" else 0,
+        "opens_line": can(user, "bank-line"),
+    }  # fmt: skip
     return render(request, "lending/debits/batch.html", context)
 
 

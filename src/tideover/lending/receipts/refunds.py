@@ -32,8 +32,9 @@ from tideover.lending.words import money
 KIND = "receipt.refund"
 ASKS = frozenset({Role.PAYMENTS, Role.FINANCE})
 DECIDES = frozenset({Role.FINANCE, Role.BRANCH_HEAD})
-NEXT = {"approved": ("sent", "gone", "returned"), "sent": ("gone", "returned"), "gone": ("returned",), "returned": ()}
-"""What can follow a state; a bank returns money even days after it said that it was gone."""
+NEXT = {"approved": ("sent", "gone", "returned"), "sent": ("gone", "returned"), "gone": ("returned", "sent"), "returned": ()}
+"""What can follow a state; a bank returns money even days after it said that it was gone. Back to sent: what was taken for its
+line was another."""
 
 
 def refundable(receipt: Receipt) -> list[tuple[Contract | None, int]]:
@@ -150,8 +151,8 @@ def refund_move(
         _settle(row, receipt, state, actor)
         row.state, row.bank_reference = state, bank_reference[:80] or row.bank_reference
         row.sent_at = row.sent_at or now()
-        if state in ("gone", "returned"):
-            row.ended_at, row.ended_on = now(), on or business_date()
+        ends = state in ("gone", "returned")
+        row.ended_at, row.ended_on = (now(), on or business_date()) if ends else (None, None)
         row.save(update_fields=["state", "bank_reference", "sent_at", "ended_at", "ended_on"])
         log(actor, f"refund.{state}", "receipt", receipt.number, {"refund": row.reference, "reason": reason[:200]})
     return row
@@ -160,7 +161,7 @@ def refund_move(
 def _settle(refund: Refund, receipt: Receipt, state: str, actor: str) -> None:
     """Move the money between what is under way, gone, and here again."""
     was = "refunded_minor" if refund.state == "gone" else "refunding_minor"
-    goes = {"gone": "refunded_minor", "returned": "unapplied_minor"}.get(state, was)
+    goes = {"gone": "refunded_minor", "returned": "unapplied_minor"}.get(state, "refunding_minor")
     setattr(receipt, was, getattr(receipt, was) - refund.unapplied_minor)
     setattr(receipt, goes, getattr(receipt, goes) + refund.unapplied_minor)
     receipt.save(update_fields=["unapplied_minor", "refunding_minor", "refunded_minor"])

@@ -21,8 +21,9 @@ from tideover.lending.models import BankLine, Match, Party, Receipt, StatementFi
 from tideover.lending.scope import entities_visible
 from tideover.lending.statements import selectors as s
 from tideover.lending.statements.approvals import line_become_ask, suspense_place_ask
+from tideover.lending.statements.correct import doubt_answer
 from tideover.lending.statements.rules.line import BadStatement
-from tideover.lending.statements.services import doubt_answer, statement_import
+from tideover.lending.statements.services import statement_import
 from tideover.lending.statements.words import reasons_english
 
 router = Router(tags=["statements"])

@@ -23,15 +23,9 @@ from tideover.lending.models import BankAccount, BankLine, StatementFile
 from tideover.lending.scope import entities_visible
 from tideover.lending.statements import selectors as s
 from tideover.lending.statements.approvals import line_become_ask
+from tideover.lending.statements.correct import CREDIT_KINDS, DEBIT_KINDS, doubt_answer, line_settle
 from tideover.lending.statements.rules.line import BadStatement
-from tideover.lending.statements.services import (
-    CREDIT_KINDS,
-    DEBIT_KINDS,
-    doubt_answer,
-    file_settle,
-    line_settle,
-    statement_import,
-)
+from tideover.lending.statements.services import file_settle, statement_import
 from tideover.lending.statements.views_suspense import user_of
 from tideover.lending.statements.words import REFUSALS, STATES, kind_named, reason_words
 

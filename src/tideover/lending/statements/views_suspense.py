@@ -16,10 +16,10 @@ from tideover.core.business_time import business_date
 from tideover.core.models import Approval, User
 from tideover.core.problems import NotFound, Refused
 from tideover.lending.models import Party, Receipt
+from tideover.lending.receipts.refunds import refund_ask
 from tideover.lending.rules.bank_match import Suggestion
 from tideover.lending.statements.approvals import suspense_place_ask
 from tideover.lending.statements.asking import ask_open
-from tideover.lending.statements.outside import send_back, sends_back
 from tideover.lending.statements.selectors import (
     Waiting,
     oldest,
@@ -96,7 +96,7 @@ def suspense_one(request: HttpRequest, number: str) -> HttpResponse:
         "found": party_search(receipt.entity_id, query, today) if query else [],
         "may": can(user, "suspense-place"),
         "linked": can(user, "person"),
-        "sends_back": sends_back() and bool(receipt.payer_account),
+        "sends_back": can(user, "receipt-refund") and bool(receipt.payer_account),
     }
     return render(request, "lending/statements/suspense_one.html", context, status=422 if problems else 200)
 
@@ -120,8 +120,8 @@ def _act(request: HttpRequest, user: User, receipt: Receipt) -> HttpResponse:
         item = ask_open(receipt, party, actor=user.username)
         messages.success(request, _("%(item)s: their branch asks %(who)s.") % {"item": item.reference, "who": party.reference})
         return redirect("suspense-one", receipt.number)
-    if act == "send_back" and sends_back():
-        asked = send_back(receipt, reason=said.get("reason", ""), actor=user)
+    if act == "send_back" and can(user, "receipt-refund"):
+        asked = refund_ask(receipt, amount_minor=receipt.unapplied_minor, reason=said.get("reason", ""), actor=user)
         messages.success(request, _("A second person must decide: %(approval)s waits.") % {"approval": asked.reference})
         return redirect("suspense-one", receipt.number)
     raise Http404(act)
