@@ -88,7 +88,9 @@ class MandateIn(Strict):
     accounts: list[AccountIn] = Field(min_length=1, max_length=5)
     cap_take: Money
     cap_month: Money
-    words: str = Field(min_length=1, max_length=5000, description="what the borrower read and agreed to; its hash is kept")
+    words: str = Field(
+        min_length=1, max_length=5000, description="what the borrower read and agreed to; it is kept, with its hash"
+    )
     how: Literal["paper", "telephone"]
     loans: list[str] = Field([], max_length=100, description="numbers; empty: every loan with the entity")
     valid_from: Day | None = None

@@ -96,7 +96,13 @@ def mandate_give(
         )  # fmt: skip
         mandate.contracts.set(contracts)
         _accounts_set(mandate, accounts)
-        detail = {"words": mandate.words_hash.hex(), "loans": [c.number for c in contracts], "accounts": len(accounts)}
+        # The words themselves, for no release of this program shows them for good.
+        detail = {
+            "words": words,
+            "sha256": mandate.words_hash.hex(),
+            "loans": [c.number for c in contracts],
+            "accounts": len(accounts),
+        }
         _act(mandate, "given", how=how, actor=actor, detail=detail)
     return mandate
 

@@ -206,6 +206,8 @@ def still_owed(debit: Debit, at: datetime) -> int | str:
     mandate or a payment came since; the reason instead where nothing may be taken."""
     facts = loan_facts(debit.contract, at)
     mandate = debit.mandate
+    if debit.contract.entity.book_mode != BookMode.RECORD:
+        return "stopped"  # a core keeps the book since, and debits
     if mandate.withdrawn_at is not None or facts.disputed or any(h in policy().stops or h == "dispute" for h in facts.holds):
         return "stopped"
     owed = min(facts.due_minor, facts.owed_minor) - facts.arrived_minor
