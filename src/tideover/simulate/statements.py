@@ -1,4 +1,4 @@
-"""The demo lender's bank: an account, yesterday's statement (a batch's credit, money nobody claimed), a file that does not add up."""
+"""The demo lender's bank: an account, a statement (a batch's credit, money nobody claimed), a file that does not add up."""
 
 from __future__ import annotations
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -34,7 +32,6 @@ CHANCE = 0.5
 MIX = ("drop_before", "late", "half", "twice", "cut", "bad_totals", "unknown", "contradict", "drop_after")
 EVENING = datetime(2026, 11, 25, 10, 30, tzinfo=UTC).timestamp()
 """When the world begins: 18:30 in Beijing, on the day on which its loans fall due."""
-WORLD = [sys.executable, "-m", "tests.lending.debits.fault_world"]
 
 
 def chances(fault: str) -> list[str]:
@@ -43,7 +40,7 @@ def chances(fault: str) -> list[str]:
     return [x for name, chance in named.items() for x in ("--fault", f"{name}={chance}")]
 
 
-def row(channel: str, fault: str, *, loans: int, kills: int, seed: int, workers: int = 2) -> dict[str, Any]:
+def row(channel: str, fault: str, *, loans: int, kills: int, seed: int) -> dict[str, Any]:
     """Run one world: what it came to. The numbers are those of `check` in tests/lending/debits/fault_world.py."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -56,53 +53,22 @@ def row(channel: str, fault: str, *, loans: int, kills: int, seed: int, workers:
             "TIDEOVER_BANK": f"http://127.0.0.1:{port}", "TIDEOVER_BANK_TIMEOUT": "1", "TIDEOVER_DEBIT_CHANNEL": channel,
             "TIDEOVER_DEBIT_BATCH": "4",
         }  # fmt: skip
-        began = float(env["DEBIT_WORLD_BEGAN"])
-        subprocess.run([*WORLD, "build", str(loans)], env=env, check=True)
         bank = [sys.executable, "-m", "tideover.sandbox.bank", "--trusting", *chances(fault)]
         given = {
-            "port": port, "folder": home / "debits", "record": home / "ledger.jsonl", "seed": seed, "offset": EVENING - began,
-            "reveal-after": 2, "delay": 1.5, "down": 0.3,
+            "port": port, "folder": home / "debits", "record": home / "ledger.jsonl", "seed": seed, "reveal-after": 2,
+            "delay": 1.5, "down": 0.3, "offset": EVENING - float(env["DEBIT_WORLD_BEGAN"]),
         }  # fmt: skip
         bank += [f"--{name}={value}" for name, value in given.items()]
+        how = "steps" if fault == "steps" else "killed"
+        world = [sys.executable, "-m", "tests.lending.debits.fault_world", loans, kills, seed, home / "ledger.jsonl", how]
         with subprocess.Popen(bank, env=env, stderr=subprocess.DEVNULL) as peer:
             try:
                 _wait(port)
-                if fault == "steps":
-                    killed = kills
-                    subprocess.run([*WORLD, "steps", str(kills)], env=env, check=True, stdout=subprocess.DEVNULL)
-                else:
-                    killed = _killed(env, random.Random(seed), kills, workers)
-                done = subprocess.run(
-                    [*WORLD, "finish", str(home / "ledger.jsonl")], env=env, check=True, capture_output=True, text=True
-                )
+                done = subprocess.run([str(x) for x in world], env=env, check=True, stdout=subprocess.PIPE, text=True)
             finally:
                 peer.kill()
     said = json.loads(done.stdout.splitlines()[-1])
-    return {"channel": channel, "fault": fault, "kills": killed, **said, "seconds": round(time.perf_counter() - started)}
-
-
-def _killed(env: dict[str, str], dice: random.Random, kills: int, workers: int) -> int:
-    """Workers at once, killed at random moments and begun anew; in the end all are."""
-    running = [_worker(env) for _ in range(workers)]
-    killed = 0
-    while killed < kills:
-        at = dice.randrange(workers)
-        assert running[at].stdout is not None
-        running[at].stdout.readline()  # it has begun
-        time.sleep(dice.uniform(0.0, 0.5))
-        if running[at].poll() is None:
-            running[at].send_signal(signal.SIGKILL)
-            killed += 1
-        running[at].wait()
-        running[at] = _worker(env)
-    for process in running:
-        process.kill()
-        process.wait()
-    return killed
-
-
-def _worker(env: dict[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*WORLD, "work"], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return {"channel": channel, "fault": fault, "kills": kills, **said, "seconds": round(time.perf_counter() - started)}
 
 
 def _port() -> int:

@@ -1,21 +1,24 @@
 """A book whose loans fall due today, workers that are killed, a bank that errs: who was taken from twice, and what was lost.
 
-    python -m tests.lending.debits.fault_world build N | work | steps N | finish LEDGER
+    python -m tests.lending.debits.fault_world LOANS KILLS SEED LEDGER killed|steps
 
-The judge is the bank's own ledger. lost: taken by the bank, not booked by us. doubled: more taken from a loan than fell due.
+Workers are forks of this process, so that one costs little. The judge is the bank's own ledger, held against the journal.
+lost: taken by the bank, not booked by us (or the other way). doubled: more taken from a loan than fell due.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -32,13 +35,12 @@ from tests.factories import house_build, loan, mandate, party
 from tideover.core import business_time
 from tideover.core.business_time import business_date
 from tideover.core.lease import owner_new
+from tideover.engine.events import EventKind
 from tideover.lending.debits import bank, worker
 from tideover.lending.models import Contract, Debit, LoanEvent, Receipt
 from tideover.lending.selectors import loan_standing
 
 DAY = date(2026, 11, 25)
-
-
 FINISH = (0.0, 0.1, 24, 72)
 """Hours by which the world's clock jumps at its end: leases end, then the cut-off passes, then three days of asking."""
 ahead = timedelta()
@@ -61,57 +63,81 @@ def build(count: int) -> None:
 
 
 def work(seconds: float, *, plans: bool = True) -> None:
-    """Rounds until the time is over; the clock runs on from the evening."""
+    """Rounds until the time is over and nothing is left to do; the clock runs on from the evening."""
     until, owner = time.time() + seconds, owner_new()
-    print("working", flush=True)
-    while time.time() < until:
+    while True:
         try:
             counts = worker.round_work(clock(), owner=owner, plans=plans)
         except OperationalError:
             continue
         if not counts.any():
+            if time.time() >= until:
+                return
             time.sleep(0.02)
+
+
+def fork(does: Callable[[], None]) -> int:
+    """A worker in a process of its own; its id. The parent has no connection to a database when it forks."""
+    pid = os.fork()
+    if not pid:
+        with suppress(BaseException):
+            does()
+        os._exit(0)
+    return pid
+
+
+def killed(count: int, dice: random.Random) -> None:
+    """Two workers at once, killed at random moments and begun anew; in the end both are."""
+    running = [fork(lambda: work(600)) for _ in range(2)]
+    for n in range(count):
+        time.sleep(dice.uniform(0.0, 0.5))
+        end(running[n % 2])
+        running[n % 2] = fork(lambda: work(600))
+    time.sleep(0.3)
+    for pid in running:
+        end(pid)
+
+
+def end(pid: int) -> None:
+    """Kill a worker."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 def steps(count: int) -> None:
     """Workers one after the other: the n-th dies with its n-th step, which is a commit, a file that appears, or a word with the
-    bank. What is read once is read before, so that a worker costs little."""
-    loan_standing(Contract.objects.order_by("pk")[0], DAY)
-    connections.close_all()
+    bank."""
     for n in range(1, count + 1):
-        pid = os.fork()
-        if not pid:
-            left = n
-
-            def dies(does: Callable[..., Any]) -> Callable[..., Any]:
-                @wraps(does)
-                def done(*args: Any, **kwargs: Any) -> Any:
-                    nonlocal left
-                    try:
-                        return does(*args, **kwargs)
-                    finally:
-                        left -= 1
-                        if not left:
-                            os.kill(os.getpid(), signal.SIGKILL)
-
-                return done
-
-            BaseDatabaseWrapper.commit = dies(BaseDatabaseWrapper.commit)  # type: ignore[method-assign]
-            os.rename, bank._call = dies(os.rename), dies(bank._call)
-            work(5)
-            os._exit(0)
-        os.waitpid(pid, 0)
+        os.waitpid(fork(partial(_steps, n)), 0)
 
 
-def finish(ledger: Path) -> None:
-    """One worker that is left alone; the clocks of both sides jump; then the judgement."""
+def _steps(left: int) -> None:
+    def dies(does: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(does)
+        def done(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            try:
+                return does(*args, **kwargs)
+            finally:
+                left -= 1
+                if not left:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        return done
+
+    BaseDatabaseWrapper.commit = dies(BaseDatabaseWrapper.commit)  # type: ignore[method-assign]
+    os.rename, bank._call = dies(os.rename), dies(bank._call)
+    work(1)
+
+
+def finish() -> None:
+    """One worker that is left alone; the clocks of both sides jump."""
     global ahead
     for hours in FINISH:
         ahead = timedelta(hours=hours)
         body = json.dumps({"offset_s": (clock() - datetime.now(UTC)).total_seconds()}).encode()
         urllib.request.urlopen(f"{os.environ['TIDEOVER_BANK']}/sandbox/clock", body, timeout=5).close()
         work(1.2 if ahead else 2, plans=not ahead)
-    check(ledger)
 
 
 def check(ledger: Path) -> None:
@@ -122,7 +148,12 @@ def check(ledger: Path) -> None:
         said = json.loads(line)
         taken[said["reference"]] = taken.get(said["reference"], 0) + said["amount"]
         presented[said["reference"]] = presented.get(said["reference"], 0) + 1
-    booked = dict(Receipt.objects.values_list("source_reference").annotate(Sum("amount_minor")))
+    booked: dict[str, int] = {}
+    for event in LoanEvent.objects.filter(kind=EventKind.DEBIT):
+        if event.extra["debit_status"] == "success":
+            reference = event.extra["debit_id"]
+            booked[reference] = booked.get(reference, 0) + event.amount_minor
+    assert booked == dict(Receipt.objects.values_list("source_reference").annotate(Sum("amount_minor")))
     debits = {d.reference: d for d in Debit.objects.select_related("contract")}
     lost = [r for r, n in taken.items() if booked.get(r, 0) != n] + [r for r in booked if r not in taken]
     by_loan: dict[str, int] = {}
@@ -140,7 +171,7 @@ def check(ledger: Path) -> None:
         "doubled": sum(n > due for n in by_loan.values()) + sum(n > 1 for n in presented.values()),
         "wrong": len(late) + sum(d.state == "taken" and d.reference not in taken for d in debits.values()),
         "open": sum(d.state in ("drafted", "sent", "in_flight", "unknown") for d in debits.values()), "states": states,
-        "journal": LoanEvent.objects.filter(kind=17).count(),
+        "journal": LoanEvent.objects.filter(kind=EventKind.DEBIT).count(),
     }  # fmt: skip
     print(json.dumps(said))
 
@@ -161,18 +192,18 @@ def _late(contract: Contract, by_loan: dict[str, int]) -> bool:
 
 
 def main() -> None:
-    """One command."""
-    what = sys.argv[1]
+    """Build, kill, finish, judge."""
+    loans, kills, seed, ledger, how = sys.argv[1:]
     with mock.patch.object(business_time.timezone, "now", clock):
         assert business_date() >= DAY
-        if what == "build":
-            build(int(sys.argv[2]))
-        elif what == "work":
-            work(600)
-        elif what == "steps":
-            steps(int(sys.argv[2]))
+        build(int(loans))
+        connections.close_all()
+        if how == "steps":
+            steps(int(kills))
         else:
-            finish(Path(sys.argv[2]))
+            killed(int(kills), random.Random(int(seed)))
+        finish()
+        check(Path(ledger))
 
 
 if __name__ == "__main__":
