@@ -123,5 +123,6 @@ def debit(request: HttpRequest, reference: str) -> HttpResponse:
         "answers": [(a, reason_words(known[a.code].reason) if a.code in known else "") for a in d.answers.order_by("pk")],
         "receipt": Receipt.objects.filter(source_kind="debit", source_reference=d.reference).first(),
         "may_ask": may_ask,
+        "opens_receipt": can(user, "receipt"),
     }
     return render(request, "lending/debits/debit.html", context)

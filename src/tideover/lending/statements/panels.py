@@ -19,13 +19,12 @@ from tideover.lending.statements.selectors import files_to_work, lines_to_work, 
 
 SUSPENSE_DAYS, FILE_DAYS, LINE_DAYS = 3, 1, 2
 AGED = timedelta(days=30)
-OWNER = str(Role.PAYMENTS.label)
 
 
 def _row(label: str, count: int, first: date | None, amount: int | None, days: int, on: date, address: str) -> Mapping[str, Any]:
     act_by = None if first is None else first + timedelta(days=days)
     late = act_by is not None and act_by < on
-    return {"rows": [ExceptionRow(label, count, first, amount, OWNER, act_by, late, address if count else "")]}
+    return {"rows": [ExceptionRow(label, count, first, amount, str(Role.PAYMENTS.label), act_by, late, address if count else "")]}
 
 
 def suspense(user: User, on: date) -> Mapping[str, Any]:

@@ -203,6 +203,7 @@ def bank_line(request: HttpRequest, reference: str) -> HttpResponse:
         "kinds": [(k, kind_named(k)) for k in kinds if now_is is None or k != now_is.became],
         "may": can(user, "bank-line-act"),
         "opens_receipts": can(user, "suspense-one"),
+        "opens_batch": can(user, "debit-batch"),
         "problem": problem,
     }
     return render(request, "lending/statements/line.html", context, status=422 if problem else 200)
