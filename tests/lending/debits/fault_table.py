@@ -29,6 +29,8 @@ FAULTS: dict[str, tuple[str, ...]] = {
              "unknown", "contradict", "mix"),
 }  # fmt: skip
 CHANCE = 0.5
+THREE_DAYS_S = 60 * 3600
+"""Told within the world's last jump, which ends 72 hours after its evening."""
 MIX = ("drop_before", "late", "half", "twice", "cut", "bad_totals", "unknown", "contradict", "drop_after")
 EVENING = datetime(2026, 11, 25, 10, 30, tzinfo=UTC).timestamp()
 """When the world begins: 18:30 in Beijing, on the day on which its loans fall due."""
@@ -55,8 +57,8 @@ def row(channel: str, fault: str, *, loans: int, kills: int, seed: int) -> dict[
         }  # fmt: skip
         bank = [sys.executable, "-m", "tideover.sandbox.bank", "--trusting", *chances(fault)]
         given = {
-            "port": port, "folder": home / "debits", "record": home / "ledger.jsonl", "seed": seed, "reveal-after": 2,
-            "delay": 1.5, "down": 0.3, "offset": EVENING - float(env["DEBIT_WORLD_BEGAN"]),
+            "port": port, "folder": home / "debits", "record": home / "ledger.jsonl", "seed": seed,
+            "reveal-after": THREE_DAYS_S if fault == "unknown" else 2, "delay": 1.5, "down": 0.3, "offset": EVENING - float(env["DEBIT_WORLD_BEGAN"]),
         }  # fmt: skip
         bank += [f"--{name}={value}" for name, value in given.items()]
         how = "steps" if fault == "steps" else "killed"

@@ -111,8 +111,8 @@ class PlacedOut(Schema):
 
 
 class BecomeIn(Strict):
-    kind: Literal["suspense", "own", "returned_out", "refund", "returned", "payout", "fee", "other"]
-    of: str = Field("", max_length=60, description="the line, refund or loan that it is about")
+    kind: Literal["suspense", "settlement", "own", "returned_out", "refund", "returned", "payout", "fee", "other"]
+    of: str = Field("", max_length=60, description="the batch, line, refund or loan that it is about")
     reason: str = Field(max_length=300)
 
 
