@@ -58,7 +58,8 @@ def row(channel: str, fault: str, *, loans: int, kills: int, seed: int) -> dict[
         bank = [sys.executable, "-m", "tideover.sandbox.bank", "--trusting", *chances(fault)]
         given = {
             "port": port, "folder": home / "debits", "record": home / "ledger.jsonl", "seed": seed,
-            "reveal-after": THREE_DAYS_S if fault == "unknown" else 2, "delay": 1.5, "down": 0.3, "offset": EVENING - float(env["DEBIT_WORLD_BEGAN"]),
+            "reveal-after": THREE_DAYS_S if fault == "unknown" else 2, "delay": 1.5, "down": 0.3,
+            "offset": EVENING - float(env["DEBIT_WORLD_BEGAN"]),
         }  # fmt: skip
         bank += [f"--{name}={value}" for name, value in given.items()]
         how = "steps" if fault == "steps" else "killed"
