@@ -12,6 +12,7 @@ from tests.factories import House
 from tests.lending.debits.worlds import TODAY, clock, due_today, result
 from tests.lending.statements.samples import ACCOUNT, Paid, camt
 from tideover.core.approvals import approval_decide
+from tideover.core.models import ActionLog
 from tideover.core.problems import Refused
 from tideover.lending.debits.answers import result_take
 from tideover.lending.debits.panels import home_rows
@@ -19,6 +20,7 @@ from tideover.lending.debits.planning import debits_plan
 from tideover.lending.debits.sending import batches_send
 from tideover.lending.models import BankLine, Debit, DebitBatch, Match, Receipt, Refund
 from tideover.lending.receipts.refunds import refund_ask, refund_move
+from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.rules.bank_match import Quote
 from tideover.lending.statements import facts
 from tideover.lending.statements.correct import line_become, settlements_look
@@ -227,3 +229,37 @@ def test_money_is_sent_back_from_the_desk_by_those_who_may(house: House) -> None
     assert client.post(address, {"act": "send_back", "reason": ""}).status_code == 422
     assert client.post(address, {"act": "send_back", "reason": "not ours"}).status_code == 302
     assert receipt.refunds.count() == 0  # a second person decides
+
+
+def test_payers_are_masked_until_somebody_asks_which_is_logged(house: House) -> None:
+    says(Paid("5.00", "?", "赵先生", "6217000099990000", id="S1"))
+    line, receipt = BankLine.objects.get(), Receipt.objects.get()
+    client = Client()
+    client.force_login(house.staff["payments"])
+    pages = [
+        "/suspense",
+        f"/suspense/{receipt.number}",
+        f"/statements/{line.file.reference}",
+        f"/statements/lines/{line.reference}",
+    ]
+    for page in pages:
+        text = client.get(page).text
+        assert "赵先生" not in text and "6217000099990000" not in text and "赵**" in text, page
+    for page, kind in ((pages[1], "receipt"), (pages[3], "bank_line")):
+        text = client.post(page, {"act": "reveal"}).text
+        assert "赵先生" in text and "6217000099990000" in text
+        assert ActionLog.objects.filter(action="person.reveal", object_type=kind).count() == 1
+    client.force_login(house.staff["auditor"])
+    assert client.post(pages[1], {"act": "reveal"}).status_code == 403
+
+
+def test_money_from_the_counter_of_nobody_has_its_reason_too(house: House) -> None:
+    receipt_record(
+        entity_id=house.entity.pk, party=None, amount_minor=700, received_on=TODAY, payer=Payer("某人"),
+        source=Source("counter", "B-1"), idempotency_key="k", actor="t",
+    )  # fmt: skip
+    client = Client()
+    client.force_login(house.staff["payments"])
+    assert (
+        "nothing in it names a loan or a person that is known" in client.get("/suspense", headers={"accept-language": "en"}).text
+    )

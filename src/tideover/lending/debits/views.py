@@ -19,7 +19,7 @@ from tideover.lending.debits.policy import reason_words, reasons
 from tideover.lending.debits.selectors import batch_get, batches_uncredited, batches_visible, debit_get, debits_visible
 from tideover.lending.debits.worker import debit_ask
 from tideover.lending.models import Debit, DebitFile, Receipt
-from tideover.lending.rules.debits import MOVING, State
+from tideover.lending.rules.debits import MOVING, OPEN, State
 from tideover.lending.views import user_of
 
 PAGE = 50
@@ -43,7 +43,9 @@ def debits(request: HttpRequest) -> HttpResponse:
     user, today = user_of(request), business_date()
     mine = debits_visible(user, today)
     state = request.GET.get("state", "")
-    context: dict[str, Any] = {"state": state if state in STATES else "", "states": STATES}
+    counts = dict(mine.filter(state__in=OPEN).order_by().values_list("state").annotate(n=Count("pk")))
+    context: dict[str, Any] = {"state": state if state in STATES else ""}
+    context["tabs"] = [{"state": s, "n": counts.get(s, 0)} for s in STATES]
     if context["state"]:
         context["rows"], context["more"] = _page(request, mine.filter(state=state))
         _worded(context["rows"])
@@ -59,9 +61,6 @@ def debits(request: HttpRequest) -> HttpResponse:
         rows = batches_uncredited(rows, today)
     context["batches"], context["more"] = _page(request, rows.annotate(**counted, **money))
     if "before" not in request.GET and not context["uncredited"]:
-        context["counts"] = list(
-            mine.order_by().values("state").annotate(n=Count("pk"), total=Sum("amount_minor")).order_by("state")
-        )
         since = today - timedelta(days=FAILED_DAYS)
         failed = mine.filter(state=State.FAILED, debit_on__gte=since).order_by().values("reason")
         context["failed"] = [
