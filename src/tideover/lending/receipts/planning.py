@@ -160,8 +160,8 @@ class _Days:
         standings = {c: self._standing(c, on) for c in self.plan.loans.values() if c.disbursed_on <= on}
         debts = debts_on(on, standings, self.security)
         monies = [
-            Money(r.idempotency_key, self.left[r.pk], r.designation if r.received_on == on else None)
-            for r in sorted(here, key=_order)
+            Money(r.idempotency_key, self.left[r.pk], r.designation if r.received_on == on else None, day(r.received_on))
+            for r in here
         ]  # fmt: skip
         try:
             found = divide_day(monies, debts, received_on=day(on))
