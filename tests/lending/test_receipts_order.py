@@ -79,7 +79,10 @@ def test_two_fen_of_one_day_over_two_equal_debts() -> None:
 def test_money_that_came_earlier_pays_first() -> None:
     debts = [Debt("D0", 3, 60_000, {Component.PRINCIPAL: 5}), Debt("D1", 3, 50_000, {Component.PRINCIPAL: 5})]
     found = divide_day([Money("new", 9, None, 10), Money("old", 4, None, 8)], debts, received_on=10)
-    assert found.given == {"old": {"D0": [(Step.LAW_BURDEN, 4)]}, "new": {"D0": [(Step.LAW_BURDEN, 1)], "D1": [(Step.LAW_BURDEN, 5)]}}
+    assert found.given == {
+        "old": {"D0": [(Step.LAW_BURDEN, 4)]},
+        "new": {"D0": [(Step.LAW_BURDEN, 1)], "D1": [(Step.LAW_BURDEN, 5)]},
+    }
     assert found.left_minor == {"old": 0, "new": 3}
 
 

@@ -161,7 +161,7 @@ class WatchList(models.Model):
 
 
 class WatchName(models.Model):
-    """A name on a watch list: the keyed hash of its key (lending/rules/payer.py) and the list's own reference."""
+    """A name on a watch list: the keyed hash of its key (lending/rules/payer_names.py) and the list's own reference."""
 
     watch_list = models.ForeignKey(WatchList, on_delete=models.CASCADE, related_name="entries")
     name_hash = models.BinaryField(max_length=16, db_index=True)

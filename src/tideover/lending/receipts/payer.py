@@ -27,7 +27,8 @@ from tideover.core.work import register as work_register
 from tideover.lending import clock
 from tideover.lending.models import LoanParty, Party, PayerAlert, Receipt, WatchList, WatchName
 from tideover.lending.receipts.holds import money_hold
-from tideover.lending.rules.payer import Paid, PayerRule, alerts, is_masked, name_key, payer_is, rules_read
+from tideover.lending.rules.payer import Paid, PayerRule, alerts, payer_is, rules_read
+from tideover.lending.rules.payer_names import is_masked, name_key
 
 ROLE_RANK = {
     "borrower": "borrower", "co_borrower": "co_borrower", "guarantor_general": "guarantor", "guarantor_joint": "guarantor",
