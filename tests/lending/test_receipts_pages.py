@@ -7,13 +7,17 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.factories import House
 from tests.web.test_api import client, post
 from tests.web.test_pages import client_for
+from tideover.core.business_time import business_date
 from tideover.core.models import Approval, User
 from tideover.lending.models import Receipt
 from tideover.lending.receipts.correct import receipt_move
+from tideover.lending.receipts.panels import home_rows
 from tideover.lending.receipts.payer import watch_list_load
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 
@@ -72,7 +76,22 @@ def test_the_list_shows_money_of_nobody_first_and_narrows(house: House) -> None:
     assert lost.number not in client_for(house, "branch_head").get("/receipts").content.decode()
     assert known.number not in client_for(house, "payments").get("/receipts?show=unplaced").content.decode()
     assert "No receipt is like this" in client_for(house, "payments").get("/receipts?show=stopped").content.decode()
-    assert "Money of nobody yet" in client_for(house, "payments").get("/").content.decode()
+
+
+def test_what_waits_is_on_the_homes_of_those_who_work_it(house: House) -> None:
+    watch_list_load("un", "name\n赵恶\n".encode(), actor="compliance")
+    take(house, 1000, "赵恶", key="hit")
+    take(house, 2000, "赵强", key="third")
+    user, today = house.staff["payments"], business_date()
+    user.memo = {}
+    with CaptureQueriesContext(connection) as asked:
+        rows = home_rows(user, today)["rows"]
+    assert {r.label: (r.count, r.oldest, r.amount_minor) for r in rows} == {
+        "Payers on a watch list": (1, ON, 1000), "Alerts about payers": (2, today, 3000),
+    }  # fmt: skip
+    assert len(asked) == 2, "one query beside that of the post"
+    assert "Payers on a watch list" in client_for(house, "finance").get("/").content.decode()
+    assert home_rows(house.staff["compliance"], today)["rows"] and not home_rows(house.staff["collector"], today)["rows"]
 
 
 def act(house: House, receipt: Receipt, role: str, page: str, **data: Any) -> Any:
