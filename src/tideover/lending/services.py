@@ -43,6 +43,7 @@ from tideover.lending.models.organisation import BookMode
 from tideover.lending.models.party import PartyKind
 from tideover.lending.payments import Booking, NewPayment
 from tideover.lending.rates import fixing, pack_here
+from tideover.lending.receipts.selectors import late_for_money_here
 from tideover.lending.rules.fees import fees_due, fees_read
 from tideover.lending.selectors import contracts_visible, facility_available, standing_fields
 
@@ -316,6 +317,8 @@ def event_record(
         raise refuse("reserved_key", f"keys that begin with {OWN_KEYS} are the lender's own", "idempotency_key")
     if kind == EventKind.CHARGE and (extra or {}).get("component") == "penalty" and is_moving(contract):
         raise refuse("debit_in_flight", "money of this loan is on its way from the bank: nothing is charged for its absence")
+    if kind == EventKind.CHARGE and (extra or {}).get("component") == "penalty" and late_for_money_here([contract.pk]):
+        raise refuse("money_here", "money for this loan is here and waits for a decision: nothing is charged for its absence")
     with transaction.atomic():
         count = contract.event_count
         event = event_append(

@@ -132,6 +132,7 @@ NAMES = {
     "cease_contact": "asked to be left alone",
     "debit_in_flight": "debit under way",
     "money_here": "money is here",
+    "on_its_way": "on its way",
     "receipt_unplaced": "of nobody yet",
     "receipt_left": "partly placed",
     "receipt_placed": "placed",

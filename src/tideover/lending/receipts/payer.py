@@ -129,7 +129,7 @@ def screen(receipt: Receipt, party: Party | None, *, actor: str) -> bool:
         receipt.screening, receipt.meant_for, receipt.party = "hit", party, None
         receipt.save(update_fields=["screening", "meant_for", "party"])
         if party is not None:
-            money_hold(receipt, party, actor=actor)
+            money_hold(party, receipt, actor=actor)
     work_open(
         SCREEN, subject=("receipt", receipt.number), key=f"{SCREEN}:{receipt.number}", owner_role=Role.COMPLIANCE, actor=actor,
         why=gettext_noop("The payer of %(receipt)s stands on the watch list %(list)s. Say whether the money may be booked."),

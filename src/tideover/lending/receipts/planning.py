@@ -97,13 +97,28 @@ def _order(r: Receipt) -> tuple[date, str]:
 
 def plan_make(party: Party | int, entity_id: int, start: date, through: date) -> Plan:
     """Divide everything from `start` up to `through`. Raises Refused for a designation of a loan that is not theirs."""
+    return _gone_through(party, entity_id, start, through).plan
+
+
+def days_late_planned(
+    party: Party | int, entity_id: int, start: date, on: date, stopped: Iterable[Receipt]
+) -> dict[int, int]:  # fmt: skip
+    """Days past due of each loan on a day, by contract id, if the plan and what is stopped were booked. Raises as `plan_make`."""
+    days = _gone_through(party, entity_id, start, on, stopped)
+    return {c.pk: days.standing(c, on).days_past_due for c in days.plan.loans.values() if c.disbursed_on <= on}
+
+
+def _gone_through(
+    party: Party | int, entity_id: int, start: date, through: date, more: Iterable[Receipt] = ()
+) -> _Days:  # fmt: skip
     loans = loans_of(party, entity_id)
-    receipts = {r.pk: r for r in in_play(party, entity_id)}
+    receipts = {r.pk: r for r in [*in_play(party, entity_id), *more]}
     live = _parts(receipts, start)
     last = max([through, *(r.received_on for r in receipts.values()), *(p.booked_on for p in live)])
     plan = Plan(start, last, receipts, {c.pk: c for c in loans}, live)
-    _Days(plan, security_ranks(loans)).live_through()
-    return plan
+    days = _Days(plan, security_ranks(loans))
+    days.live_through()
+    return days
 
 
 def _parts(receipts: dict[int, Receipt], start: date) -> list[ReceiptPart]:
@@ -157,7 +172,7 @@ class _Days:
         here = self._here(on)
         if not here:
             return None
-        standings = {c: self._standing(c, on) for c in self.plan.loans.values() if c.disbursed_on <= on}
+        standings = {c: self.standing(c, on) for c in self.plan.loans.values() if c.disbursed_on <= on}
         debts = debts_on(on, standings, self.security)
         monies = [
             Money(r.idempotency_key, self.left[r.pk], r.designation if r.received_on == on else None, day(r.received_on))
@@ -182,7 +197,8 @@ class _Days:
         seq = PLANNED_SEQ + len(self.events[contract.pk])
         self.events[contract.pk].append(Event(seq=seq, on=day(on), kind=EventKind.PAYMENT, amount_minor=amount))
 
-    def _standing(self, contract: Contract, on: date) -> Standing:
+    def standing(self, contract: Contract, on: date) -> Standing:
+        """A loan on a day, with what is planned so far."""
         events = [e for e in self.events[contract.pk] if e.on <= day(on)]
         return replay(terms_for(contract), events, day(on), None, Depth.ROWS)
 

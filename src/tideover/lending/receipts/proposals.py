@@ -47,11 +47,11 @@ def propose(plan: Plan, party: Party, entity_id: int, *, actor: str) -> Approval
 
     Returns the approval; None when nobody could ask for it yet (the work item says so).
     """
-    for r in {change[0].pk: change[0] for change in plan.changes()}.values():
+    waits = {change[0].pk: change[0] for change in plan.changes()}.values()
+    for r in waits:
         r.waiting = True
         r.save(update_fields=["waiting"])
-        if r.unapplied_minor:
-            money_hold(r, party, actor=actor)
+    money_hold(party, *waits, actor=actor)
     branch = party.branch
     changes = plan.changes()
     amount = sum(max(0, new - old) for *_, old, new in changes)
@@ -122,10 +122,11 @@ def _apply(approval: Approval, actor: User) -> dict[str, Any]:
 
 def waiting_end(party: Party, entity_id: int, *, actor: str) -> None:
     """Nothing of a person's receipts waits any more."""
-    for receipt in Receipt.objects.filter(party=party, entity=entity_id, waiting=True):
+    waits = list(Receipt.objects.filter(party=party, entity=entity_id, waiting=True).select_related("party", "meant_for"))
+    for receipt in waits:
         receipt.waiting = False
         receipt.save(update_fields=["waiting"])
-        money_hold_end(receipt, actor=actor)
+    money_hold_end(*waits, actor=actor)
     for item in WorkItem.objects.filter(key=_work_key(party, entity_id), done_at=None):
         work_done(item, actor=actor)
 

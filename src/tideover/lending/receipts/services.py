@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Literal
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date
@@ -20,7 +21,7 @@ from tideover.core.models import WorkItem
 from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
 from tideover.core.work import work_done
 from tideover.engine.apportion import Step
-from tideover.engine.terms import PRINCIPAL_MINOR_MAX
+from tideover.engine.terms import NO_DAY, PRINCIPAL_MINOR_MAX, date_of
 from tideover.lending import clock
 from tideover.lending.journal import KEY_LENGTH_MAX
 from tideover.lending.models import Contract, Debit, Party, Receipt, ReceiptPart
@@ -33,9 +34,11 @@ from tideover.lending.receipts.booking import (
     standings_refresh,
     takes_from_none,
 )
+from tideover.lending.receipts.debts import loans_of
 from tideover.lending.receipts.holds import money_hold_end
 from tideover.lending.receipts.planning import plan_make
 from tideover.lending.receipts.proposals import propose, redivide_start, waiting_end
+from tideover.lending.selectors import loan_standing
 
 AMOUNT = re.compile(r"\d{1,13}(\.\d{1,2})?")
 SourceKind = Literal["counter", "bank", "webhook", "debit", "app", "file", "core", "other"]
@@ -287,10 +290,19 @@ def refunds_from_loans(receipt: Receipt) -> bool:
     return receipt.refunds.exclude(state="returned").exclude(from_loans=[]).exists()
 
 
+def _held_since(party: Party, entity_id: int, rows: QuerySet[Receipt], on: date) -> date:
+    """The oldest day up to `on` for which money of a person was here and an instalment that fell due is unpaid; else `on`."""
+    came = rows.filter(party=party, entity=entity_id).earliest("received_on").received_on
+    late = [loan_standing(c, on) for c in loans_of(party, entity_id) if c.disbursed_on <= on]
+    due = [date_of(s.oldest_due_on) for s in late if s.oldest_due_on != NO_DAY]
+    return min([on, *(d for d in due if d >= came)])
+
+
 def held_apply(on: date, *, actor: str = "close") -> int:
     """Money that waited for a debt to fall due: divide it on the day; how many people had some placed.
 
-    Run before the cut-off of each day, so that nobody is late for money that is here.
+    Run when a business day begins and before its cut-off, so that nobody is late for money that is here: what fell due while
+    nothing ran is paid as of its day.
     """
     rows = Receipt.objects.filter(unapplied_minor__gt=0, party__isnull=False, reversed_at=None, pinned=False, waiting=False)
     rows = rows.filter(received_on__lt=on, debit=None)
@@ -301,7 +313,7 @@ def held_apply(on: date, *, actor: str = "close") -> int:
             with transaction.atomic():
                 clock.writing()
                 party = Party.objects.select_for_update(of=("self",), no_key=True).get(pk=pk)
-                receipts_divide(party, entity_id, on, actor=actor, as_of=on)
+                receipts_divide(party, entity_id, _held_since(party, entity_id, rows, on), actor=actor, as_of=on)
         except Refused:  # one loan that takes nothing must not keep the day from being closed; its money shows as not placed
             continue
         moved += ReceiptPart.objects.filter(pk__gt=before, receipt__party=pk).exists()
