@@ -174,10 +174,10 @@ GIVEN = PAYMENT_KINDS - {EventKind.PAYMENT, EventKind.DOWN_PAYMENT}
 
 
 def my_payments(user: User) -> list[dict[str, Any]]:
-    """Every payment that stands (not taken back), the newest first: its loan, day, parts and sum (minor units)."""
+    """Payments that stand and are no part of a receipt, the newest first: loan, day, parts and sum (minor units)."""
     out = []
     for m in my_loans(user):
-        money = {e.seq for e in m.events if brings_money(e) and e.kind not in GIVEN}
+        money = {e.seq for e in m.events if brings_money(e) and e.kind not in GIVEN and e.receipt_part_id is None}
         for line in m.standing.trace:
             if line.seq in money and (parts := parts_of(line)):
                 out.append({"contract": m.contract, "line": line, "parts": parts, "total_minor": sum(a for _name, a in parts)})

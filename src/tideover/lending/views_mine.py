@@ -65,6 +65,5 @@ def my_schedule(request: HttpRequest, number: str) -> HttpResponse:
 @require("my-receipts")
 def my_receipts(request: HttpRequest) -> HttpResponse:
     """What the borrower paid, and where each cent went."""
-    receipts, not_theirs = mine(user_of(request))
-    context = {"lines": my_payments(user_of(request)), "receipts": receipts, "not_theirs": not_theirs}
+    context = {"lines": my_payments(user_of(request)), "mine": mine(user_of(request))}
     return render(request, "lending/my_receipts.html", context)

@@ -148,6 +148,7 @@ NAMES = {
     "show_refunds": "refunds under way",
     "show_reversed": "taken back",
     "payer_unknown": "payer not named",
+    "payer_hidden": "name not told in full",
     "payer_borrower": "the borrower",
     "payer_co_borrower": "co-borrower",
     "payer_guarantor": "guarantor",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import Count, F, Min, QuerySet, Sum, Value
+from django.db.models import Count, F, Min, Q, QuerySet, Sum, Value
 from django.db.models.functions import TruncDate
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -29,7 +29,7 @@ from tideover.lending.models import Contract, PayerAlert, Receipt, ReceiptPart, 
 from tideover.lending.panels_loan import Trail, payment_trail
 from tideover.lending.receipts.selectors import FILTERS, receipts_visible
 from tideover.lending.selectors import contracts_visible, loan_standing
-from tideover.lending.words import word
+from tideover.lending.words import money, word
 
 STEP_WORDS: dict[str, str] = {
     Step.DESIGNATION: gettext_noop("The payer named this loan."),
@@ -90,11 +90,24 @@ def parts_shown(user: User, receipt: Receipt, words: Mapping[str, str] = STEP_WO
     return sorted(out, key=lambda p: (p.ended, p.part.pk))
 
 
-def mine(user: User) -> tuple[list[Receipt], list[ReceiptPart]]:
-    """A borrower's own receipts, the newest first; and parts that stood on their loans and were somebody else's money."""
-    receipts = Receipt.objects.filter(party__user=user).order_by("-received_on", "-pk")
+class Mine(NamedTuple):
+    """receipts: a borrower's own, the newest first; looked_at: money that came in for them and waits for people; gone: parts that
+    stood on their loans and were somebody else's money."""
+
+    receipts: list[Receipt]
+    looked_at: list[Receipt]
+    gone: list[ReceiptPart]
+
+
+def mine(user: User) -> Mine:
+    """What a borrower reads of receipts."""
+    theirs = Q(party__user=user) | Q(meant_for__user=user, party=None, screening="hit", reversed_at=None)
+    receipts = list(Receipt.objects.filter(theirs).order_by("-received_on", "-pk"))
     gone = ReceiptPart.objects.filter(contract__borrower__user=user, ended_at__isnull=False).exclude(receipt__party__user=user)
-    return list(receipts), list(gone.select_related("contract", "receipt").order_by("-booked_on", "pk"))
+    return Mine(
+        [r for r in receipts if r.party_id is not None], [r for r in receipts if r.party_id is None],
+        list(gone.select_related("contract", "receipt").order_by("-booked_on", "pk")),
+    )  # fmt: skip
 
 
 def undo_what_if(user: User, receipt: Receipt) -> list[Undone]:
@@ -113,6 +126,26 @@ def undo_what_if(user: User, receipt: Receipt) -> list[Undone]:
         then = replay(terms_for(contract), kept, on, None, Depth.ROWS)
         out.append(Undone(contract, loan_standing(contract, today, depth=Depth.ROWS), then))
     return out
+
+
+def what_next(receipt: Receipt) -> str:
+    """What becomes of the money that is on no loan, in a few words for staff; empty where nothing is left to say."""
+    words = ""
+    if receipt.reversed_at is not None:
+        words = _("It was taken back: nothing of it counts on any loan.")
+    elif receipt.screening == "hit":
+        words = _("Compliance decides: then it is booked as of %(day)s, or stays unplaced. Nobody asks for it meanwhile.")
+    elif receipt.screening == "kept":
+        words = _("Compliance keeps it unplaced. It counts for nobody; it can only be taken back.")
+    elif receipt.party_id is None:
+        words = _(
+            "It counts for nobody yet. Once somebody says whose it is, it is booked as of %(day)s, with no late interest since."
+        )
+    elif receipt.unapplied_minor and receipt.pinned:
+        words = _("%(sum)s is left over where people moved the money. Nothing places it by itself: move it, or send it back.")
+    elif receipt.unapplied_minor and not receipt.waiting:
+        words = _("%(sum)s waits: it pays what falls due next, on its day, by itself.")
+    return words % {"sum": money(receipt.unapplied_minor), "day": receipt.received_on.isoformat()}
 
 
 def state_of(receipt: Receipt) -> str:

@@ -251,10 +251,12 @@ def _key_used(key: str) -> IdempotencyConflict:
     return IdempotencyConflict(Problem("idempotency_conflict", message, "idempotency_key"))
 
 
-def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of: date | None = None) -> Receipt:
+def receipt_reverse(
+    receipt: Receipt, *, idempotency_key: str, actor: str, reason: str = "", as_of: date | None = None
+) -> Receipt:  # fmt: skip
     """Reverse every part of a receipt as one act; reversing it again, under any key, changes nothing.
 
-    A part whose payment was reversed by itself before is left as it is. `idempotency_key` goes into the action log. What later
+    A part whose payment was reversed by itself before is left as it is. Key and reason go into the action log. What later
     receipts now ought to pay instead is booked where it takes from no loan, else proposed. Raises Refused where money of it is on
     its way back to the payer, or gone.
     """
@@ -281,7 +283,7 @@ def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of
             work_done(item, actor=actor)
         if party is not None and not locked.pinned:
             receipts_divide(party, locked.entity_id, locked.received_on, actor=actor, as_of=today)
-        log(actor, "receipt.reverse", "receipt", locked.number, {"key": idempotency_key})
+        log(actor, "receipt.reverse", "receipt", locked.number, {"key": idempotency_key, "reason": reason.strip()[:300]})
     return locked
 
 
