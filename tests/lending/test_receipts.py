@@ -226,3 +226,12 @@ def test_a_credit_balance_goes_back_through_the_journal(house: House) -> None:
     refund_move(Refund.objects.get(), "returned", actor="payments")
     assert loan_standing(house.loan, late).surplus_minor == held
     assert [EventKind(e.kind) for e in house.loan.events.order_by("seq")][-2:] == [EventKind.CREDIT_REFUND, EventKind.REVERSAL]
+
+
+def test_what_another_payer_left_on_a_loan_is_not_sent_to_this_account(house: House) -> None:
+    used = payer_take(house, "李明", 300_000, "used", account="6222000100020003")
+    receipt_move(used, parts=[("T-1", 300_000)], reason="named it", actor="payments")
+    other = payer_take(house, "赵强", 2_000_000, "other", account="6222000100020009")
+    receipt_move(other, parts=[("T-1", 2_000_000)], reason="named it", actor="payments")
+    used.refresh_from_db()
+    assert refundable(used) == [] and refundable(other)[0][0] == house.loan

@@ -176,3 +176,24 @@ def test_the_wrong_person_reads_that_it_was_put_right(house: House) -> None:
     page = client_for(house, "borrower").get("/my/receipts").content.decode()
     assert receipt.number not in page and "somebody else" in page
     assert client_for(house, "borrower").get(f"/my/receipts/{receipt.number}").status_code == 404
+
+
+def test_the_page_says_what_becomes_of_money_that_is_on_no_loan(house: House) -> None:
+    lost, left = take(house, 100, key="lost", nobody=True), take(house, 5_000_000, key="left")
+    watch_list_load("un", "name\n赵恶\n".encode(), actor="compliance")
+    stopped = take(house, 1000, "赵恶", key="hit")
+    page = {r.number: client_for(house, "payments").get(f"/receipts/{r.number}").content.decode() for r in (lost, left, stopped)}
+    assert f"/suspense/{lost.number}" in page[lost.number] and "counts for nobody yet" in page[lost.number]
+    assert "Put it on other loans" not in page[lost.number] + page[stopped.number]
+    assert "pays what falls due next" in page[left.number] and "/suspense/" not in page[left.number]
+    assert "Compliance decides" in page[stopped.number] and "meant for 李* P-0001" in page[stopped.number]
+    mine = client_for(house, "borrower").get("/my/receipts").content.decode()
+    assert "nobody asks you for it" in mine and "watch" not in mine and stopped.number not in mine
+    assert client_for(house, "borrower").get(f"/my/receipts/{stopped.number}").status_code == 404
+
+
+def test_what_is_there_stands_in_the_lines_that_move_it(house: House) -> None:
+    receipt = take(house, 500_000)
+    page = client_for(house, "payments").get(f"/receipts/{receipt.number}").content.decode()
+    for part in receipt.parts.select_related("contract"):
+        assert f'value="{part.contract.number}"' in page and f'value="{part.amount_minor / 100:.2f}"' in page
