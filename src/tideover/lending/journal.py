@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 
 from tideover.core.business_time import micros
 from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
-from tideover.core.sql import among, rows_read
+from tideover.core.sql import Asked, among, answers, to_read
 from tideover.engine.events import PAYMENT_KINDS, Event, EventKind, EventRejected
 from tideover.engine.reference import effective
 from tideover.engine.replay import replay
@@ -87,8 +87,17 @@ class Said(NamedTuple):
 
 def journals_read(contract_ids: Sequence[int]) -> dict[int, list[Said]]:
     """The journals of many loans by contract id, in order of `seq`; loans without events are left out."""
+    return journals_of(answers(journals_asked(contract_ids))[0])
+
+
+def journals_asked(contract_ids: Sequence[int]) -> Asked:
+    """Asks for the journals of many loans, for `journals_of`."""
+    return to_read(LoanEvent, READ, *among("contract_id", contract_ids), "ORDER BY contract_id, seq")
+
+
+def journals_of(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[Said]]:
+    """The journals in the rows that `journals_asked` found."""
     out: dict[int, list[Said]] = {}
-    rows = rows_read(LoanEvent, READ, *among("contract_id", contract_ids), "ORDER BY contract_id, seq")
     for pk, seq, kind, on, amount, extra, at in rows:
         out.setdefault(pk, []).append(Said(seq, kind, on, amount, extra, micros(at)))
     return out

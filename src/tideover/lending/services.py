@@ -44,7 +44,7 @@ from tideover.lending.models.party import PartyKind
 from tideover.lending.payments import Booking, NewPayment
 from tideover.lending.rates import fixing, pack_here
 from tideover.lending.rules.fees import fees_due, fees_read
-from tideover.lending.selectors import contracts_visible, facility_available, standing_fields
+from tideover.lending.selectors import facility_available, standing_fields
 
 OUTSIDE = frozenset(
     {
@@ -352,8 +352,7 @@ def payments_record(
 
 def _payments_record(user: User, payments: Sequence[NewPayment], today: date, whole: bool) -> list[LoanEvent | Refused]:
     with transaction.atomic():
-        clock.writing()
-        done = Booking(user.username, contracts_visible(user, today), payments, today).book()
+        done = Booking(user, payments, today).book()
         problems = [
             Problem(p.code, f"payment {at}: {p.message}", f"payments.{at}.{p.field}".rstrip("."))
             for at, said in enumerate(done)
