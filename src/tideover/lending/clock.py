@@ -8,6 +8,7 @@ its first statement (BEGIN IMMEDIATE), so there is nothing to take.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -24,8 +25,14 @@ def writing() -> datetime | None:
 
     Call it before any row is locked, so that locks have one order.
     """
+    return writing_and()[0]
+
+
+def writing_and(*asked: Asked) -> tuple[datetime | None, list[list[tuple[Any, ...]]]]:
+    """`writing`, and the answers to statements (among them those that lock rows) that go to the database with it."""
     join = [Asked("SELECT pg_advisory_xact_lock_shared(%s)", [LOCK_ID])] if connection.vendor == "postgresql" else []
-    return next((at for (at,) in answers(*join, to_read(BookClock, ("cut_off",), "id = 1"))[-1]), None)
+    found = answers(*join, to_read(BookClock, ("cut_off",), "id = 1"), *asked)[len(join) :]
+    return next((at for (at,) in found[0]), None), found[1:]
 
 
 def cut_off() -> datetime | None:

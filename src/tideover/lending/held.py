@@ -14,7 +14,7 @@ import numpy as np
 from django.db import connection
 
 from tideover.core.business_time import micros
-from tideover.core.sql import Asked, among, answers, to_read
+from tideover.core.sql import Asked, among, answers, objects, to_read
 from tideover.engine.batch import Standings
 from tideover.engine.events import Event
 from tideover.engine.replay import replay
@@ -22,7 +22,7 @@ from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import day
 from tideover.lending.columns import OK, Loans, standings_of
 from tideover.lending.contract_terms import terms_for
-from tideover.lending.journal import engine_event
+from tideover.lending.journal import engine_event, events_asked
 from tideover.lending.models import Contract, CoreBalance, CoreHold, LoanEvent
 from tideover.lending.rules.held import ABSENT, SAID, carried, standing_carried
 
@@ -80,7 +80,10 @@ def standing_held(
     events: the journal where it is read already; figures: `figures_held` of many loans, where they are. Hypothetical events
     move the figures by what replay says that they change.
     """
-    events = list(contract.events.order_by("seq")) if events is None else events
+    if events is None and figures is None:
+        rows, holds = answers(events_asked(contract), holds_asked([contract.pk], as_of, known_at))
+        events, figures = objects(LoanEvent, rows), figures_of(holds, as_of, known_at)
+    events = objects(LoanEvent, answers(events_asked(contract))[0]) if events is None else events
     now = standing_replayed(contract, events, as_of, known_at, what_if=what_if, depth=depth)
     figure = (figures_held([contract.pk], as_of, known_at) if figures is None else figures).get(contract.pk)
     if figure is None:

@@ -12,13 +12,12 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 import numpy as np
-from django.db import connection
 
 from tideover.core.action_log import Entry, log_many
 from tideover.core.business_time import instant, micros
 from tideover.core.models import User
 from tideover.core.problems import IdempotencyConflict, NotFound, Problem, Refused, refuse
-from tideover.core.sql import among, answers, objects, rows_insert, rows_read, to_insert, to_read, whole
+from tideover.core.sql import among, answers, objects, rows_insert, to_insert, to_read, whole
 from tideover.engine.batch import STATUS_OK, replay_many, standing_of
 from tideover.engine.columns import EventColumns, terms_columns
 from tideover.engine.columns_bulk import events_bulk
@@ -79,10 +78,9 @@ class Booking:
         """Lock the loans (ids ascending), then read all that their booking needs. Call inside a transaction."""
         self.actor, self.today, self.payments = user.username, today, payments
         scope, post = contracts_where(user, today)
-        closed = clock.writing()
         named, bound = among("number", sorted({p.loan for p in payments}))
-        lock = "FOR NO KEY UPDATE" if connection.vendor == "postgresql" else ""
-        rows = rows_read(Contract, whole(Contract), f"{named} AND {scope}", [*bound, *post], f"ORDER BY id {lock}")
+        lock = f"ORDER BY id {journal.row_lock()}"
+        closed, [rows] = clock.writing_and(to_read(Contract, whole(Contract), f"{named} AND {scope}", [*bound, *post], lock))
         self.loans = {c.number: _Loan(c) for c in objects(Contract, rows)}
         self.stamp = clock.above(closed)
         self._read([loan.contract for loan in self.loans.values()])
