@@ -28,7 +28,7 @@ HOMES: dict[Role, tuple[str, ...]] = {
     Role.COUNSELLOR: ("help", "missed", "new", "late", "dispute"),
     Role.CUSTOMER_MANAGER: ("soon", "new", "promise", "missed", "late", "help"),
     Role.BRANCH_HEAD: ("help", "missed", "new", "late", "bad", "complaint", "soon", "rolled"),
-    Role.PAYMENTS: ("debit", "held", "surplus", "reversed", "corrected", "import"),
+    Role.PAYMENTS: ("payments-desk", "reversed", "corrected", "surplus", "import"),
     Role.FINANCE: ("held", "surplus", "reversed", "corrected", "debit", "written_off", "unclosed"),
     Role.LEGAL: ("accelerated", "written_off", "bad", "dispute", "help"),
     Role.BUREAU: ("corrected", "dispute", "new", "bad"),
@@ -93,7 +93,9 @@ def page(request: HttpRequest) -> HttpResponse:
     named = _named_rows(user, today)
     rows = [row for _name, row in named]
     context = {
-        "rows": rows,
+        "rows": [r for r in rows if r.count or not r.group],
+        "grouped": any(r.group for r in rows),
+        "looked_at": [r.label for r in rows if r.group and not r.count],
         "today": today,
         "where": _where(user, today),
         "quiet": not any(r.count for r in rows),
