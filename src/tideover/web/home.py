@@ -28,7 +28,7 @@ HOMES: dict[Role, tuple[str, ...]] = {
     Role.COUNSELLOR: ("help", "missed", "new", "late", "dispute"),
     Role.CUSTOMER_MANAGER: ("soon", "new", "promise", "missed", "late", "help"),
     Role.BRANCH_HEAD: ("help", "missed", "new", "late", "bad", "complaint", "soon", "rolled"),
-    Role.PAYMENTS: ("payments-desk", "reversed", "corrected", "surplus", "import"),
+    Role.PAYMENTS: ("payments-desk", "reversed", "corrected"),
     Role.FINANCE: ("held", "surplus", "reversed", "corrected", "debit", "written_off", "unclosed"),
     Role.LEGAL: ("accelerated", "written_off", "bad", "dispute", "help"),
     Role.BUREAU: ("corrected", "dispute", "new", "bad"),
@@ -65,6 +65,13 @@ def _named_rows(user: User, as_of: date) -> list[tuple[str, ExceptionRow]]:
     return [(name, row) for name, values in shown for row in values.get("rows", ())]
 
 
+def _by_group(rows: list[ExceptionRow]) -> list[ExceptionRow]:
+    """What waits, group by group in the order in which they come, and in a group what is due first."""
+    groups = list(dict.fromkeys(r.group for r in rows))
+    waits = [r for r in rows if r.count]
+    return sorted(waits, key=lambda r: (groups.index(r.group), r.act_by or date.max))
+
+
 def _first_loans(user: User, as_of: date, rows: list[tuple[str, ExceptionRow]]) -> FirstLoans | None:
     for key, row in rows:
         if row.count and row.address and key in EXCEPTIONS:
@@ -92,10 +99,11 @@ def page(request: HttpRequest) -> HttpResponse:
     today = business_date()
     named = _named_rows(user, today)
     rows = [row for _name, row in named]
+    grouped = any(r.group for r in rows)
     context = {
-        "rows": [r for r in rows if r.count or not r.group],
-        "grouped": any(r.group for r in rows),
-        "looked_at": [r.label for r in rows if r.group and not r.count],
+        "rows": _by_group(rows) if grouped else rows,
+        "grouped": grouped,
+        "looked_at": [r.label for r in rows if grouped and not r.count],
         "today": today,
         "where": _where(user, today),
         "quiet": not any(r.count for r in rows),

@@ -39,9 +39,8 @@ def failed_by_reason(user: User, on: date) -> list[ExceptionRow]:
     kind = next(k for k in KINDS if k.target == "debits_failed")
     rows = debits_to_work(debits_visible(user, on), "failed").order_by().values("reason")
     found = rows.annotate(n=Count("pk"), first=Min("settled_at"), total=Sum("amount_minor")).order_by("-n", "reason")
-    out = [
-        row_of(kind, user, on, f, f"{_('Debits failed')}: {reason_words(f['reason'])}", f"&reason={f['reason']}") for f in found
-    ]
+    head = _("Debits failed")
+    out = [row_of(kind, user, on, f, f"{head}: {reason_words(f['reason'])}", f"&reason={f['reason']}") for f in found]
     return out or [row_of(kind, user, on, {"n": 0, "first": None})]
 
 
