@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_noop
 
 from tideover.core.access import can, require
 from tideover.core.business_time import business_date
@@ -21,6 +21,8 @@ from tideover.lending.views_mine import borrower_home
 FIRST = 8
 FIRST_ORDER = 10
 """Rows of features with an order below this stand before those of the role: what waits for this very person."""
+ALSO = gettext_noop("Also")
+"""The heading of rows that have none and stand below those that have one."""
 HOMES: dict[Role, tuple[str, ...]] = {
     Role.UNDERWRITER: ("first_late", "fresh", "new", "help"),
     Role.COLLECTOR: ("missed", "promise", "late", "new", "help"),
@@ -67,9 +69,10 @@ def _named_rows(user: User, as_of: date) -> list[tuple[str, ExceptionRow]]:
 
 def _by_group(rows: list[ExceptionRow]) -> list[ExceptionRow]:
     """What waits, group by group in the order in which they come, and in a group what is due first."""
+    first = next(i for i, r in enumerate(rows) if r.group)
+    rows = [replace(r, group=ALSO) if i > first and not r.group else r for i, r in enumerate(rows)]
     groups = list(dict.fromkeys(r.group for r in rows))
-    waits = [r for r in rows if r.count]
-    return sorted(waits, key=lambda r: (groups.index(r.group), r.act_by or date.max))
+    return sorted((r for r in rows if r.count), key=lambda r: (groups.index(r.group), r.act_by or date.max))
 
 
 def _first_loans(user: User, as_of: date, rows: list[tuple[str, ExceptionRow]]) -> FirstLoans | None:
