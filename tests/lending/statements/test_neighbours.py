@@ -15,9 +15,9 @@ from tideover.core.approvals import approval_decide
 from tideover.core.models import ActionLog
 from tideover.core.problems import Refused
 from tideover.lending.debits.answers import result_take
-from tideover.lending.debits.panels import home_rows
 from tideover.lending.debits.planning import debits_plan
 from tideover.lending.debits.sending import batches_send
+from tideover.lending.desk.kinds import KINDS
 from tideover.lending.models import BankLine, Debit, DebitBatch, Match, Receipt, Refund
 from tideover.lending.receipts.refunds import refund_ask, refund_move
 from tideover.lending.receipts.services import Payer, Source, receipt_record
@@ -27,7 +27,6 @@ from tideover.lending.statements.correct import line_become, settlements_look
 from tideover.lending.statements.services import account_open, statement_import
 
 pytestmark = pytest.mark.django_db
-UNCREDITED = "Debit batches that the bank has not credited"
 
 
 @pytest.fixture(autouse=True)
@@ -129,17 +128,19 @@ def test_a_batch_whose_money_never_comes_is_a_row_of_payments_operations(house: 
     user = house.staff["payments"]
 
     def rows() -> list[tuple[int, object]]:
-        return [(r.count, r.amount_minor) for r in home_rows(user, TODAY)["rows"] if r.label == UNCREDITED]
+        [kind] = [k for k in KINDS if k.target == "debits_uncredited"]
+        found = kind.found(user, TODAY)
+        return [(found["n"], found["total"])]
 
     batch, debits = sent(house, "D-1", days=-3)
     took(*debits, days=-3)
     client = Client()
     client.force_login(user)
     assert rows() == [(1, debits[0].amount_minor)]
-    assert batch.number in client.get("/debits?show=uncredited").text
+    assert batch.number in client.get("/debits?batches=uncredited").text
     says(Paid(yuan(debits[0].amount_minor), "代收", "示例银行", "1", id="S1"), day=-2)
     assert rows() == [(0, None)]
-    assert batch.number not in client.get("/debits?show=uncredited").text
+    assert batch.number not in client.get("/debits?batches=uncredited").text
     assert "not seen in a statement yet" not in client.get(f"/debits/batches/{batch.number}").text
 
 
