@@ -20,6 +20,10 @@ def word(code: str) -> str:
 
 
 NAMES = {
+    "late.statement": "bank statement missing",
+    "late.gap": "gap between bank statements",
+    "late.core": "file of the core missing",
+    "late.core_refused": "file of the core refused",
     "core.rounding": "rounding",
     "core.day_count": "day count",
     "core.missing_event": "missing event",

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db.models import Count, F, Min, Q, QuerySet, Sum, Value
-from django.db.models.functions import TruncDate
-from django.urls import reverse
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from tideover.core import panels
-from tideover.core.access import can
 from tideover.core.business_time import business_date
 from tideover.core.models import User
-from tideover.core.panels import ExceptionRow
 from tideover.engine.apportion import Step
 from tideover.engine.events import EventKind
 from tideover.engine.replay import replay
@@ -25,11 +19,10 @@ from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import day
 from tideover.lending.contract_terms import terms_for
 from tideover.lending.journal import engine_events
-from tideover.lending.models import Contract, PayerAlert, Receipt, ReceiptPart, Refund
+from tideover.lending.models import Contract, Receipt, ReceiptPart
 from tideover.lending.panels_loan import Trail, payment_trail
-from tideover.lending.receipts.selectors import FILTERS, receipts_visible
 from tideover.lending.selectors import contracts_visible, loan_standing
-from tideover.lending.words import money, word
+from tideover.lending.words import money
 
 STEP_WORDS: dict[str, str] = {
     Step.DESIGNATION: gettext_noop("The payer named this loan."),
@@ -159,61 +152,3 @@ def state_of(receipt: Receipt) -> str:
     if receipt.waiting:
         return "receipt_waiting"
     return "receipt_left" if receipt.unapplied_minor else "receipt_placed"
-
-
-# --- rows of role homes ------------------------------------------------------------------------------------------------
-
-
-class HomeRow(NamedTuple):
-    """An exception row: the list behind it (FILTERS), what it says, days until it should be worked, who sees it."""
-
-    name: str
-    label: str
-    days: int
-    permission: str = "home-receipts"
-
-
-HOME_ROWS = (
-    HomeRow("stopped", gettext_noop("Payers on a watch list"), 1, "home-payers"),
-    HomeRow("waiting", gettext_noop("Receipts to divide anew"), 2),
-    HomeRow("refunds", gettext_noop("Refunds under way"), 3),
-    HomeRow("alerts", gettext_noop("Alerts about payers"), 10, "home-payers"),
-)
-"""Money of nobody yet is a row of the suspense desk (lending/statements)."""
-
-
-def _figures(user: User, on: date) -> dict[str, dict[str, Any]]:
-    """Count, oldest and amount of each row, in one query."""
-    visible = receipts_visible(user, on)
-    alerts = PayerAlert.objects.filter(closed_at=None, receipt__in=visible)
-    under_way = Refund.objects.filter(receipt__in=visible, state__in=("approved", "sent"))
-    found = _summed("stopped", visible.filter(FILTERS["stopped"]), F("received_on"), "unapplied_minor").union(
-        _summed("waiting", visible.filter(FILTERS["waiting"]), F("received_on"), "amount_minor"),
-        _summed("refunds", under_way, TruncDate("approved_at"), "amount_minor"),
-        _summed("alerts", alerts, TruncDate("raised_at"), "receipt__amount_minor"),
-        all=True,
-    )
-    return {row["row"]: row for row in found}
-
-
-def _summed(name: str, rows: QuerySet[Any], day_: Any, amount: str) -> QuerySet[Any, dict[str, Any]]:
-    return rows.order_by().values(row=Value(name)).annotate(n=Count("pk"), first=Min(day_), total=Sum(amount))
-
-
-def home_rows(user: User, on: date) -> Mapping[str, Any]:
-    """What of receipts waits for people, for a reader's home."""
-    found, rows = _figures(user, on), list[ExceptionRow]()
-    for name, label, days, permission in HOME_ROWS:
-        said = found[name]
-        if said["n"] and can(user, permission):
-            act_by = said["first"] + timedelta(days=days)
-            address = f"{reverse('receipts')}?show={name}"
-            rows.append(
-                ExceptionRow(_(label), said["n"], said["first"], said["total"], word(user.role), act_by, act_by < on, address)
-            )
-    return {"rows": rows}
-
-
-def rows_register() -> None:
-    """Put the rows into the homes of those who work them."""
-    panels.register("home.rows", panels.Panel("receipts", "", home_rows, "home-payers", 120))

@@ -79,8 +79,10 @@ def people_of(party: Party, entity_id: int) -> dict[str, list[str]]:
 
 def payer_look(receipt: Receipt, party: Party, *, actor: str) -> None:
     """Say who the payer of a receipt is to a borrower, and raise what people should look at. `receipt` is changed in place."""
-    receipt.payer_is = payer_is(receipt.payer_name, people_of(party, receipt.entity_id))
-    receipt.save(update_fields=["payer_is"])
+    who = payer_is(receipt.payer_name, people_of(party, receipt.entity_id) if receipt.payer_name else {})
+    if who != receipt.payer_is:
+        receipt.payer_is = who
+        receipt.save(update_fields=["payer_is"])
     if receipt.payer_is != "third_party":
         return
     found = alerts(

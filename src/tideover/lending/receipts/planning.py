@@ -13,14 +13,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from django.db import connection
+
 from tideover.core.problems import refuse
+from tideover.core.sql import among, objects, rows_read, whole
 from tideover.engine.apportion import Given, Money, Step, divide_day
 from tideover.engine.events import Event, EventKind
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.contract_terms import terms_for
-from tideover.lending.journal import engine_events
+from tideover.lending.journal import journals_read
 from tideover.lending.models import Contract, Party, Receipt, ReceiptPart
 from tideover.lending.receipts.debts import COMING, debts_on, loans_of, security_ranks
 
@@ -87,8 +90,9 @@ def _cells(rows: Iterable[tuple[int, date, int]]) -> dict[Cell, int]:
 
 def in_play(party: Party | int, entity_id: int) -> list[Receipt]:
     """Receipts of a borrower that a plan may divide, in the order of their days."""
-    rows = Receipt.objects.filter(party=party, entity=entity_id, reversed_at=None, pinned=False, debit=None)
-    return sorted(rows, key=_order)
+    person = party.pk if isinstance(party, Party) else party
+    where = "party_id = %s AND entity_id = %s AND reversed_at IS NULL AND NOT pinned AND debit_id IS NULL"
+    return sorted(objects(Receipt, rows_read(Receipt, whole(Receipt), where, [person, entity_id])), key=_order)
 
 
 def _order(r: Receipt) -> tuple[date, str]:
@@ -127,7 +131,14 @@ def _gone_through(
 
 def _parts(receipts: dict[int, Receipt], start: date) -> list[ReceiptPart]:
     """Live parts from `start` on. A receipt with a payment that somebody reversed by itself is left out of play."""
-    rows = ReceiptPart.objects.filter(receipt__in=list(receipts), ended_at=None, booked_on__gte=start)
+    named, bound = among("receipt_id", list(receipts))
+    since = connection.ops.adapt_datefield_value(start)
+    found = [
+        pk for (pk,) in rows_read(ReceiptPart, ("id",), f"{named} AND ended_at IS NULL AND booked_on >= %s", [*bound, since])
+    ]
+    if not found:
+        return []
+    rows = ReceiptPart.objects.filter(pk__in=found)
     return list(rows.select_related("receipt", "contract").prefetch_related("events").order_by("pk"))
 
 
@@ -140,8 +151,9 @@ class _Days:
         for p in plan.live:
             moving[p.contract_id] |= {e.seq for e in p.events.all()}
         self.events: dict[int, list[Event]] = {}
-        for pk, contract in plan.loans.items():
-            stored = engine_events(contract.events.order_by("seq"))
+        journals = journals_read(list(plan.loans))
+        for pk in plan.loans:
+            stored = [said.event() for said in journals.get(pk, ())]
             gone = {e.of_seq for e in stored if e.kind == EventKind.REVERSAL}
             for p in [p for p in plan.live if p.contract_id == pk and {e.seq for e in p.events.all()} & gone]:
                 self._leave_out(p, moving)

@@ -21,6 +21,7 @@ from tideover.core.authority import Line
 from tideover.core.business_time import business_date, now
 from tideover.core.models import Approval, Role, User, WorkItem
 from tideover.core.problems import refuse
+from tideover.core.sql import answers, to_read
 from tideover.core.work import WorkKind, work_done, work_open
 from tideover.core.work import register as work_register
 from tideover.lending import clock
@@ -122,12 +123,17 @@ def _apply(approval: Approval, actor: User) -> dict[str, Any]:
 
 def waiting_end(party: Party, entity_id: int, *, actor: str) -> None:
     """Nothing of a person's receipts waits any more."""
-    waits = list(Receipt.objects.filter(party=party, entity=entity_id, waiting=True).select_related("party", "meant_for"))
-    for receipt in waits:
-        receipt.waiting = False
-        receipt.save(update_fields=["waiting"])
-    money_hold_end(*waits, actor=actor)
-    for item in WorkItem.objects.filter(key=_work_key(party, entity_id), done_at=None):
+    waiting, items = answers(
+        to_read(Receipt, ("id",), "party_id = %s AND entity_id = %s AND waiting", [party.pk, entity_id]),
+        to_read(WorkItem, ("id",), "key = %s AND done_at IS NULL", [_work_key(party, entity_id)]),
+    )
+    if waiting:
+        waits = list(Receipt.objects.filter(pk__in=[pk for (pk,) in waiting]).select_related("party", "meant_for"))
+        for receipt in waits:
+            receipt.waiting = False
+            receipt.save(update_fields=["waiting"])
+        money_hold_end(*waits, actor=actor)
+    for item in WorkItem.objects.filter(pk__in=[pk for (pk,) in items]) if items else ():
         work_done(item, actor=actor)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,11 +18,13 @@ from tideover.core.action_log import log
 from tideover.core.business_time import business_date
 from tideover.core.models import WorkItem
 from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
+from tideover.core.sql import Asked, answers, to_read
+from tideover.core.sql_columns import ids_take
 from tideover.core.work import work_done
 from tideover.engine.apportion import Step
 from tideover.engine.terms import NO_DAY, PRINCIPAL_MINOR_MAX, date_of
 from tideover.lending import clock
-from tideover.lending.journal import KEY_LENGTH_MAX
+from tideover.lending.journal import KEY_LENGTH_MAX, row_lock
 from tideover.lending.models import Contract, Debit, Party, Receipt, ReceiptPart
 from tideover.lending.receipts import payer as payers
 from tideover.lending.receipts.booking import (
@@ -108,24 +109,28 @@ def receipt_record(
     )  # fmt: skip
     try:
         with transaction.atomic():
-            clock.writing()
-            if party is not None:
-                Party.objects.select_for_update(no_key=True).get(pk=party.pk)
-            before = Receipt.objects.filter(idempotency_key=idempotency_key).first()
-            if before is not None:
+            closed, (_, used) = clock.writing_and(
+                party_locked(party.pk if party is not None else 0),
+                to_read(Receipt, ("id",), "idempotency_key = %s", [idempotency_key]),
+            )
+            for (pk,) in used:
+                before = Receipt.objects.get(pk=pk)
                 if bytes(before.body_hash) != body:
                     raise _key_used(idempotency_key)
                 return before
             if debit is not None and Receipt.objects.filter(debit=debit, reversed_at=None).exists():
                 raise refuse("debit_taken", f"the money of debit {debit.reference} is here already", "debit")
-            receipt = Receipt.objects.create(
-                number=f"new-{secrets.token_hex(8)}",
+            # Numbered by its row, not by a count: two receipts booked at once would count the same.
+            pk = int(ids_take(Receipt, 1)[0])
+            receipt = Receipt(
+                pk=pk,
+                number=f"R-{pk:07d}",
                 entity_id=entity_id,
                 party=party,
                 amount_minor=amount_minor,
                 unapplied_minor=amount_minor,
                 received_on=received_on,
-                recorded_at=clock.stamp(),
+                recorded_at=clock.above(closed),
                 payer_name=payer.name,
                 payer_account=payer.account,
                 payer_bank=payer.bank,
@@ -139,9 +144,7 @@ def receipt_record(
                 body_hash=body,
                 actor=actor,
             )
-            # Numbered by its row, not by a count: two receipts booked at once would count the same.
-            receipt.number = f"R-{receipt.pk:07d}"
-            receipt.save(update_fields=["number"])
+            receipt.save(force_insert=True)
             if not payers.screen(receipt, party, actor=actor) and party is not None:
                 payers.payer_look(receipt, party, actor=actor)
                 _take(receipt, party, wishes, actor, as_of or business_date())
@@ -151,6 +154,11 @@ def receipt_record(
             raise _key_used(idempotency_key) from error
         raise
     return receipt
+
+
+def party_locked(pk: int) -> Asked:
+    """Locks a person's row: nobody else divides their money until the transaction ends."""
+    return to_read(Party, ("id",), "id = %s", [pk], row_lock())
 
 
 def _problems(
@@ -174,9 +182,8 @@ def _take(receipt: Receipt, party: Party, wishes: Mapping[str, int | None], acto
         standings_refresh([contract], as_of)
         if not Receipt.objects.filter(party=party, entity=receipt.entity_id, received_on__gt=receipt.received_on).exists():
             return
-    named = Contract.objects.filter(
-        number__in=list(wishes), borrower=party, entity=receipt.entity_id, disbursed_on__lte=receipt.received_on
-    ).values_list("number", flat=True)  # fmt: skip
+    theirs = Contract.objects.filter(borrower=party, entity=receipt.entity_id, disbursed_on__lte=receipt.received_on)
+    named = theirs.filter(number__in=list(wishes)).values_list("number", flat=True) if wishes else ()
     if unknown := sorted(set(wishes) - set(named)):
         raise refuse("bad_designation", f"the designation names {unknown[0]}, which is no loan of theirs", "designation")
     receipts_divide(party, receipt.entity_id, receipt.received_on, actor=actor, as_of=as_of, new=receipt)
@@ -230,7 +237,7 @@ def receipt_place(
     wishes = _designated(designation)
     with transaction.atomic():
         clock.writing()
-        Party.objects.select_for_update(no_key=True).get(pk=party.pk)
+        answers(party_locked(party.pk))
         locked = Receipt.objects.select_for_update(of=("self",), no_key=True).get(pk=receipt.pk)
         if locked.reversed_at is not None or locked.party_id is not None:
             raise refuse("placed_already", f"{locked.number} is placed or taken back already", "receipt")
@@ -265,7 +272,7 @@ def receipt_reverse(
         clock.writing()
         party = receipt.party
         if party is not None:
-            Party.objects.select_for_update(no_key=True).get(pk=party.pk)
+            answers(party_locked(party.pk))
         locked = Receipt.objects.select_for_update(of=("self",), no_key=True).get(pk=receipt.pk)
         if locked.reversed_at is not None:
             return locked
