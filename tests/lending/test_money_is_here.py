@@ -26,6 +26,7 @@ from tideover.lending.documents.account import balance_data
 from tideover.lending.documents.common import loan_on
 from tideover.lending.models import Contract, LoanParty, Party, Receipt
 from tideover.lending.panels_mine import my_loans
+from tideover.lending.receipts.correct import receipt_move
 from tideover.lending.receipts.payer import watch_list_load
 from tideover.lending.receipts.screening import release_ask
 from tideover.lending.receipts.services import Payer, Source, held_apply, receipt_record
@@ -85,6 +86,16 @@ def waiting(house: House) -> Way:
     return Way(loan, lambda: granted(house, "receipt.redivide", "finance"), "money_here")
 
 
+def left_by_hand(house: House) -> Way:
+    """People moved it to the other loan and left some over, which is this one's: nothing places it by itself."""
+    loan, other = due_today(house, due_on=DUE), due_today(house, "D-2", due_on=DUE)
+    due, of_other = due_of(loan), due_of(other)
+    receipt = take(loan, due + of_other, DUE, "r")
+    receipt_move(receipt, parts=[("D-2", of_other)], reason="asked", actor="payments")
+    parts = [("D-1", due), ("D-2", of_other)]
+    return Way(loan, lambda: receipt_move(receipt, parts=parts, reason="asked again", actor="payments"), "money_here")
+
+
 def debit(code: str) -> Callable[[House], Way]:
     def way(house: House) -> Way:
         """A debit left this morning; of `code` the bank says that it does not know."""
@@ -123,7 +134,8 @@ def held(house: House) -> Way:
 
 
 WAYS = {
-    "stopped": stopped, "waiting": waiting, "debit in flight": debit(""), "debit at work": debit("9001"),
+    "stopped": stopped, "waiting": waiting, "left by hand": left_by_hand,
+    "debit in flight": debit(""), "debit at work": debit("9001"),
     "debit unknown": debit("9999"), "entered late": entered_late, "held": held,
 }  # fmt: skip
 

@@ -66,12 +66,12 @@ class Debt:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """One receipt that is here on a day: amount in minor units; designation as in `apportion`; came_on: the day it came in."""
+    """One receipt that is here on a day: amount in minor units; designation as in `apportion`; on: the day it came in."""
 
     id: str
     amount_minor: int
     designation: Sequence[Mapping[str, object]] | None = None
-    came_on: int = 0
+    on: int = 0
 
 
 @dataclass(slots=True)
@@ -148,7 +148,7 @@ def divide_day(monies: Sequence[Money], debts: Sequence[Debt], *, received_on: i
 def _turn(m: Money) -> tuple[int, int, str, str]:
     """Whose turn it is: money that came earlier, then the larger, then by its words; alike in all that, the ids only name it."""
     said = [(str(line["debt"]), str(line.get("amount"))) for line in m.designation or ()]
-    return m.came_on, -m.amount_minor, str(said), m.id
+    return m.on, -m.amount_minor, str(said), m.id
 
 
 def _give(out: Division, total: dict[str, int], money: str, debt: str, step: Step, amount: int) -> None:

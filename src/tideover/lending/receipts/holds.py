@@ -20,8 +20,11 @@ from tideover.lending.receipts.selectors import MONEY_HERE
 from tideover.lending.selectors import loan_standing
 from tideover.lending.services_holds import cause_ends, hold_place, holds_lift
 
-WAITS = Q(waiting=True) | Q(screening="hit")
+WAITS = (Q(waiting=True), Q(screening="hit"))
+LEFT_BY_HAND = Q(pinned=True, unapplied_minor__gt=0)
+"""What people left over when they moved money: too little a reason to leave a person alone, but a loan it covers is not late."""
 WHY = "the money has a place"
+WHOSE = ("party__branch__entity", "meant_for__branch__entity")
 
 
 def _cause(receipt: Receipt) -> str:
@@ -51,9 +54,11 @@ def money_hold_end(*receipts: Receipt, actor: str) -> None:
 
 
 def waiting_of(party: Party, entity_id: int) -> list[Receipt]:
-    """A person's receipts that wait for people: to be divided anew, or stopped by a watch list."""
+    """A person's receipts that wait for people: to be divided anew, stopped by a watch list, or left over by hand."""
     theirs = Q(party=party) | Q(meant_for=party, party=None)
-    return list(Receipt.objects.filter(theirs, WAITS, entity=entity_id, reversed_at=None).order_by("pk"))
+    return list(
+        Receipt.objects.filter(theirs, WAITS[0] | WAITS[1] | LEFT_BY_HAND, entity=entity_id, reversed_at=None).order_by("pk")
+    )
 
 
 def loans_hold(party: Party, entity_id: int, on: date, *, actor: str) -> None:
@@ -68,14 +73,14 @@ def loans_hold(party: Party, entity_id: int, on: date, *, actor: str) -> None:
 
 
 def _covered(party: Party, entity_id: int, waits: list[Receipt], on: date) -> list[Contract]:
-    stopped = [r for r in waits if r.party_id is None]
+    more = [r for r in waits if r.party_id is None or r.pinned]
     start = min(r.received_on for r in waits)
     found: set[int] = set()
     loans = loans_of(party, entity_id)
     for day_ in (on, on + timedelta(days=1)):
         late = {c.pk for c in loans if c.disbursed_on <= day_ and loan_standing(c, day_).days_past_due}
         try:
-            planned = days_late_planned(party, entity_id, start, day_, stopped) if late - found else {}
+            planned = days_late_planned(party, entity_id, start, day_, more) if late - found else {}
         except Refused:  # money that names a loan which is not theirs: nobody knows what it would pay
             break
         found |= {pk for pk in late if not planned.get(pk, 1)}
@@ -84,14 +89,14 @@ def _covered(party: Party, entity_id: int, waits: list[Receipt], on: date) -> li
 
 def money_here_look(on: date, *, actor: str = "close") -> int:
     """Renew what holds for money that waits, as days go by; for how many people. Run by the close before its cut-off."""
-    rows = Receipt.objects.filter(WAITS, reversed_at=None).select_related("party__branch__entity", "meant_for__branch__entity")
-    whose: dict[tuple[int, int], list[Receipt]] = {}
-    for r in rows.order_by("pk"):
+    rows = Receipt.objects.filter(reversed_at=None).select_related(*WHOSE).order_by("pk")
+    whose: dict[tuple[Party, int], list[Receipt]] = {}
+    for r in (r for which in (*WAITS, LEFT_BY_HAND) for r in rows.filter(which)):  # each by its own partial index
         if (party := r.party or r.meant_for) is not None:
-            whose.setdefault((party.pk, r.entity_id), []).append(r)
-    for (_pk, entity_id), receipts in whose.items():
-        party = receipts[0].party or receipts[0].meant_for
-        assert party is not None
+            whose.setdefault((party, r.entity_id), []).extend([r] if r.waiting or r.screening == "hit" else [])
+    for hold in Hold.objects.filter(lifted_at=None, cause__startswith="money:").select_related("party", "contract"):
+        whose.setdefault((hold.party, hold.contract.entity_id), [])  # type: ignore[union-attr]
+    for (party, entity_id), receipts in whose.items():
         for receipt in receipts:
             hold_place(party, None, kind=MONEY_HERE, starts_at=now(), cause=_cause(receipt), actor=actor)
         loans_hold(party, entity_id, on, actor=actor)

@@ -105,10 +105,13 @@ def plan_make(party: Party | int, entity_id: int, start: date, through: date) ->
 
 
 def days_late_planned(
-    party: Party | int, entity_id: int, start: date, on: date, stopped: Iterable[Receipt]
+    party: Party | int, entity_id: int, start: date, on: date, more: Iterable[Receipt]
 ) -> dict[int, int]:  # fmt: skip
-    """Days past due of each loan on a day, by contract id, if the plan and what is stopped were booked. Raises as `plan_make`."""
-    days = _gone_through(party, entity_id, start, on, stopped)
+    """Days past due of each loan on a day, by contract id, if the plan were booked, with what is unapplied of `more`.
+
+    Raises as `plan_make`.
+    """
+    days = _gone_through(party, entity_id, start, on, more)
     return {c.pk: days.standing(c, on).days_past_due for c in days.plan.loans.values() if c.disbursed_on <= on}
 
 
@@ -116,8 +119,9 @@ def _gone_through(
     party: Party | int, entity_id: int, start: date, through: date, more: Iterable[Receipt] = ()
 ) -> _Days:  # fmt: skip
     loans = loans_of(party, entity_id)
-    receipts = {r.pk: r for r in [*in_play(party, entity_id), *more]}
+    receipts = {r.pk: r for r in in_play(party, entity_id)}
     live = _parts(receipts, start)
+    receipts |= {r.pk: r for r in more}
     last = max([through, *(r.received_on for r in receipts.values()), *(p.booked_on for p in live)])
     plan = Plan(start, last, receipts, {c.pk: c for c in loans}, live)
     days = _Days(plan, security_ranks(loans))
