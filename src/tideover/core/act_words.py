@@ -69,6 +69,7 @@ ACTS: Mapping[str, str] = {
     "promise.list": _("read promises"), "push.off": _("turned push notices off"), "push.on": _("turned push notices on"),
     "receipt": _("receipt"), "receipt.list": _("read receipts"), "receipt.read": _("read a receipt"),
     "receipt.record": _("booked a receipt"), "receipt.reverse": _("reversed a receipt"),
+    "receipt.ask_back": _("asked the core to take a receipt back"),
     "reset_notice.make": _("prepared notices of a rate reset"), "sign_in": _("signed in"),
     "sign_in.fail": _("failed to sign in"), "staff": _("post"), "staff.create": _("entered a post"),
     "staff.end": _("ended a post"), "tape": _("tape"), "tape.prune": _("pruned old tapes"),

@@ -23,6 +23,7 @@ from tideover.core.problems import refuse
 from tideover.core.sql_columns import columns_insert
 from tideover.engine.events import EventKind
 from tideover.engine.terms import date_of, day
+from tideover.lending.beside.instructions import instructions_heard
 from tideover.lending.imports.files import Source, file_read
 from tideover.lending.imports.frame import Frame, Reject, frame_make
 from tideover.lending.imports.mapping import BadMapping, mapping_read
@@ -81,6 +82,8 @@ def file_take(entity: LegalEntity, path: Path, mapping_text: str, *, actor: str,
         taken.file, taken.state = _refused(entity, kind, path, sha, actor, taken, before), "refused"
         return taken
     taken.file, taken.state = _store(entity, kind, path, sha, actor, lines, taken.unknown, before), "taken"
+    if kind == "movements":
+        instructions_heard(entity)
     return taken
 
 

@@ -2,8 +2,8 @@
 
 The plan goes through the days from `start` on in order. On each day on which money came in, or on which an instalment fell due
 while money was left, what is there is divided over the debts as they stand with everything planned so far. So the plan does not
-depend on the order in which receipts were entered. What people decided (pinned receipts), what a debit took, and what lies before
-`start` is taken as it is.
+depend on the order in which receipts were entered. What people decided (pinned receipts), what a debit took, what a core has in
+its ledger, and what lies before `start` is taken as it is. Where the core's figures hold the debts are the core's.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.contract_terms import terms_for
+from tideover.lending.held import figures_held, standing_moved
 from tideover.lending.journal import engine_events
 from tideover.lending.models import Contract, Party, Receipt, ReceiptPart
+from tideover.lending.receipts.core_parts import core_has
 from tideover.lending.receipts.debts import COMING, debts_on, loans_of, security_ranks
 
 Cell = tuple[int, date]
@@ -86,9 +88,9 @@ def _cells(rows: Iterable[tuple[int, date, int]]) -> dict[Cell, int]:
 
 
 def in_play(party: Party | int, entity_id: int) -> list[Receipt]:
-    """Receipts of a borrower that a plan may divide, in the order of their days."""
+    """Receipts of a borrower that a plan may divide, in the order of their days; not those that a core has divided already."""
     rows = Receipt.objects.filter(party=party, entity=entity_id, reversed_at=None, pinned=False, debit=None)
-    return sorted(rows, key=_order)
+    return sorted([r for r in rows.select_related("entity") if not core_has(r)], key=_order)
 
 
 def _order(r: Receipt) -> tuple[date, str]:
@@ -117,12 +119,14 @@ class _Days:
 
     def __init__(self, plan: Plan, security: dict[int, int]) -> None:
         self.plan, self.security = plan, security
+        self.figures = figures_held(list(plan.loans), plan.through)
+        self.stored: dict[int, list[Event]] = {}
         moving: dict[int, set[int]] = defaultdict(set)
         for p in plan.live:
             moving[p.contract_id] |= {e.seq for e in p.events.all()}
         self.events: dict[int, list[Event]] = {}
         for pk, contract in plan.loans.items():
-            stored = engine_events(contract.events.order_by("seq"))
+            stored = self.stored[pk] = engine_events(contract.events.order_by("seq"))
             gone = {e.of_seq for e in stored if e.kind == EventKind.REVERSAL}
             for p in [p for p in plan.live if p.contract_id == pk and {e.seq for e in p.events.all()} & gone]:
                 self._leave_out(p, moving)
@@ -184,7 +188,8 @@ class _Days:
 
     def _standing(self, contract: Contract, on: date) -> Standing:
         events = [e for e in self.events[contract.pk] if e.on <= day(on)]
-        return replay(terms_for(contract), events, day(on), None, Depth.ROWS)
+        now = replay(terms_for(contract), events, day(on), None, Depth.ROWS)
+        return standing_moved(contract, self.stored[contract.pk], now, self.figures.get(contract.pk))
 
 
 def steps_of(given: Given) -> list[list[str | int]]:

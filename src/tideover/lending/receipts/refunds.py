@@ -22,6 +22,7 @@ from tideover.core.models import Approval, Role, User
 from tideover.core.problems import refuse
 from tideover.engine.events import EventKind
 from tideover.lending import clock
+from tideover.lending.beside.writes import Way, way_of
 from tideover.lending.journal import OWN_KEYS, event_append
 from tideover.lending.models import Contract, Party, Receipt, Refund
 from tideover.lending.receipts.booking import standings_refresh
@@ -43,11 +44,13 @@ def refundable(receipt: Receipt) -> list[tuple[Contract | None, int]]:
     out: list[tuple[Contract | None, int]] = [(None, receipt.unapplied_minor)] if receipt.unapplied_minor else []
     given: dict[int, int] = {}
     loans: dict[int, Contract] = {}
-    for p in receipt.parts.filter(ended_at=None).select_related("contract__product").order_by("contract_id"):
+    for p in receipt.parts.filter(ended_at=None).select_related("contract__product", "contract__entity").order_by("contract_id"):
         given[p.contract_id] = given.get(p.contract_id, 0) + p.amount_minor
         loans[p.contract_id] = p.contract
     back = _back(receipt)
     for pk, amount in given.items():
+        if way_of(loans[pk], EventKind.CREDIT_REFUND) == Way.ASK:
+            continue  # the core keeps that balance: it goes back by an instruction
         held = min(amount - back.get(loans[pk].number, 0), loan_standing(loans[pk], business_date()).surplus_minor)
         if held > 0:
             out.append((loans[pk], held))

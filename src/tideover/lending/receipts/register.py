@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tideover.lending.beside.instructions import CONFIRMED
 from tideover.lending.receipts import approvals, correct, panels, payer, proposals, refunds, screening
+from tideover.lending.receipts.services import core_took_back
 
 
 def register() -> None:
@@ -12,3 +14,4 @@ def register() -> None:
     proposals.kinds_register()
     payer.kinds_register()
     panels.rows_register()
+    CONFIRMED.append(core_took_back)

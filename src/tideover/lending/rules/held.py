@@ -50,8 +50,8 @@ def carried(core: Figures, base: Figures, now: Figures, on: Any, core_on: Any) -
     out["third_party_fee"] = np.minimum(now["third_party_fee"], fees)
     out["fee"] = fees - out["third_party_fee"]
     out["payoff"] = sum((out[n] for n in COMPONENTS if n != "surplus"), -out["surplus"]) + out["third_party_fee"]
-    out |= {n: np.maximum(now[n] + by[n], 0) for n in OVERDUE}
-    late = sum(by[n] for n in (*OVERDUE, "penalty", "compound"))
+    out |= {n: _late_part(core, by, now, out, n) for n in OVERDUE}
+    late = sum(out[n] - now[n] for n in OVERDUE) + by["penalty"] + by["compound"]
     out["total_overdue"] = np.maximum(now["total_overdue"] + late, out["overdue_principal"] + out["overdue_interest"])
     out["row_outstanding"] = np.maximum(now["row_outstanding"] + by["principal"] + by["interest"] + by["accrued"], 0)
     return out | _lateness(core, base, now, out["total_overdue"], on - core_on, on) | _next(core, now, on)
@@ -59,6 +59,13 @@ def carried(core: Figures, base: Figures, now: Figures, on: Any, core_on: Any) -
 
 def _delta(core: Figures, name: str, base: Any) -> Any:
     return np.where(core[name] == ABSENT, 0, core[name] - base)
+
+
+def _late_part(core: Figures, by: Figures, now: Figures, out: Figures, name: str) -> np.ndarray:
+    """The late part of principal or interest; never more of it than the core says that there is at all."""
+    whole = name.removeprefix("overdue_")
+    said, late = core[whole] != ABSENT, np.maximum(now[name] + by[name], 0)
+    return np.where(said & (by[whole] < 0), np.minimum(late, out[whole]), late)
 
 
 def _lateness(core: Figures, base: Figures, now: Figures, overdue: np.ndarray, since: Any, on: Any) -> dict[str, np.ndarray]:
@@ -119,13 +126,23 @@ def _rows(rows: list[Row], s: Standing) -> list[Row]:
         first = open_of[id(past[0])]
         open_of[id(past[0])] = first[0] + left["principal"], first[1] + left["interest"]
         left = dict.fromkeys(left, 0)
-    out = [_row(r, *open_of[id(r)]) if id(r) in open_of else r for r in rows]
+    out = [_row(r, *open_of[id(r)]) if id(r) in open_of else _today(r, s) for r in rows]
     if any(left.values()):
         since = s.oldest_due_on if s.oldest_due_on != NO_DAY else s.as_of - 1
         extra = Row(0, since, since, left["principal"], left["interest"], s.principal_minor)
         extra.outstanding_minor = sum(left.values())
         out.insert(0, extra)
     return out
+
+
+def _today(r: Row, s: Standing) -> Row:
+    """A row that falls due on the day asks for no more than the core says is left beside what is late."""
+    if r.due_on != s.as_of or not r.outstanding_minor:
+        return r
+    principal, interest = r.principal_minor - r.paid_principal_minor, r.interest_minor - r.paid_interest_minor
+    p = min(principal, s.principal_minor - s.overdue_principal_minor)
+    i = min(interest, s.interest_minor - s.overdue_interest_minor)
+    return r if (p, i) == (principal, interest) else _row(r, max(0, p), max(0, i))
 
 
 def _row(r: Row, principal: int, interest: int) -> Row:
