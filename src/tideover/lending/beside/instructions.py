@@ -7,7 +7,7 @@ worker that dies), it is handed over again only after the core said that it does
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -37,6 +37,8 @@ KEY = "tideover:instruction:"
 TELL = "tideover:tell:"
 """Keys of instructions that tell the core of money that the journal has already."""
 LEASE = timedelta(minutes=2)
+ASK_AGAIN = timedelta(minutes=1)
+"""How long a core that did not answer a question is left in peace about it."""
 CONFIRMED: list[Callable[[LegalEntity], None]] = []
 """What others do after instructions of an entity were confirmed, again until it is done; registered at start."""
 
@@ -114,6 +116,15 @@ class Counts:
     unanswered: int = 0
     lost: int = 0
 
+    def add(self, other: Counts) -> None:
+        """Count what another round did, too."""
+        for f in fields(self):
+            setattr(self, f.name, getattr(self, f.name) + getattr(other, f.name))
+
+    def moved(self) -> bool:
+        """Whether instructions came further, and the core answered."""
+        return bool(self.confirmed or self.rejected or (self.sent and not self.unanswered))
+
 
 def instructions_work(
     entity: LegalEntity, *, limit: int = 100, link: CoreLink | None = None, at: datetime | None = None
@@ -140,7 +151,8 @@ def _to_ask(at: datetime, policy: BesidePolicy) -> Q:
     """Sent ones without any answer; received ones that have been silent for longer than the policy allows."""
     silent = at - timedelta(minutes=policy.inquire_after_minutes)
     quiet = Q(asked_at=None) | Q(asked_at__lte=silent)
-    return Q(state="sent") & (Q(answered_at=None) | (Q(answered_at__lte=silent) & quiet))
+    unheard = Q(answered_at=None) & (Q(asked_at=None) | Q(asked_at__lte=at - ASK_AGAIN))
+    return Q(state="sent") & (unheard | (Q(answered_at__lte=silent) & quiet))
 
 
 def _claim(entity: LegalEntity, at: datetime, owner: str, where: Q, limit: int) -> list[Instruction]:
@@ -195,7 +207,7 @@ def _ask(row: Instruction, link: CoreLink, at: datetime, counts: Counts) -> None
         answer = link.ask(row.reference)
     except NoAnswer as problem:
         counts.unanswered += 1
-        _free(row, answer=f"no answer: {problem}"[:300])
+        _free(row, asked_at=at, answer=f"no answer: {problem}"[:300])
         return
     if answer.state == "no_such_key":
         counts.lost += 1
