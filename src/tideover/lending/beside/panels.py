@@ -15,7 +15,8 @@ from tideover.core.business_time import business_date
 from tideover.core.models import Role, User
 from tideover.core.panels import ExceptionRow
 from tideover.engine.events import EventKind
-from tideover.lending.beside.instructions import on_their_way
+from tideover.engine.terms import DAY_COUNT_NAMES, DayCount
+from tideover.lending.beside.instructions import TELL, on_their_way
 from tideover.lending.beside.policies import policy_of
 from tideover.lending.beside.selectors import (
     breaks_visible,
@@ -55,8 +56,21 @@ def mend_words(b: Break) -> str:
     if b.mend == "tell_core":
         return f"{head} ({word(said['kind'])} {money(said['amount_minor'])} · {said['on']})"
     if b.mend == "change_terms":
-        return f"{head} ({said['ours']} → {said['day_count']})"
+        return f"{head} ({_counted(said['ours'])} → {_counted(said['day_count'])})"
     return head
+
+
+def _counted(code: str) -> str:
+    """A day count by its trade name."""
+    return DAY_COUNT_NAMES.get(DayCount[code.upper()]) or word(f"core.{code}")
+
+
+def told_of(b: Break) -> Instruction | None:
+    """The instruction by which the core was told of money that it lacks."""
+    if b.mend != "tell_core" or b.contract_id is None:
+        return None
+    rows = Instruction.objects.filter(contract=b.contract_id, event__seq=b.mend_with["seq"], idempotency_key__startswith=TELL)
+    return rows.order_by("-pk").first()
 
 
 def home_rows(user: User, on: date) -> Mapping[str, Any]:
@@ -114,6 +128,7 @@ def loan_side(user: User, contract: Contract) -> Mapping[str, Any] | None:
 
 def borrower_side(user: User, reader: User) -> Mapping[str, Any] | None:
     """What a borrower's loans wait for: a change that was asked of the core and is not in force yet."""
-    rows = Instruction.objects.filter(contract__borrower__user=reader, state__in=("requested", "sent")).select_related("contract")
+    rows = Instruction.objects.filter(contract__borrower__user=reader, event=None, state__in=("requested", "sent"))
+    rows = rows.select_related("contract")
     lines = [(i, EventKind(i.kind).name.lower()) for i in rows.order_by("requested_at")]
     return {"lines": lines} if lines else None

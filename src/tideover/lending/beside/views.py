@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -11,12 +12,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from tideover.core.access import can, require
-from tideover.core.business_time import business_date
+from tideover.core.business_time import business_date, start_of_day
 from tideover.core.models import Approval, User
 from tideover.core.problems import Refused
 from tideover.core.work import work_claim, work_done
 from tideover.engine.events import EventKind
-from tideover.lending.beside.panels import mend_words
+from tideover.lending.beside.panels import mend_words, told_of
 from tideover.lending.beside.policies import policy_of
 from tideover.lending.beside.selectors import (
     Broken,
@@ -33,12 +34,14 @@ from tideover.lending.models.beside import CAUSES
 from tideover.lending.views import user_of
 
 PAGE = 50
+AGES = ("1", "2", "7", "30")
+"""Ages to choose from: at least so many days."""
 SHOWN = {"open": ("open",), "accepted": ("accepted",), "closed": ("closed",)}
 
 
 def _line(b: Broken, user: User) -> dict[str, Any]:
     item = item_of(b) if b.head.state == "open" else None
-    today = b.head.closed_on or business_date()
+    today, told = b.head.closed_on or business_date(), told_of(b.head)
     return {
         "b": b,
         "age": (today - b.first_on).days,
@@ -46,7 +49,8 @@ def _line(b: Broken, user: User) -> dict[str, Any]:
         "item": item,
         "taken_by": item.claimed_by if item and item.claimed_by_id else None,
         "is_mine": bool(item and item.claimed_by_id == user.pk),
-        "can_mend": b.head.state == "open" and b.head.mend in MENDS,
+        "can_mend": b.head.state == "open" and b.head.mend in MENDS and (told is None or told.state == "rejected"),
+        "told": told,
     }
 
 
@@ -59,6 +63,9 @@ def breaks(request: HttpRequest) -> HttpResponse:
     rows = breaks_visible(user, today).filter(state__in=("open", "accepted", "closed") if loan else SHOWN[show])
     rows = rows.filter(cause=cause) if cause in CAUSES else rows
     rows = rows.filter(number=loan) if loan else rows
+    age = request.GET.get("age", "")
+    if age in AGES:
+        rows = rows.filter(first_on__lte=today - timedelta(days=int(age)))
     groups = by_loan(list(rows.order_by("first_on", "number", "pk")[: PAGE * 10]))
     if request.GET.get("by") == "amount":
         groups.sort(key=lambda b: -b.amount_minor)
@@ -67,6 +74,8 @@ def breaks(request: HttpRequest) -> HttpResponse:
         "more": len(groups) > PAGE,
         "show": show,
         "cause": cause,
+        "age": age,
+        "ages": AGES,
         "by": request.GET.get("by", ""),
         "loan": loan,
         "causes": CAUSES,
@@ -99,6 +108,9 @@ def _act(request: HttpRequest, user: User, broken: Broken) -> str:
         if item is not None:
             work_claim(item, actor=user)
         return _("You have taken this loan's differences.")
+    if act == "mend" and broken.head.mend == "tell_core":
+        break_mend(broken, actor=user)
+        return _("The core was asked to book it. The difference closes itself when a file of the core shows it.")
     if act == "mend":
         agrees = break_mend(broken, actor=user)
         return _("Mended: both agree now.") if agrees else _("Booked. Something still differs.")
@@ -135,9 +147,13 @@ def instructions(request: HttpRequest) -> HttpResponse:
         "done": rows.filter(state="reflected"),
     }
     show = show if show in chosen else "way"
-    lines = [(i, EventKind(i.kind).name.lower()) for i in chosen[show].order_by("-requested_at", "-pk")[:PAGE]]
+    unseen = start_of_day(today - timedelta(days=within))
+    lines = [
+        (i, EventKind(i.kind).name.lower(), i.state == "confirmed" and i.answered_at is not None and i.answered_at < unseen)
+        for i in chosen[show].order_by("-requested_at", "-pk")[:PAGE]
+    ]
     tabs = [
         ("way", _("On their way")), ("rejected", _("Rejected")), ("problem", _("To look at")), ("done", _("Seen in the core")),
     ]  # fmt: skip
-    context = {"lines": lines, "show": show, "tabs": tabs}
+    context = {"lines": lines, "show": show, "tabs": tabs, "within": within}
     return render(request, "beside/instructions.html", context)

@@ -48,6 +48,8 @@ def core_take_back(receipt: Receipt, parts: Iterable[ReceiptPart], *, actor: str
 
 def asked_back(receipt: Receipt) -> list[Instruction]:
     """What a core was asked to take back of a receipt, the newest first."""
+    if receipt.entity.book_mode != BookMode.OVERLAY:
+        return []
     rows = Instruction.objects.filter(idempotency_key__startswith=_key(receipt))
     return list(rows.select_related("contract").order_by("-pk"))
 

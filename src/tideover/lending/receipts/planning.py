@@ -23,6 +23,7 @@ from tideover.lending.contract_terms import terms_for
 from tideover.lending.held import figures_held, standing_moved
 from tideover.lending.journal import engine_events
 from tideover.lending.models import Contract, Party, Receipt, ReceiptPart
+from tideover.lending.models.organisation import BookMode
 from tideover.lending.receipts.core_parts import core_has
 from tideover.lending.receipts.debts import COMING, debts_on, loans_of, security_ranks
 
@@ -119,7 +120,8 @@ class _Days:
 
     def __init__(self, plan: Plan, security: dict[int, int]) -> None:
         self.plan, self.security = plan, security
-        self.figures = figures_held(list(plan.loans), plan.through)
+        beside = [pk for pk, c in plan.loans.items() if c.entity.book_mode == BookMode.OVERLAY]
+        self.figures = figures_held(beside, plan.through) if beside else {}
         self.stored: dict[int, list[Event]] = {}
         moving: dict[int, set[int]] = defaultdict(set)
         for p in plan.live:

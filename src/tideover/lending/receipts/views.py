@@ -18,6 +18,7 @@ from tideover.core.problems import NotFound, Refused
 from tideover.lending.forms import amount_read
 from tideover.lending.models import Receipt
 from tideover.lending.receipts.approvals import receipt_reverse_ask
+from tideover.lending.receipts.core_parts import asked_back
 from tideover.lending.receipts.correct import receipt_move_ask
 from tideover.lending.receipts.panels import STEP_WORDS_MINE, parts_shown, state_of, undo_what_if
 from tideover.lending.receipts.payer import alert_close
@@ -95,7 +96,7 @@ def _page(request: HttpRequest, row: Receipt, errors: dict[str, str] | None = No
         **_row(row), "receipt": row, "account": masked_account(str(row.payer_account)), "parts": parts_shown(user, row),
         "undone": undo_what_if(user, row) if can(user, "receipt-reverse") else [],
         "alerts": row.alerts.order_by("pk"), "refunds": [(f, NEXT[f.state]) for f in row.refunds.order_by("pk")],
-        "waiting": waiting.order_by("pk"), "loans": theirs,
+        "waiting": waiting.order_by("pk"), "asked_back": asked_back(row) if live else [], "loans": theirs,
         "may_reverse": live and can(user, "receipt-reverse") and not (row.refunding_minor or row.refunded_minor),
         "may_move": live and may_book and not row.debit_id and row.screening not in ("hit", "kept"),
         "may_refund": live and can(user, "receipt-refund") and bool(row.payer_account),
