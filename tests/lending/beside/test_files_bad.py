@@ -90,6 +90,9 @@ def test_half_a_file_is_refused_and_no_loan_is_called_missing(overlay: House, tm
     path.write_text("\n".join(path.read_text().splitlines()[:2]) + "\n")
     refused = file_take(overlay.entity, path, BALANCES, actor="test")
     assert refused.state == "refused" and "it has 1 loans" in refused.rejects[0].reason and refused.rejects[0].row == 2
+    path.write_text(path.read_text().replace(f"{today:%Y%m%d}", "tomorrow"))
+    nothing = file_take(overlay.entity, path, BALANCES, actor="test")
+    assert [(r.row, r.column) for r in nothing.rejects] == [(1, "data_cut_off_date")]
     assert not Break.objects.exists()
 
 

@@ -158,8 +158,10 @@ def _sums(frame: Frame) -> None:
 
 def _whole(entity: LegalEntity, frame: Frame, on: date | None) -> None:
     """A file with far fewer loans than the one before breaks off."""
+    if on is None:
+        return
     earlier = CoreFile.objects.filter(entity=entity, kind="balances", state="taken", day__lt=on).order_by("-day").first()
-    if on is None or earlier is None or not len(frame):
+    if earlier is None:
         return
     percent = policy_of(entity, on).fewer_percent
     if len(frame) * 100 <= earlier.row_count * (100 - percent):

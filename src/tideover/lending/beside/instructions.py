@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Max, Q
+from django.utils.translation import gettext_noop
 
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date
@@ -39,6 +40,7 @@ TELL = "tideover:tell:"
 LEASE = timedelta(minutes=2)
 ASK_AGAIN = timedelta(minutes=1)
 """How long a core that did not answer a question is left in peace about it."""
+CONTRADICTS = (gettext_noop("the core said rejected after confirmed"), gettext_noop("the core said confirmed after rejected"))
 CONFIRMED: list[Callable[[LegalEntity], None]] = []
 """What others do after instructions of an entity were confirmed, again until it is done; registered at start."""
 
@@ -261,7 +263,7 @@ def answer_apply(row: Instruction, answer: Answer, at: datetime) -> str:
                 changed = own.state = "rejected"
                 log(ACTOR, "instruction.reject", "loan", own.contract.number, {"instruction": own.reference})
         elif answer.state != "received" and (answer.state == "rejected") != (before == "rejected"):
-            own.problem = f"the core said {answer.state} after {before}"
+            own.problem = CONTRADICTS[answer.state == "confirmed"]
         own.save()
     return changed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -65,12 +65,12 @@ def _counted(code: str) -> str:
     return DAY_COUNT_NAMES.get(DayCount[code.upper()]) or word(f"core.{code}")
 
 
-def told_of(b: Break) -> Instruction | None:
-    """The instruction by which the core was told of money that it lacks."""
-    if b.mend != "tell_core" or b.contract_id is None:
-        return None
-    rows = Instruction.objects.filter(contract=b.contract_id, event__seq=b.mend_with["seq"], idempotency_key__startswith=TELL)
-    return rows.order_by("-pk").first()
+def told_of(rows: Sequence[Break]) -> dict[int, Instruction]:
+    """By break, the newest instruction by which the core was told of the money that it lacks."""
+    of = {(b.contract_id, b.mend_with["seq"]): b.pk for b in rows if b.mend == "tell_core"}
+    told = Instruction.objects.filter(contract__in=[c for c, _seq in of], idempotency_key__startswith=TELL)
+    by_age = told.select_related("event").order_by("pk")
+    return {of[i.contract_id, i.event.seq]: i for i in by_age if i.event and (i.contract_id, i.event.seq) in of}
 
 
 def home_rows(user: User, on: date) -> Mapping[str, Any]:

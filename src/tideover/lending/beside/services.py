@@ -221,6 +221,13 @@ def item_of(broken: Broken) -> WorkItem | None:
     return WorkItem.objects.filter(kind=WORK, key=f"{WORK}:{broken.entity.code}:{broken.number}", done_at=None).first()
 
 
+def items_of(groups: Sequence[Broken]) -> dict[tuple[int, str], WorkItem]:
+    """The open work items of many loans' breaks, by entity id and number."""
+    keys = {f"{WORK}:{b.entity.code}:{b.number}": (b.entity.pk, b.number) for b in groups}
+    rows = WorkItem.objects.filter(kind=WORK, key__in=list(keys), done_at=None).select_related("claimed_by")
+    return {keys[i.key]: i for i in rows}
+
+
 def kinds_register() -> None:
     """Make the approval, the kind of work and its source known."""
     from tideover.core import work_sources

@@ -10,10 +10,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from tideover.core.access import can, require
 from tideover.core.business_time import business_date, start_of_day
-from tideover.core.models import Approval, User
+from tideover.core.models import Approval, ApprovalState, User
 from tideover.core.problems import Refused
 from tideover.core.work import work_claim, work_done
 from tideover.engine.events import EventKind
@@ -29,29 +30,51 @@ from tideover.lending.beside.selectors import (
     instructions_visible,
     unsettled,
 )
-from tideover.lending.beside.services import MENDS, break_accept, break_mend, broken_get, item_of, work_renew
+from tideover.lending.beside.services import ACCEPT, MENDS, break_accept, break_mend, broken_get, item_of, items_of, work_renew
 from tideover.lending.models.beside import CAUSES
 from tideover.lending.views import user_of
 
 PAGE = 50
 AGES = ("1", "2", "7", "30")
 """Ages to choose from: at least so many days."""
+REFUSALS = {
+    "missing": gettext_noop("Say why the difference is accepted."),
+    "accepted": gettext_noop("Nothing is open on this loan."),
+    "no_break": gettext_noop("Both agree on this loan."),
+    "no_mend": gettext_noop("The house cannot mend this by itself."),
+    "asked_already": gettext_noop("An instruction that asks the core for the same is on its way: its answer books it."),
+    "taken": gettext_noop("Somebody else has taken it."),
+    "already_asked": gettext_noop("A second person is asked about it already."),
+}
+"""Why an act of this page was refused, in the page's language."""
 SHOWN = {"open": ("open",), "accepted": ("accepted",), "closed": ("closed",)}
 
 
-def _line(b: Broken, user: User) -> dict[str, Any]:
-    item = item_of(b) if b.head.state == "open" else None
-    today, told = b.head.closed_on or business_date(), told_of(b.head)
-    return {
-        "b": b,
-        "age": (today - b.first_on).days,
-        "mend": mend_words(b.head),
-        "item": item,
-        "taken_by": item.claimed_by if item and item.claimed_by_id else None,
-        "is_mine": bool(item and item.claimed_by_id == user.pk),
-        "can_mend": b.head.state == "open" and b.head.mend in MENDS and (told is None or told.state == "rejected"),
-        "told": told,
-    }
+class _Around:
+    """What stands around the breaks of a page of loans, a query each: open approvals, work items, what the core was told."""
+
+    def __init__(self, groups: list[Broken]) -> None:
+        numbers = [b.number for b in groups]
+        rows = Approval.objects.filter(kind=ACCEPT, state=ApprovalState.OPEN, subject_id__in=numbers)
+        self.asked = {a.subject_id: a for a in rows}
+        self.items = items_of(groups)
+        self.told = told_of([b.head for b in groups])
+
+    def line(self, b: Broken, user: User) -> dict[str, Any]:
+        """One loan as the page shows it."""
+        is_open, today = b.head.state == "open", b.head.closed_on or business_date()
+        item = self.items.get((b.entity.pk, b.number)) if is_open else None
+        told = self.told.get(b.head.pk)
+        return {
+            "b": b,
+            "age": (today - b.first_on).days,
+            "mend": mend_words(b.head),
+            "taken_by": item.claimed_by if item and item.claimed_by_id else None,
+            "is_mine": bool(item and item.claimed_by_id == user.pk),
+            "can_mend": is_open and b.head.mend in MENDS and (told is None or told.state == "rejected"),
+            "told": told,
+            "waits": self.asked.get(b.number),
+        }
 
 
 @require("breaks")
@@ -69,8 +92,9 @@ def breaks(request: HttpRequest) -> HttpResponse:
     groups = by_loan(list(rows.order_by("first_on", "number", "pk")[: PAGE * 10]))
     if request.GET.get("by") == "amount":
         groups.sort(key=lambda b: -b.amount_minor)
+    around = _Around(groups[:PAGE])
     context = {
-        "lines": [_line(b, user) for b in groups[:PAGE]],
+        "lines": [around.line(b, user) for b in groups[:PAGE]],
         "more": len(groups) > PAGE,
         "show": show,
         "cause": cause,
@@ -96,7 +120,7 @@ def break_work(request: HttpRequest, number: str) -> HttpResponse:
     try:
         messages.success(request, _act(request, user, broken_get(rows)))
     except Refused as refusal:
-        messages.error(request, "; ".join(p.message for p in refusal.problems))
+        messages.warning(request, "; ".join(_(REFUSALS[p.code]) if p.code in REFUSALS else p.message for p in refusal.problems))
     return HttpResponseRedirect(f"{reverse('breaks')}?loan={number}")
 
 
