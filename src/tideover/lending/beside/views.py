@@ -27,8 +27,8 @@ from tideover.lending.beside.selectors import (
     entities_overlay,
     file_days,
     files_refused,
+    instructions_to_work,
     instructions_visible,
-    unsettled,
 )
 from tideover.lending.beside.services import ACCEPT, MENDS, break_accept, break_mend, broken_get, item_of, items_of, work_renew
 from tideover.lending.models.beside import CAUSES
@@ -163,14 +163,14 @@ def instructions(request: HttpRequest) -> HttpResponse:
     """What the core was asked for, and what became of it."""
     user, today, show = user_of(request), business_date(), request.GET.get("show", "way")
     rows = instructions_visible(user, today)
-    within = max((policy_of(e, today).reflect_days for e in entities_overlay(user, today)), default=2)
     chosen = {
         "way": rows.filter(state__in=("requested", "sent", "confirmed")),
         "rejected": rows.filter(state="rejected"),
-        "problem": unsettled(rows, today, within),
+        "problem": instructions_to_work(user, today),
         "done": rows.filter(state="reflected"),
     }
     show = show if show in chosen else "way"
+    within = max((policy_of(e, today).reflect_days for e in entities_overlay(user, today)), default=2)
     unseen = start_of_day(today - timedelta(days=within))
     lines = [
         (i, EventKind(i.kind).name.lower(), i.state == "confirmed" and i.answered_at is not None and i.answered_at < unseen)

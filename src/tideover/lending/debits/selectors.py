@@ -7,13 +7,16 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
+from tideover.core.business_time import now
 from tideover.core.models import User
 from tideover.core.problems import NotFound, Problem
-from tideover.lending.models import Contract, Debit, DebitBatch, Mandate
+from tideover.lending.models import Contract, Debit, DebitAnswer, DebitBatch, DebitFile, Mandate
 from tideover.lending.rules.debits import MOVING, State
 from tideover.lending.scope import entities_visible, parties_reachable
 from tideover.lending.selectors import contracts_visible
 
+LOOK_DAYS = 7
+"""Failures, refused files and answers against what stands are shown for so many days."""
 CREDIT_WITHIN = timedelta(days=10)
 """The bank credits a batch at most so long after its day."""
 
@@ -67,6 +70,30 @@ def month_used(mandate: Mandate, on: date) -> int:
 def batches_visible(user: User, on: date) -> QuerySet[DebitBatch]:
     """The batches of the entities that a post reaches."""
     return DebitBatch.objects.filter(entity__in=entities_visible(user, on)).select_related("entity")
+
+
+def batches_to_work(rows: QuerySet[DebitBatch], show: str) -> QuerySet[DebitBatch]:
+    """Batches by what they wait for. drafted: to be sent; unanswered: for the first answer; half: for the others."""
+    if show == "drafted":
+        return rows.filter(state__in=("drafted", "ready"))
+    answered = Debit.objects.filter(batch=OuterRef("pk")).exclude(state__in=(State.DRAFTED, State.SENT, State.IN_FLIGHT))
+    waits = rows.filter(state__in=("handing", "out"))
+    return waits.filter(Exists(answered)) if show == "half" else waits.filter(~Exists(answered))
+
+
+def debits_to_work(rows: QuerySet[Debit], show: str) -> QuerySet[Debit]:
+    """unknown: only an inquiry can tell; failed: lately, with the bank; conflict: an answer came against what stands."""
+    since = now() - timedelta(days=LOOK_DAYS)
+    if show == "unknown":
+        return rows.filter(state=State.UNKNOWN)
+    if show == "failed":
+        return rows.filter(state=State.FAILED, settled_at__gte=since).exclude(sent_at=None)
+    return rows.filter(Exists(DebitAnswer.objects.filter(debit=OuterRef("pk"), effect="conflict", at__gte=since)))
+
+
+def files_unusable() -> QuerySet[DebitFile]:
+    """Result files of the last days that were refused."""
+    return DebitFile.objects.filter(state="refused", at__gte=now() - timedelta(days=LOOK_DAYS))
 
 
 def debits_visible(user: User, on: date) -> QuerySet[Debit]:

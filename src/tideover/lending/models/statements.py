@@ -10,6 +10,7 @@ from tideover.core.fields import EncryptedTextField
 
 class BankAccount(models.Model):
     """An account of the lender at a bank. `due_hour`: a day's statement should be here by this hour of the next day (-1: none).
+    `calendar`: the working days that have a statement, a calendar of a pack; empty: every day has one.
 
     Its row is locked while lines of it are stored: two importers of one account wait for one another.
     """
@@ -20,6 +21,7 @@ class BankAccount(models.Model):
     bank = models.CharField(max_length=80, blank=True)
     currency = models.CharField(max_length=3, default="CNY")
     due_hour = models.SmallIntegerField(default=9)
+    calendar = models.CharField(max_length=20, blank=True, default="")
     opened_on = models.DateField()
     closed_on = models.DateField(null=True)
 

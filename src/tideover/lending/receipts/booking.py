@@ -9,6 +9,7 @@ from datetime import date
 from django.db.models import Sum
 
 from tideover.core.business_time import business_date
+from tideover.core.sql import Asked, answers, to_insert
 from tideover.engine.apportion import Given
 from tideover.engine.events import EventKind
 from tideover.lending import clock
@@ -23,12 +24,16 @@ from tideover.lending.services import standing_refresh
 def part_book(receipt: Receipt, contract: Contract, on: date, given: Given, *, actor: str) -> ReceiptPart:
     """Book a part on a loan: one payment of its journal (of a debit's money, its success). `receipt` is changed in place."""
     amount = total(given)
-    part = ReceiptPart.objects.create(
-        receipt=receipt, contract=contract, amount_minor=amount, booked_on=on, steps=steps_of(given)
-    )  # fmt: skip
+    part = ReceiptPart(receipt=receipt, contract=contract, amount_minor=amount, booked_on=on, steps=steps_of(given))
     receipt.placed_minor += amount
     receipt.unapplied_minor -= amount
-    receipt.save(update_fields=["placed_minor", "unapplied_minor"])
+    [insert] = to_insert(ReceiptPart, [part])
+    placed = "UPDATE lending_receipt SET placed_minor = %s, unapplied_minor = %s WHERE id = %s RETURNING id"
+    made = answers(
+        insert._replace(sql=f"{insert.sql} RETURNING id"),
+        Asked(placed, [receipt.placed_minor, receipt.unapplied_minor, receipt.pk]),
+    )
+    part.pk = made[0][0][0]
     said = {"debit_id": receipt.debit.reference, "debit_status": "success"} if receipt.debit else None
     event_append(
         contract, kind=EventKind.DEBIT if said else EventKind.PAYMENT, effective_on=on, amount_minor=amount, extra=said,

@@ -38,20 +38,24 @@ NEXT = {"approved": ("sent", "gone", "returned"), "sent": ("gone", "returned"), 
 
 
 def refundable(receipt: Receipt) -> list[tuple[Contract | None, int]]:
-    """What could go back, minor units: first what is not placed (None), then credit balances of its loans."""
+    """What could go back, minor units: first what is not placed (None), then what loans hold of it as credit balances: never what
+    another payer's money left there."""
     if receipt.reversed_at is not None or receipt.screening in ("hit", "kept"):
         return []
     out: list[tuple[Contract | None, int]] = [(None, receipt.unapplied_minor)] if receipt.unapplied_minor else []
-    given: dict[int, int] = {}
+    own: dict[int, set[int]] = {}
     loans: dict[int, Contract] = {}
-    for p in receipt.parts.filter(ended_at=None).select_related("contract__product", "contract__entity").order_by("contract_id"):
-        given[p.contract_id] = given.get(p.contract_id, 0) + p.amount_minor
+    parts = receipt.parts.filter(ended_at=None).select_related("contract__product", "contract__entity").prefetch_related("events")
+    for p in parts.order_by("contract_id"):
+        own.setdefault(p.contract_id, set()).update(e.seq for e in p.events.all())
         loans[p.contract_id] = p.contract
     back = _back(receipt)
-    for pk, amount in given.items():
+    for pk, seqs in own.items():
         if way_of(loans[pk], EventKind.CREDIT_REFUND) == Way.ASK:
             continue  # the core keeps that balance: it goes back by an instruction
-        held = min(amount - back.get(loans[pk].number, 0), loan_standing(loans[pk], business_date()).surplus_minor)
+        standing = loan_standing(loans[pk], business_date())
+        left_there = sum(line.held_minor for line in standing.trace if line.seq in seqs)
+        held = min(left_there - back.get(loans[pk].number, 0), standing.surplus_minor)
         if held > 0:
             out.append((loans[pk], held))
     return out

@@ -14,6 +14,8 @@ from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
 from tideover.core.crypto import seal, unseal
 from tideover.core.ids import handle_new
+from tideover.core.packs.load import NoRule
+from tideover.core.packs.load import calendar as pack_calendar
 from tideover.core.problems import refuse
 from tideover.lending import clock
 from tideover.lending.models import BankAccount, BankLine, LegalEntity, Match, Receipt, StatementBalance, StatementFile
@@ -32,7 +34,7 @@ WITH_RECEIPT = ("receipt", "suspense")
 
 
 def account_open(
-    *, entity: LegalEntity, number: str, name: str, bank: str, opened_on: date, due_hour: int = 9, actor: str
+    *, entity: LegalEntity, number: str, name: str, bank: str, opened_on: date, due_hour: int = 9, calendar: str = "", actor: str
 ) -> BankAccount:
     """Make an account of the lender known. Raises Refused for a number that is known or is none."""
     plain = number.replace(" ", "")
@@ -40,11 +42,16 @@ def account_open(
         raise refuse("bad_account", "an account number has 1 to 40 letters and digits", "number")
     if not -1 <= due_hour <= 23:
         raise refuse("bad_hour", "the hour lies between 0 and 23; -1: no statement is expected", "due_hour")
+    try:
+        if calendar:
+            pack_calendar(calendar)
+    except NoRule as error:
+        raise refuse("no_such_calendar", str(error), "calendar") from error
     if BankAccount.objects.filter(number=plain).exists():
         raise refuse("known_account", f"account {plain} is known already", "number")
     with transaction.atomic():
         made = BankAccount.objects.create(
-            entity=entity, number=plain, name=name[:80], bank=bank[:80], opened_on=opened_on, due_hour=due_hour
+            entity=entity, number=plain, name=name[:80], bank=bank[:80], opened_on=opened_on, due_hour=due_hour, calendar=calendar
         )
         log(actor, "bank_account.open", "bank_account", plain, {"entity": entity.code})
     return made

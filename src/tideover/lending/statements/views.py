@@ -234,7 +234,7 @@ def _line_act(request: HttpRequest, line: BankLine) -> HttpResponse:
 def bank_accounts(request: HttpRequest) -> HttpResponse:
     """The lender's accounts: the last statement of each, and which is late."""
     user, today = user_of(request), business_date()
-    late = {a.pk: day for a, day in s.statements_late(user, now())}
+    late = {a.pk: day for a, day, _due in reversed(s.statements_missing(user, now()))}
     accounts = list(s.accounts_visible(user, today).order_by("number")[:100])
     last = s.last_balances(accounts)
     rows = [{"a": a, "late": late.get(a.pk), "last": last.get(a.pk)} for a in accounts]

@@ -21,9 +21,11 @@ from tideover.lending.statements.approvals import suspense_place_ask
 from tideover.lending.statements.asking import ask_open
 from tideover.lending.statements.outside import send_back, sends_back
 from tideover.lending.statements.selectors import (
+    AGED_DAYS,
     Waiting,
     oldest,
     party_search,
+    suspense_aged,
     suspense_get,
     suspense_shown,
     suspense_visible,
@@ -56,7 +58,8 @@ def shown(w: Waiting) -> dict[str, Any]:
 def suspense(request: HttpRequest) -> HttpResponse:
     """What waits, the oldest first, each with its likeliest owner; opening it is logged."""
     user, today = user_of(request), business_date()
-    rows = suspense_visible(user, today)
+    aged = request.GET.get("age") == str(AGED_DAYS)
+    rows = suspense_aged(user, today) if aged else suspense_visible(user, today)
     after = request.GET.get("after", "")
     start = int(after) if after.isascii() and after.isdecimal() and len(after) < 7 else 0
     page = list(rows[start : start + PAGE + 1])
@@ -65,6 +68,7 @@ def suspense(request: HttpRequest) -> HttpResponse:
         "rows": [shown(w) for w in suspense_shown(page[:PAGE], today)],
         "totals": oldest(rows),
         "next": start + PAGE if len(page) > PAGE else None,
+        "aged": aged,
         "may": can(user, "suspense-place"),
     }
     return render(request, "lending/statements/suspense.html", context)
