@@ -22,6 +22,7 @@ from tideover.core.models import Approval, Role, User
 from tideover.core.problems import refuse
 from tideover.engine.events import EventKind
 from tideover.lending import clock
+from tideover.lending.beside.writes import Way, way_of
 from tideover.lending.journal import OWN_KEYS, event_append
 from tideover.lending.models import Contract, Party, Receipt, Refund
 from tideover.lending.receipts.booking import standings_refresh
@@ -45,12 +46,14 @@ def refundable(receipt: Receipt) -> list[tuple[Contract | None, int]]:
     out: list[tuple[Contract | None, int]] = [(None, receipt.unapplied_minor)] if receipt.unapplied_minor else []
     own: dict[int, set[int]] = {}
     loans: dict[int, Contract] = {}
-    parts = receipt.parts.filter(ended_at=None).select_related("contract__product").prefetch_related("events")
+    parts = receipt.parts.filter(ended_at=None).select_related("contract__product", "contract__entity").prefetch_related("events")
     for p in parts.order_by("contract_id"):
         own.setdefault(p.contract_id, set()).update(e.seq for e in p.events.all())
         loans[p.contract_id] = p.contract
     back = _back(receipt)
     for pk, seqs in own.items():
+        if way_of(loans[pk], EventKind.CREDIT_REFUND) == Way.ASK:
+            continue  # the core keeps that balance: it goes back by an instruction
         standing = loan_standing(loans[pk], business_date())
         left_there = sum(line.held_minor for line in standing.trace if line.seq in seqs)
         held = min(left_there - back.get(loans[pk].number, 0), standing.surplus_minor)
