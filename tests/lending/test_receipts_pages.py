@@ -7,12 +7,15 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.factories import House
 from tests.web.test_api import client, post
 from tests.web.test_pages import client_for
 from tideover.core.business_time import business_date
 from tideover.core.models import Approval, User
+from tideover.lending.desk.kinds import BACK, KINDS, MONEY
 from tideover.lending.desk.rows import desk_rows
 from tideover.lending.models import Receipt
 from tideover.lending.receipts.correct import receipt_move
@@ -192,3 +195,19 @@ def test_what_is_there_stands_in_the_lines_that_move_it(house: House) -> None:
     page = client_for(house, "payments").get(f"/receipts/{receipt.number}").content.decode()
     for part in receipt.parts.select_related("contract"):
         assert f'value="{part.contract.number}"' in page and f'value="{part.amount_minor / 100:.2f}"' in page
+
+
+def test_everything_that_waits_of_receipts_costs_a_home_one_query(house: House) -> None:
+    watch_list_load("un", "name\n赵恶\n".encode(), actor="compliance")
+    take(house, 1000, "赵恶", key="hit")
+    take(house, 2000, "赵强", key="third")
+    take(house, 100, key="lost", nobody=True)
+    user, today = house.staff["payments"], business_date()
+    user.memo = {}
+    kinds = {k.target: k for k in KINDS if k.group in (MONEY, BACK) and k.target != "bank_lines"}
+    with CaptureQueriesContext(connection) as asked:
+        found = {name: k.found(user, today) for name, k in kinds.items()}
+    assert len(asked) == 2, "that of the post, and one"
+    assert {name: (f["n"], f["first"], f["total"]) for name, f in found.items() if f["n"]} == {
+        "suspense": (2, ON, 1100), "suspense_old": (2, ON, 1100), "receipts_stopped": (1, ON, 1000), "alerts": (2, ON, 3000),
+    }  # fmt: skip

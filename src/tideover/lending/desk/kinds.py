@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db.models import Count, F, Min, QuerySet, Sum
+from django.db.models import Count, F, Min, QuerySet, Sum, Value
+from django.db.models.functions import TruncDate
 from django.urls import reverse
 from django.utils.translation import gettext_noop
 
@@ -76,20 +77,45 @@ def _result_files(user: User, on: date) -> Found:
     return sums(files_unusable(), "at")
 
 
-def _receipts(show: str, amount: str) -> Callable[[User, date], Found]:
-    def found(user: User, on: date) -> Found:
-        listed = receipts_filtered(receipts_visible(user, on), show=show)
-        return sums(Receipt.objects.filter(pk__in=listed.values("pk")), "received_on", amount)
+def _money(name: str) -> Callable[[User, date], Found]:
+    return lambda user, on: _money_in(user, on)[name]
 
+
+def _money_in(user: User, on: date) -> dict[str, Found]:
+    """Everything about receipts, by name; within one request it is read once."""
+    if user.memo is None:
+        return _money_read(user, on)
+    if ("money_in", on) not in user.memo:
+        user.memo["money_in", on] = _money_read(user, on)
+    found: dict[str, Found] = user.memo["money_in", on]
     return found
 
 
-def _refunds(user: User, on: date) -> Found:
-    found = dict(_receipts("refunds", "refunding_minor")(user, on))
-    if found["n"]:
-        under_way = refunds_visible(user, on).filter(state__in=("approved", "sent"))
-        found |= under_way.order_by().aggregate(first=Min("approved_at"), total=Sum("amount_minor"))
-    return found
+def _money_read(user: User, on: date) -> dict[str, Found]:
+    """All rows about receipts in one query."""
+    visible = receipts_visible(user, on)
+    under_way = refunds_visible(user, on).filter(state__in=("approved", "sent"))
+    received, unapplied = F("received_on"), "unapplied_minor"
+    parts = [
+        _summed("suspense", suspense_visible(user, on), received, unapplied),
+        _summed("aged", suspense_aged(user, on), received, unapplied),
+        *(_summed(x, _listed(visible, x), received, unapplied) for x in ("stopped", "left")),
+        *(_summed(x, _listed(visible, x), received, "amount_minor") for x in ("waiting", "alerts", "refunds")),
+        _summed("under_way", under_way, TruncDate("approved_at"), "amount_minor"),
+    ]
+    found: dict[str, Found] = {row["row"]: row for row in parts[0].union(*parts[1:], all=True)}
+    money_back = {k: found["under_way"][k] for k in ("first", "total")}
+    return {**found, "refunds": {**found["refunds"], **money_back}}
+
+
+def _listed(visible: QuerySet[Receipt], show: str) -> QuerySet[Receipt]:
+    """The receipts of a list, each once."""
+    return Receipt.objects.filter(pk__in=receipts_filtered(visible, show=show).values("pk"))
+
+
+def _summed(name: str, rows: QuerySet[Any], oldest: Any, amount: str) -> QuerySet[Any, dict[str, Any]]:
+    named = rows.select_related(None).order_by().values(row=Value(name))
+    return named.annotate(n=Count("pk"), first=Min(oldest), total=Sum(amount))
 
 
 def _breaks(user: User, on: date) -> Found:
@@ -108,14 +134,6 @@ def late_found(files: Iterable[LateFile], kind: str) -> Found:
 
 def _statement_files(user: User, on: date) -> Found:
     return sums(files_to_work(user, on), "received_at")
-
-
-def _suspense(user: User, on: date) -> Found:
-    return sums(suspense_visible(user, on), "received_on", "unapplied_minor")
-
-
-def _aged(user: User, on: date) -> Found:
-    return sums(suspense_aged(user, on), "received_on", "unapplied_minor")
 
 
 def _lines(user: User, on: date) -> Found:
@@ -191,13 +209,13 @@ KINDS: tuple[Kind, ...] = (
         "debits?show=files",
         PAYMENTS,
     ),
-    Kind("suspense", MONEY, gettext_noop("Money in that nobody has claimed"), _suspense, "suspense", "suspense"),
-    Kind("suspense_old", MONEY, gettext_noop("Of it unclaimed for over 30 days"), _aged, "suspense?age=30", "suspense"),
+    Kind("suspense", MONEY, gettext_noop("Money in that nobody has claimed"), _money("suspense"), "suspense", "suspense"),
+    Kind("suspense_old", MONEY, gettext_noop("Of it unclaimed for over 30 days"), _money("aged"), "suspense?age=30", "suspense"),
     Kind(
         "receipts_stopped",
         MONEY,
         gettext_noop("Payers on a watch list"),
-        _receipts("stopped", "unapplied_minor"),
+        _money("stopped"),
         "receipts?show=stopped",
         PAYERS,
     ),
@@ -205,7 +223,7 @@ KINDS: tuple[Kind, ...] = (
         "receipts_waiting",
         MONEY,
         gettext_noop("Receipts to divide anew"),
-        _receipts("waiting", "amount_minor"),
+        _money("waiting"),
         "receipts?show=waiting",
         RECEIPTS,
     ),
@@ -213,7 +231,7 @@ KINDS: tuple[Kind, ...] = (
         "receipts_left",
         MONEY,
         gettext_noop("Receipts with money not yet placed"),
-        _receipts("left", "unapplied_minor"),
+        _money("left"),
         "receipts?show=left",
         PAYMENTS,
     ),
@@ -267,8 +285,6 @@ KINDS: tuple[Kind, ...] = (
         "statements?show=work",
         "statements",
     ),
-    Kind("refunds", BACK, gettext_noop("Refunds under way"), _refunds, "receipts?show=refunds", RECEIPTS),
-    Kind(
-        "alerts", BACK, gettext_noop("Alerts about payers"), _receipts("alerts", "amount_minor"), "receipts?show=alerts", PAYERS
-    ),
+    Kind("refunds", BACK, gettext_noop("Refunds under way"), _money("refunds"), "receipts?show=refunds", RECEIPTS),
+    Kind("alerts", BACK, gettext_noop("Alerts about payers"), _money("alerts"), "receipts?show=alerts", PAYERS),
 )
