@@ -71,6 +71,10 @@ ACTS: Mapping[str, str] = {
     "receipt.record": _("booked a receipt"), "receipt.reverse": _("reversed a receipt"),
     "reset_notice.make": _("prepared notices of a rate reset"), "sign_in": _("signed in"),
     "sign_in.fail": _("failed to sign in"), "staff": _("post"), "staff.create": _("entered a post"),
+    "slip.take": _("took a payment at the counter"), "slip.read": _("read a slip"), "slip.list": _("read slips"),
+    "slip.print": _("printed a slip"), "slip.cancelled": _("cancelled a slip"), "slip.returned": _("gave money back"),
+    "cash.list": _("read the report of large cash"), "till.open": _("opened a till"), "till.count": _("counted a till"),
+    "till.close": _("closed a till"), "till.read": _("read a till"), "till.list": _("read the tills"),
     "staff.end": _("ended a post"), "tape": _("tape"), "tape.prune": _("pruned old tapes"),
     "tape.restore": _("made lost tapes again"), "team": _("team"), "team.create": _("entered a team"),
     "team.end": _("ended a team"), "template.draft": _("drafted a wording"),
@@ -86,8 +90,8 @@ THINGS: Mapping[str, str] = {
     "entity": _("entity"), "experiment": _("experiment"), "inbound": _("answers"), "letter_batch": _("batch of letters"),
     "loan": _("loan"), "message": _("message"), "message_template": _("wording"), "party": _("the person"),
     "user": _("account"), "voucher": _("voucher"), "work": _("case"), "log": _("action log"), "facility": _("credit line"),
-    "receipt": _("receipt"), "token": _("token"), "tape": _("tape"), "product": _("product"),
-    "branch": _("branch"), "staff": _("post"), "team": _("team"),
+    "receipt": _("receipt"), "slip": _("slip"), "till": _("till"), "token": _("token"), "tape": _("tape"),
+    "product": _("product"), "branch": _("branch"), "staff": _("post"), "team": _("team"),
 }  # fmt: skip
 
 

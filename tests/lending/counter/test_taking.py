@@ -68,7 +68,7 @@ def test_a_named_loan_and_a_payer_who_is_not_the_borrower(house: House) -> None:
         ({"payer_id": "339900199001010012"}, "payer_half_named"),
         ({"designation": [{"debt": "T-3"}]}, "bad_designation"),
         ({"designation": [{"debt": "T-1", "amount": "no"}]}, "bad_designation"),
-        ({"amount": ABOVE}, "missing"),
+        ({"amount": ABOVE}, "no_note"),
     ],
 )
 def test_what_is_refused_leaves_nothing_behind(house: House, said: dict[str, Any], want: str) -> None:

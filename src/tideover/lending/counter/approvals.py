@@ -87,8 +87,8 @@ def _close_show(a: Approval) -> list[Shown]:
         Shown(_("Difference"), "", money(till.count.difference_minor)),
         Shown(_("To the vault"), "", money(a.payload["vault_minor"])),
     ]
-    bag = a.payload["bag_number"]
-    return [*lines, Shown(f"{_('To the bank in bag')} {bag}", "", money(a.payload["bag_minor"]))] if bag else lines
+    bag = _("To the bank in bag %(number)s") % {"number": a.payload["bag_number"]}
+    return [*lines, Shown(bag, "", money(a.payload["bag_minor"]))] if a.payload["bag_minor"] else lines
 
 
 def kinds_register() -> None:

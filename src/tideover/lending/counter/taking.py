@@ -126,7 +126,7 @@ def _problems(till: Till, paid: Paid, key: str, at: datetime) -> list[Problem]:
 def _slip(till: Till, paid: Paid, key: str, body: bytes, actor: User, at: datetime) -> Slip:
     needs = steps_needed(TAKE, payload={}, **_place(till, paid.amount_minor)) != ()
     if needs and not paid.note.strip():
-        raise refuse("missing", "say what the money is and where it comes from: a second person reads it", "note")
+        raise refuse("no_note", "say what the money is and where it comes from: a second person reads it", "note")
     number, sequence = number_next(series_locked(till.branch, "slip", till.day.year))
     slip = Slip(
         number=number, sequence=sequence, code=handle_new(CODE), till=till, party=paid.party, method=paid.method,

@@ -122,7 +122,7 @@ def till_close(
     """
     at = at or now()
     said: dict[str, Any] = {
-        "till": till.number, "bag_number": bag_number.strip(), "bag_minor": bag_minor, "vault_minor": vault_minor,
+        "till": till.number, "bag_number": bag_number.strip().upper(), "bag_minor": bag_minor, "vault_minor": vault_minor,
         "reason": reason.strip()[:REASON_MAX],
     }  # fmt: skip
     with transaction.atomic():

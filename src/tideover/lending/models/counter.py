@@ -67,7 +67,7 @@ class Till(models.Model):
 class Slip(models.Model):
     """One payment at a counter, numbered without gaps by branch and year. Never deleted: cancelled, or the money given back.
 
-    state: booked (a receipt stands behind it); awaiting (the money is here, a second person has not confirmed: nothing is booked);
+    state: booked (a receipt stands behind it); awaiting (the money is here, nothing is booked before a second person confirms);
     returned (never booked, given back); cancelled (its receipt was reversed on the day, the money given back). day: the business
     day on which the money was handed over, which is the receipt's. approval: the open or last question to the second person.
     payer_name empty: the borrower paid. designation: as of a receipt. code: what anybody can check at /verify.
@@ -109,6 +109,7 @@ class Slip(models.Model):
         indexes = [
             models.Index(fields=["party", "day"], name="slip_by_party"),
             models.Index(fields=["day"], name="slip_cash", condition=Q(method="cash")),
+            models.Index(fields=["amount_minor"], name="slip_by_bank", condition=~Q(method="cash")),
             models.Index(fields=["taken_at"], name="slip_awaiting", condition=Q(state="awaiting")),
         ]
 

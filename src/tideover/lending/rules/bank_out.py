@@ -33,6 +33,7 @@ REASONS = {
     "fee": "the bank's own words call it a fee",
     "other": "nothing in it is known",
     "returned_out": "money that we sent came back: nobody paid it in",
+    "counter": "it is money of the counter: %(number)s",
     "settlement": "it is the bank's one line for debit batch %(batch)s",
     "said": "somebody said so",
     "same_said": "somebody said that it is line %(line)s",

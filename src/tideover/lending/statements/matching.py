@@ -16,7 +16,7 @@ from tideover.lending.rules.bank_match import Placing, Reason, decide, why_unpla
 from tideover.lending.rules.bank_out import is_return, out_decide
 from tideover.lending.statements import facts as f
 from tideover.lending.statements.facts import Facts
-from tideover.lending.statements.outside import batch_of
+from tideover.lending.statements.outside import batch_of, counter_of
 
 BATCH = 100
 
@@ -70,6 +70,9 @@ def _credit(line: BankLine, actor: str, known: Facts | None) -> Match:
     came = f.came_of(line)
     if known is None:
         known = f.facts_certain([came])
+    counter = counter_of(line.account.entity_id, out.words, line.amount_minor)
+    if counter is not None:
+        return match_make(line, "own", [Reason("counter", {"number": counter})], actor=actor, of=counter)
     money, loans = known.money(came), known.loans_for(came)
     fresh = f.accounts_known([came]).get((came.entity_id, came.account_hash), {}) if came.account_hash else {}
     if dict(money.account_of) != fresh:  # an earlier line of the same batch was placed meanwhile

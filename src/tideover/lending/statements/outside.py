@@ -20,6 +20,9 @@ BatchCredited = Callable[[str, date, str], None]
 """(number of the batch, day, reference of the line): write down that its line came; in the transaction that asked."""
 QuotesNamed = Callable[[int, frozenset[str], int, date], list[Quote]]
 """(entity id, words of the payer, amount in minor units, day) -> pay-off quotes whose numbers are among the words."""
+CounterNamed = Callable[[int, frozenset[str], int], str | None]
+"""(entity id, words of the payer, amount in minor units) -> number of the slip or of the bag of a counter that such a credit line
+brings to the bank; None: of none. Its money is here by the slips already and is no receipt again."""
 RefundAsk = Callable[..., Approval]
 """refund_ask(receipt, *, amount_minor, reason, actor) -> the approval that waits for a second person."""
 
@@ -31,10 +34,14 @@ def register(
     batch_expected: BatchExpected | None = None,
     batch_credited: BatchCredited | None = None,
     quotes_named: QuotesNamed | None = None,
+    counter_named: CounterNamed | None = None,
     refund_ask: RefundAsk | None = None,
 ) -> None:
     """Say how a neighbour is asked; what is left out stays as it is."""
-    said = {"expected": batch_expected, "credited": batch_credited, "quotes": quotes_named, "refund": refund_ask}
+    said = {
+        "expected": batch_expected, "credited": batch_credited, "quotes": quotes_named, "counter": counter_named,
+        "refund": refund_ask,
+    }  # fmt: skip
     _known.update({k: v for k, v in said.items() if v is not None})
 
 
@@ -49,6 +56,12 @@ def batch_of(entity_id: int, amount_minor: int, on: date, line: str) -> str | No
 def quotes_of(entity_id: int, words: frozenset[str], amount_minor: int, on: date) -> tuple[Quote, ...]:
     """The pay-off quotes that a payer named."""
     return tuple(_known["quotes"](entity_id, words, amount_minor, on)) if "quotes" in _known else ()
+
+
+def counter_of(entity_id: int, words: frozenset[str], amount_minor: int) -> str | None:
+    """The slip or the bag of a counter that a credit line names; None when it is something else."""
+    number: str | None = _known["counter"](entity_id, words, amount_minor) if "counter" in _known else None
+    return number
 
 
 def sends_back() -> bool:
