@@ -23,6 +23,9 @@ from tideover.core.work import work_open
 from tideover.engine.events import EventKind
 from tideover.lending import services_rows
 from tideover.lending.approvals import event_ask
+from tideover.lending.counter.taking import Paid as PaidHere
+from tideover.lending.counter.taking import payment_take
+from tideover.lending.counter.tills import till_open
 from tideover.lending.documents import loan_document_issue
 from tideover.lending.models import Break, Refund, Staff
 from tideover.lending.receipts.services import Payer, Source, receipt_record
@@ -54,6 +57,12 @@ BODIES: dict[str, Any] = {
     "api:work-snooze": {"until": "2026-12-01T00:00:00Z", "reason": "x"},
     "api:work-give": {"to": "collector"},
     "api:holds-review": {"act": "keep", "reason": "x"},
+    "api:counter-payment": {"party": "P-0001", "amount": "1.00"},
+    "api:counter-till-count": {"pieces": []},
+    "api:counter-till-close": {},
+    "api:counter-slip-cancel": {"reason": "x"},
+    "api:counter-slip-give-back": {"reason": "x", "till": "TL-1"},
+    "api:counter-slip-ask": {"reason": "x"},
     "api:receipt-move": {"parts": [], "reason": "x"},
     "api:receipt-refund": {"amount": "1.00", "reason": "x"},
     "api:receipt-release": {"what": "keep", "reason": "x"},
@@ -129,6 +138,13 @@ def two(house: House) -> tuple[House, dict[str, str]]:
     line = file.lines.get()
     row |= {"/statements/": file.reference, "/bank-lines/": line.reference, "/bank-accounts/": account.number}
     row["/suspense/"] = line.matches.get().receipt.number
+    there = User.objects.create_user("teller_nb", role=Role.TELLER)
+    Staff.objects.create(
+        user=there, number="S-NB", name_zh="x", name_en="x", branch=house.other_branch, valid_from=date(2020, 1, 1)
+    )  # fmt: skip
+    box = till_open(house.other_branch, float_minor=0, idempotency_key="t", actor=there)
+    slip = payment_take(box, PaidHere(theirs, "cash", 100), idempotency_key="s", actor=there)
+    row |= {"/counter/tills/": box.number, "/counter/slips/": slip.number}
     team = far.teams.create(code="SZ1", name_zh="x", name_en="x", valid_from=date(2020, 1, 1))
     post_there = Staff.objects.create(
         user=house.staff["bureau"], number="S777", name_zh="x", name_en="x", branch=far, valid_from=date(2020, 1, 1)

@@ -1,4 +1,4 @@
-"""The counter's money when it shows on the bank's statement: a bag that was paid in, or a card or transfer that a slip stands for."""
+"""The counter's money on a bank statement: a bag that was paid in, or a card or transfer that a slip stands for."""
 
 from __future__ import annotations
 
