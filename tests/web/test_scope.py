@@ -201,7 +201,7 @@ def test_bodies_cannot_name_what_is_out_of_scope(two: tuple[House, dict[str, str
     head, pay, under = (client(house, r) for r in ("branch_head", "payments", "underwriter"))
     their = {"party": "P-0002"}
     pay_there = {"loan": "T-3", "amount": "1.00", "effective_on": "2026-02-20", "idempotency_key": "x"}
-    receipt = {**their, "entity": "BANK", "amount": "1.00", "received_on": "2026-02-20", "source": "counter"}
+    receipt = {**their, "entity": "BANK", "amount": "1.00", "received_on": "2026-02-20", "source": "bank"}
     line = {**their, "number": "F-9", "entity": "BANK", "limit": "1.00", "opened_on": DAY, "expires_on": "2027-01-01"}
     for c, address, body in (
         (pay, "/payments", pay_there),
@@ -217,7 +217,7 @@ def test_bodies_cannot_name_what_is_out_of_scope(two: tuple[House, dict[str, str
         *((head, f"/{kind}", {"party": "P-0001", "loan": "T-3", **row}) for kind, row in ROWS.items()),
     ):
         assert post(c, address, body).status_code in (404, 422), (address, body)
-    assert house.other_loan.events.count() == 1, "the receipt of the fixture alone"
+    assert house.other_loan.events.count() == 2, "the receipt and the slip of the fixture alone"
     batch = post(pay, "/payments/batch", {"payments": [pay_there]}).json()
     assert batch["accepted"] == 0 and batch["results"][0]["errors"][0]["code"] == "no_such_loan"
 

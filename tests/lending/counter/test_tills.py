@@ -12,10 +12,13 @@ from django.db import transaction
 from tests.factories import House
 from tests.lending.counter.desk import decide, take, teller, till
 from tests.lending.counter.test_taking import ABOVE, code, state
+from tideover.contact.gate import verdict_ask
+from tideover.contact.rules.model import Channel, Purpose
 from tideover.core.business_time import now
 from tideover.core.models import Approval
 from tideover.core.problems import Forbidden, Refused
 from tideover.lending.counter.cash import expected_minor
+from tideover.lending.counter.doctor import tills_check
 from tideover.lending.counter.taking import slip_cancel_ask, slip_give_back
 from tideover.lending.counter.tills import till_close, till_count
 from tideover.lending.models import CounterSeries, Receipt, Slip, Till
@@ -177,3 +180,34 @@ def test_pure_rules() -> None:
     [found] = large_cash([*slips, CashSlip(2, 7, days[0], 2_000_000)], 5_000_000)
     assert (found.day, found.amount_minor, found.payments) == (days[0], 5_000_000, 2)
     assert working_day_after(date(2026, 11, 26), 5, lambda d: d.weekday() < 5) == date(2026, 12, 3)
+
+
+def test_doctor_finds_a_till_that_does_not_fit(house: House) -> None:
+    box = till(house)
+    slip = take(house, box, ABOVE, note="x")
+    take(house, box, 300)
+    assert tills_check().ok
+    Slip.objects.filter(pk=slip.pk).update(amount_minor=ABOVE - 1)
+    assert tills_check().detail == f"not: {box.number}"
+    Slip.objects.filter(pk=slip.pk).update(amount_minor=ABOVE, sequence=3)
+    assert tills_check().detail == f"not: HZ {box.day.year}"
+    Slip.objects.filter(pk=slip.pk).update(sequence=1)
+    Receipt.objects.update(received_on=box.day - timedelta(days=1))
+    assert tills_check().detail == f"not: {Slip.objects.latest('pk').number}"
+
+
+def test_nobody_asks_for_money_that_waits_at_the_counter(house: House) -> None:
+    def stopped() -> bool:
+        call: dict[str, Any] = {"party": house.borrower, "contracts": [house.loan], "channel": Channel.CALL, "actor": "t"}
+        return "contact.hold.money_here" in verdict_ask(**call, purpose=Purpose.COLLECTION, at=now()).rules
+
+    assert not stopped()
+    slip = take(house, till(house), ABOVE, note="x")
+    assert stopped()
+    decide(slip.approval, house.staff["branch_head"], grant=False)
+    assert stopped(), "refused, but the money is here until it is given back"
+    slip_give_back(slip, slip.till, reason="x", actor=slip.till.teller)
+    assert not stopped()
+    again = take(house, slip.till, ABOVE, note="x")
+    decide(again.approval, house.staff["branch_head"])
+    assert not stopped()

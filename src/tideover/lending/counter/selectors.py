@@ -183,6 +183,8 @@ def cash_lines(user: User, first: date, last: date) -> list[CashLine]:
     for pk, known in rules.items():
         if known is not None:
             found += large_cash([c for c in cash if c.entity_id == pk], known.threshold_minor)
+    if not found:
+        return []
     seen = set(slips_visible(user, today).filter(day__range=(first, last)).values_list("party", "day"))
     found = [x for x in found if (x.party_id, x.day) in seen]
     people: Mapping[int, Party] = Party.objects.in_bulk({x.party_id for x in found})
