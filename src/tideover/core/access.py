@@ -287,6 +287,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "home-tills": frozenset({Role.TELLER, Role.BRANCH_HEAD, Role.PAYMENTS}),
     "home-cash": frozenset({Role.COMPLIANCE}),
     "my-counter": frozenset({Role.BORROWER}),
+    "reveal-payer": frozenset({Role.COMPLIANCE}),
     **dict.fromkeys(("breaks", "core-files", "instructions", "api:breaks-list", "api:core-files-list"), READS_BREAKS),
     "api:instructions-list": READS_BREAKS,
     **dict.fromkeys(("break-work", "api:break-accept", "api:break-mend", "home-beside"), BOOKS_MONEY),

@@ -6,6 +6,8 @@ import re
 from datetime import date, timedelta
 from typing import Any
 
+from django.db import connection
+
 from tests.factories import House, loan
 from tests.lending.counter.desk import decide, take, teller, till
 from tests.lending.statements.samples import Paid as BankPaid
@@ -140,6 +142,19 @@ def test_a_till_left_open_is_somebodys_row(house: House) -> None:
     assert "Enter a date" in text(c.get("/tills?on=soon"))
     page = text(client_for(house, "branch_head").get(f"/tills/{left.number}"))
     assert "Add it up" in page and "Add it up" not in text(client_for(house, "payments").get(f"/tills/{left.number}"))
+
+
+def test_who_paid_for_somebody_is_kept_sealed_and_read_by_compliance(house: House) -> None:
+    slip = take(house, till(house), 100, payer_name="上官付款", payer_id="339900198502030018")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT payer_name, payer_id FROM lending_slip")
+        assert all(t.encode() not in bytes(v) for v in cursor.fetchone() for t in ("上官付款", "339900198502030018"))
+    for role in ("teller", "branch_head", "payments", "auditor"):
+        page = text(client_for(house, role).get(f"/counter/slips/{slip.number}"))
+        assert "上官" not in page and "339900198502030018" not in page and "somebody else" in page, role
+    page = text(client_for(house, "compliance").get(f"/counter/slips/{slip.number}"))
+    assert "上官付款" in page and "339900198502030018" in page
+    assert ActionLog.objects.filter(action="slip.read", actor="compliance").count() == 1
 
 
 def test_large_cash_is_a_line_of_a_report_and_no_refusal(house: House) -> None:

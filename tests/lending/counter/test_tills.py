@@ -73,6 +73,9 @@ def test_a_small_difference_needs_a_reason_and_a_large_one_a_second_person(house
     assert isinstance(asked, Approval) and asked.amount_minor == 9_000
     short.refresh_from_db()
     assert short.state == "counted" and short.approval == asked.reference and expected_minor(short) == 100_000
+    with pytest.raises(Refused) as twice:
+        close(short, 91_000, number="BAG-3", reason="another reason")
+    assert code(twice) == "already_asked"
     with pytest.raises(Forbidden):
         decide(asked.reference, short.teller)
     decide(asked.reference, house.staff["branch_head"])

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from tideover.core.action_log import log
 from tideover.core.approvals import approval_ask, steps_needed
 from tideover.core.business_time import business_date, now
-from tideover.core.models import Approval, Role, User
+from tideover.core.models import Approval, ApprovalState, Role, User
 from tideover.core.problems import Forbidden, IdempotencyConflict, Problem, refuse
 from tideover.lending.counter.cash import expected_minor, move, number_next, series_locked, till_locked
 from tideover.lending.counter.policy import denominations
@@ -36,7 +36,7 @@ def till_open(
 ) -> Till:  # fmt: skip
     """Open a teller's till of today with the cash that the vault gave them. The same key again gives the same till.
 
-    Raises Refused: not their branch (403), a float below zero, another till of theirs is open.
+    Raises Refused: not their branch (403), a float below zero, a currency without notes, another till of theirs is open.
     """
     at = at or now()
     day = business_date(at)
@@ -44,6 +44,7 @@ def till_open(
         raise Forbidden(Problem("not_their_branch", f"your post does not reach branch {branch.code}", "branch"))
     if not 0 <= float_minor <= FLOAT_MAX_MINOR:
         raise refuse("bad_float", "the float is an amount of zero or more", "float")
+    denominations(branch.entity.currency)  # what cannot be counted is not opened
     with transaction.atomic():
         series = series_locked(branch, "till", day.year)  # the tills of a branch are opened one after the other
         before = Till.objects.filter(idempotency_key=idempotency_key).first()
@@ -131,6 +132,9 @@ def till_close(
         if row.state == "closed" and all(getattr(row, k) == said[k] for k in ("bag_number", "bag_minor", "vault_minor")):
             return row
         close_check(row, said)
+        waiting = Approval.objects.filter(kind=DIFFERENCE, subject_id=row.number, state=ApprovalState.OPEN, expires_at__gt=at)
+        if waiting.exists():
+            raise refuse("already_asked", f"a second person has the difference of {row.number} before them")
         place = {"amount_minor": abs(row.count.difference_minor), "entity": row.branch.entity.code, "branch": row.branch.code}
         if row.count.difference_minor and steps_needed(DIFFERENCE, payload=said, **place) != ():
             approval = approval_ask(

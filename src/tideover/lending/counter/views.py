@@ -203,13 +203,14 @@ def _slip_context(request: HttpRequest, row: Slip, user: User, errors: dict[str,
     state = s.states_of([row])[row.pk]
     teller = can(user, "counter-take")
     mine = row.till.teller_id == user.pk and row.till.state == "open" and row.till.day == business_date()
+    full = can(user, "reveal-payer")
     asked = Approval.objects.filter(subject_type="slip", subject_id=row.number).order_by("-pk")
     return {
         "slip": row, "state": state, "parts": s.parts_of(row), "code": handle_grouped(row.code), "asked": asked,
         "left": row.receipt.unapplied_minor if row.receipt else 0, "prints": row.prints.order_by("pk"),
         "may_cancel": teller and mine and state == "slip_booked" and not any(a.state == "open" for a in asked),
         "may_return": teller and state == "slip_to_return", "may_print": can(user, "counter-print"),
-        "payer": masked(str(row.payer_name)), "perms_person": can(user, "person"), "may_receipt": can(user, "receipt"),
+        "payer": str(row.payer_name) if full else masked(str(row.payer_name)), "paper": str(row.payer_id) if full else "", "perms_person": can(user, "person"), "may_receipt": can(user, "receipt"),
         "may_take": teller, "last": approval_of(row), "given": request.POST.dict(), "errors": errors, "problems": listed(errors),
         "moves": row.moves.order_by("pk"),
     }  # fmt: skip
