@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Max, Min
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -44,11 +45,14 @@ def tills(request: HttpRequest) -> HttpResponse:
     user, today = user_of(request), business_date()
     on, problem = _day_asked(request, "on", today)
     left = request.GET.get("show") == "left"
-    rows = s.tills_left(user, today) if left else s.tills_visible(user, today).filter(day=on).order_by("branch__code", "pk")
+    visible = s.tills_visible(user, today)
+    rows = s.tills_left(user, today) if left else visible.filter(day=on).order_by("branch__code", "pk")
     shown = [_row(t) for t in rows.prefetch_related("moves", "slips")]
     log(user.username, "till.list", "till", "", {"found": len(shown)})
     context = {
-        "rows": shown, "on": on, "today": today, "left": left, "before": on - timedelta(days=1), "after": on + timedelta(days=1),
+        "rows": shown, "on": on, "today": today, "left": left,
+        "before": visible.filter(day__lt=on).aggregate(d=Max("day"))["d"],
+        "after": visible.filter(day__gt=on).aggregate(d=Min("day"))["d"],
         "undecided": s.slips_undecided(user, today) if left else [], "problem": problem,
         "totals": {k: sum(r[k] or 0 for r in shown) for k in ("float", "came", "went", "counted", "difference", "bag", "vault")},
         "may_cash": can(user, "large-cash"),
