@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from tideover.core.approvals import approval_decide
-from tideover.core.business_time import start_of_day
+from tideover.core.business_time import now, start_of_day
 from tideover.core.models import Approval, Role, User
 from tideover.lending.counter.cash import expected_minor
 from tideover.lending.counter.policy import denominations
@@ -29,14 +29,12 @@ def counter(staff: dict[Role, User], as_of: date) -> int:
         return 0
     yesterday = start_of_day(as_of - timedelta(days=1)) + timedelta(hours=9)
     _yesterday(branch, teller, head, people, yesterday)
-    box = till_open(
-        branch, float_minor=FLOAT, idempotency_key="demo:till:today", actor=teller, at=start_of_day(as_of) + timedelta(hours=9)
-    )
-    _pay(box, teller, people[:3], start_of_day(as_of) + timedelta(hours=9), "today")
-    payment_take(
-        box, Paid(people[-1], "cash", 2_680_000, note="卖了一辆货车，要提前结清"), idempotency_key="demo:slip:above",
-        actor=teller, at=start_of_day(as_of) + timedelta(hours=11),
-    )  # fmt: skip
+    nine = min(start_of_day(as_of) + timedelta(hours=9), now() - timedelta(hours=2))  # a demo made at night has no future
+    nine = max(nine, start_of_day(as_of))
+    box = till_open(branch, float_minor=FLOAT, idempotency_key="demo:till:today", actor=teller, at=nine)
+    _pay(box, teller, people[:3], nine, "today")
+    big = Paid(people[-1], "cash", 2_680_000, note="卖了一辆货车，要提前结清")
+    payment_take(box, big, idempotency_key="demo:slip:above", actor=teller, at=nine + timedelta(hours=2))
     return 2
 
 
