@@ -30,6 +30,7 @@ ADDRESSES = {
     "my-debits": "/my/debits",
     "breaks": "/breaks",
     "core-files": "/core-files",
+    "late-files": "/late-files",
     "instructions": "/instructions",
     "home": "/",
     "book": "/book",
@@ -133,7 +134,7 @@ def test_every_entry_of_the_matrix_is_a_route_or_an_act() -> None:
     acts = {
         "reveal-personal", "message-body", "message-cancel", "message-resend", "answer-done", "message-template-flag",
         "call-import", "home-messages", "home-blocked", "home-replies", "home-reviews", "home-letters", "books-home",
-        "books-loan", "books-period-close", "home-receipts", "home-payers", "debits-home",
+        "books-loan", "books-period-close", "home-receipts", "home-payers", "debits-home", "payments-desk",
         "suspense-place", "statement-settle", "bank-line-act", "home-beside", "loan-instructions", "my-instructions",
         "home-tills", "home-cash", "my-counter", "reveal-payer",
     }  # fmt: skip

@@ -192,6 +192,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "payer-alert-close": frozenset({Role.COMPLIANCE}),
     "home-receipts": BOOKS_MONEY | {Role.AUDITOR},
     "home-payers": WATCHES_PAYERS,
+    **dict.fromkeys(("payments-desk", "api:payments-desk"), WATCHES_PAYERS),
+    **dict.fromkeys(("late-files", "api:late-files-list"), READS_MONEY_IN),
     "api:receipt-trail": READS_LOANS,
     **dict.fromkeys(("api:receipt-move", "api:receipt-refund", "api:receipts-redivide", "api:refund-state"), BOOKS_MONEY),
     "api:receipt-release": BOOKS_MONEY | {Role.COMPLIANCE},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 from tideover.lending import views, views_documents, views_mine, views_signing
+from tideover.lending.desk.urls import urlpatterns as desk_urls
 from tideover.lending.statements.urls import urlpatterns as statement_urls
 
 urlpatterns = [
@@ -31,4 +32,5 @@ urlpatterns = [
     path("my/sign/<str:request_id>/file", views_signing.my_sign_file, name="my-sign-file"),
     path("my/help", views_mine.my_help, name="my-help"),
     *statement_urls,
+    *desk_urls,
 ]

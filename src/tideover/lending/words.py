@@ -20,6 +20,10 @@ def word(code: str) -> str:
 
 
 NAMES = {
+    "late.statement": "bank statement missing",
+    "late.gap": "gap between bank statements",
+    "late.core": "file of the core missing",
+    "late.core_refused": "file of the core refused",
     "core.rounding": "rounding",
     "core.day_count": "day count",
     "core.missing_event": "missing event",
@@ -40,6 +44,8 @@ NAMES = {
     "core.confirmed": "confirmed",
     "core.rejected": "rejected",
     "core.reflected": "seen in the core",
+    "core.periods": "equal periods",
+    "surplus": "money held",
     "days_past_due": "days late",
     "fees_charged": "fees charged",
     "held_money": "people whose waiting money was placed",
@@ -132,6 +138,7 @@ NAMES = {
     "cease_contact": "asked to be left alone",
     "debit_in_flight": "debit under way",
     "money_here": "money is here",
+    "on_its_way": "on its way",
     "receipt_unplaced": "of nobody yet",
     "receipt_left": "partly placed",
     "receipt_placed": "placed",
@@ -147,6 +154,7 @@ NAMES = {
     "show_refunds": "refunds under way",
     "show_reversed": "taken back",
     "payer_unknown": "payer not named",
+    "payer_hidden": "name not told in full",
     "payer_borrower": "the borrower",
     "payer_co_borrower": "co-borrower",
     "payer_guarantor": "guarantor",

@@ -27,6 +27,7 @@ from tideover.lending.api_rows import router as rows_router
 from tideover.lending.beside.api import router as beside_router
 from tideover.lending.counter.api import router as counter_router
 from tideover.lending.debits.api import router as debits_router
+from tideover.lending.desk.api import router as desk_router
 from tideover.lending.receipts.api import router as receipts_router
 from tideover.lending.receipts.api_payers import router as payers_router
 from tideover.lending.statements.api import router as statements_router
@@ -91,6 +92,7 @@ for part in (
     debits_router,
     counter_router,
     statements_router,
+    desk_router,
     beside_router,
     agreements_router,
     organisation_router,
