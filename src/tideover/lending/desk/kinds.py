@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db.models import Count, Min, QuerySet, Sum
+from django.db.models import Count, F, Min, QuerySet, Sum
 from django.urls import reverse
 from django.utils.translation import gettext_noop
 
@@ -61,6 +61,11 @@ def sums(rows: QuerySet[Any], oldest: str, amount: str = "") -> Found:
 
 def _batches(show: str) -> Callable[[User, date], Found]:
     return lambda user, on: sums(batches_to_work(batches_visible(user, on), show), "made_at", "total_minor")
+
+
+def _uncredited(user: User, on: date) -> Found:
+    rows = batches_to_work(batches_visible(user, on), "uncredited")
+    return sums(rows.annotate(missing_minor=F("taken_minor") - F("credited_minor")), "debit_on", "missing_minor")
 
 
 def _debits(show: str, oldest: str) -> Callable[[User, date], Found]:
@@ -145,6 +150,14 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "debits_half", DEBITS, gettext_noop("Debit batches answered in part"), _batches("half"), "debits?batches=half", PAYMENTS
+    ),
+    Kind(
+        "debits_uncredited",
+        DEBITS,
+        gettext_noop("Debit batches that the bank has not credited"),
+        _uncredited,
+        "debits?batches=uncredited",
+        PAYMENTS,
     ),
     Kind(
         "debits_unknown",

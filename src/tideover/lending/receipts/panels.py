@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -16,10 +18,12 @@ from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import day
 from tideover.lending.contract_terms import terms_for
+from tideover.lending.held import figures_held, standing_moved
 from tideover.lending.journal import engine_events
 from tideover.lending.models import Contract, Receipt, ReceiptPart
 from tideover.lending.panels_loan import Trail, payment_trail
 from tideover.lending.selectors import contracts_visible, loan_standing
+from tideover.lending.words import money
 
 STEP_WORDS: dict[str, str] = {
     Step.DESIGNATION: gettext_noop("The payer named this loan."),
@@ -33,6 +37,7 @@ STEP_WORDS: dict[str, str] = {
     Step.NOT_YET_DUE: gettext_noop("Nothing else was due: kept for the next instalment."),
     Step.DEBIT: gettext_noop("The debit was made for this loan."),
     Step.BY_HAND: gettext_noop("Two people, or one within their limit, put it here."),
+    Step.CORE: gettext_noop("The core booked this money here."),
 }
 """Why a part went to its loan, in one sentence a step."""
 STEP_WORDS_MINE: dict[str, str] = {
@@ -41,6 +46,7 @@ STEP_WORDS_MINE: dict[str, str] = {
     Step.LAW_BURDEN: gettext_noop("The loan that costs you most comes first (Civil Code art. 560)."),
     Step.DEBIT: gettext_noop("It was taken from your account for this loan."),
     Step.BY_HAND: gettext_noop("We put it here after we had looked at it."),
+    Step.CORE: gettext_noop("Our account system booked it here."),
 }
 """The same for the borrower."""
 
@@ -80,11 +86,24 @@ def parts_shown(user: User, receipt: Receipt, words: Mapping[str, str] = STEP_WO
     return sorted(out, key=lambda p: (p.ended, p.part.pk))
 
 
-def mine(user: User) -> tuple[list[Receipt], list[ReceiptPart]]:
-    """A borrower's own receipts, the newest first; and parts that stood on their loans and were somebody else's money."""
-    receipts = Receipt.objects.filter(party__user=user).order_by("-received_on", "-pk")
+class Mine(NamedTuple):
+    """receipts: a borrower's own, the newest first; looked_at: money that came in for them and waits for people; gone: parts that
+    stood on their loans and were somebody else's money."""
+
+    receipts: list[Receipt]
+    looked_at: list[Receipt]
+    gone: list[ReceiptPart]
+
+
+def mine(user: User) -> Mine:
+    """What a borrower reads of receipts."""
+    theirs = Q(party__user=user) | Q(meant_for__user=user, party=None, screening="hit", reversed_at=None)
+    receipts = list(Receipt.objects.filter(theirs).order_by("-received_on", "-pk"))
     gone = ReceiptPart.objects.filter(contract__borrower__user=user, ended_at__isnull=False).exclude(receipt__party__user=user)
-    return list(receipts), list(gone.select_related("contract", "receipt").order_by("-booked_on", "pk"))
+    return Mine(
+        [r for r in receipts if r.party_id is not None], [r for r in receipts if r.party_id is None],
+        list(gone.select_related("contract", "receipt").order_by("-booked_on", "pk")),
+    )  # fmt: skip
 
 
 def undo_what_if(user: User, receipt: Receipt) -> list[Undone]:
@@ -93,16 +112,38 @@ def undo_what_if(user: User, receipt: Receipt) -> list[Undone]:
         return []
     today = business_date()
     seen = contracts_visible(user, today).select_related("product", "entity")
-    out = []
-    for contract in seen.filter(receipt_parts__receipt=receipt, receipt_parts__ended_at=None).distinct().order_by("pk"):
+    loans = list(seen.filter(receipt_parts__receipt=receipt, receipt_parts__ended_at=None).distinct().order_by("pk"))
+    figures, out = figures_held([c.pk for c in loans], today), []
+    for contract in loans:
         parts = receipt.parts.filter(ended_at=None, contract=contract).prefetch_related("events")
         seqs = {e.seq for p in parts for e in p.events.all()}
         events = engine_events(contract.events.order_by("seq"))
         kept = [e for e in events if e.seq not in seqs and not (e.kind == EventKind.REVERSAL and e.of_seq in seqs)]
         on = max(day(today), day(contract.disbursed_on))
         then = replay(terms_for(contract), kept, on, None, Depth.ROWS)
+        then = standing_moved(contract, events, then, figures.get(contract.pk))
         out.append(Undone(contract, loan_standing(contract, today, depth=Depth.ROWS), then))
     return out
+
+
+def what_next(receipt: Receipt) -> str:
+    """What becomes of the money that is on no loan, in a few words for staff; empty where nothing is left to say."""
+    words = ""
+    if receipt.reversed_at is not None:
+        words = _("It was taken back: nothing of it counts on any loan.")
+    elif receipt.screening == "hit":
+        words = _("Compliance decides: then it is booked as of %(day)s, or stays unplaced. Nobody asks for it meanwhile.")
+    elif receipt.screening == "kept":
+        words = _("Compliance keeps it unplaced. It counts for nobody; it can only be taken back.")
+    elif receipt.party_id is None:
+        words = _(
+            "It counts for nobody yet. Once somebody says whose it is, it is booked as of %(day)s, with no late interest since."
+        )
+    elif receipt.unapplied_minor and receipt.pinned:
+        words = _("%(sum)s is left over where people moved the money. Nothing places it by itself: move it, or send it back.")
+    elif receipt.unapplied_minor and not receipt.waiting:
+        words = _("%(sum)s waits: it pays what falls due next, on its day, by itself.")
+    return words % {"sum": money(receipt.unapplied_minor), "day": receipt.received_on.isoformat()}
 
 
 def state_of(receipt: Receipt) -> str:

@@ -48,11 +48,11 @@ def propose(plan: Plan, party: Party, entity_id: int, *, actor: str) -> Approval
 
     Returns the approval; None when nobody could ask for it yet (the work item says so).
     """
-    for r in {change[0].pk: change[0] for change in plan.changes()}.values():
+    waits = {change[0].pk: change[0] for change in plan.changes()}.values()
+    for r in waits:
         r.waiting = True
         r.save(update_fields=["waiting"])
-        if r.unapplied_minor:
-            money_hold(r, party, actor=actor)
+    money_hold(party, *waits, actor=actor)
     branch = party.branch
     changes = plan.changes()
     amount = sum(max(0, new - old) for *_, old, new in changes)
@@ -127,10 +127,12 @@ def waiting_end(party: Party, entity_id: int, *, actor: str) -> None:
         to_read(Receipt, ("id",), "party_id = %s AND entity_id = %s AND waiting", [party.pk, entity_id]),
         to_read(WorkItem, ("id",), "key = %s AND done_at IS NULL", [_work_key(party, entity_id)]),
     )
-    for receipt in Receipt.objects.filter(pk__in=[pk for (pk,) in waiting]) if waiting else ():
-        receipt.waiting = False
-        receipt.save(update_fields=["waiting"])
-        money_hold_end(receipt, actor=actor)
+    if waiting:
+        waits = list(Receipt.objects.filter(pk__in=[pk for (pk,) in waiting]).select_related("party", "meant_for"))
+        for receipt in waits:
+            receipt.waiting = False
+            receipt.save(update_fields=["waiting"])
+        money_hold_end(*waits, actor=actor)
     for item in WorkItem.objects.filter(pk__in=[pk for (pk,) in items]) if items else ():
         work_done(item, actor=actor)
 

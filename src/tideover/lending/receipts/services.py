@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Literal
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date
@@ -21,10 +22,11 @@ from tideover.core.sql import Asked, answers, to_read
 from tideover.core.sql_columns import ids_take
 from tideover.core.work import work_done
 from tideover.engine.apportion import Step
-from tideover.engine.terms import PRINCIPAL_MINOR_MAX
+from tideover.engine.terms import NO_DAY, PRINCIPAL_MINOR_MAX, date_of
 from tideover.lending import clock
+from tideover.lending.beside.instructions import ACTOR
 from tideover.lending.journal import KEY_LENGTH_MAX, row_lock
-from tideover.lending.models import Contract, Debit, Party, Receipt, ReceiptPart
+from tideover.lending.models import Contract, Debit, LegalEntity, Party, Receipt, ReceiptPart
 from tideover.lending.receipts import payer as payers
 from tideover.lending.receipts.booking import (
     moves_book,
@@ -34,9 +36,13 @@ from tideover.lending.receipts.booking import (
     standings_refresh,
     takes_from_none,
 )
+from tideover.lending.receipts.core_money import core_money_take
+from tideover.lending.receipts.core_parts import core_take_back, taken_back
+from tideover.lending.receipts.debts import loans_of
 from tideover.lending.receipts.holds import money_hold_end
 from tideover.lending.receipts.planning import plan_make
 from tideover.lending.receipts.proposals import propose, redivide_start, waiting_end
+from tideover.lending.selectors import loan_standing
 
 AMOUNT = re.compile(r"\d{1,13}(\.\d{1,2})?")
 SourceKind = Literal["counter", "bank", "webhook", "debit", "app", "file", "core", "other"]
@@ -172,7 +178,11 @@ def _problems(
 
 
 def _take(receipt: Receipt, party: Party, wishes: Mapping[str, int | None], actor: str, as_of: date) -> None:
-    """Book a new receipt of a party: a debit's money on its loan, other money as the plan of all their receipts says."""
+    """Book a new receipt of a party: money that a core told of before where it has it, a debit's money on its loan, other money
+    as the plan of all their receipts says."""
+    if (touched := core_money_take(receipt, party, actor=actor)) and not receipt.unapplied_minor:
+        standings_refresh(touched, as_of)
+        return
     if receipt.debit is not None:
         contract = receipt.debit.contract
         part_book(receipt, contract, receipt.received_on, [(Step.DEBIT, receipt.amount_minor)], actor=actor)
@@ -255,10 +265,13 @@ def _key_used(key: str) -> IdempotencyConflict:
     return IdempotencyConflict(Problem("idempotency_conflict", message, "idempotency_key"))
 
 
-def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of: date | None = None) -> Receipt:
+def receipt_reverse(
+    receipt: Receipt, *, idempotency_key: str, actor: str, reason: str = "", as_of: date | None = None
+) -> Receipt:  # fmt: skip
     """Reverse every part of a receipt as one act; reversing it again, under any key, changes nothing.
 
-    A part whose payment was reversed by itself before is left as it is. `idempotency_key` goes into the action log. What later
+    A part whose payment was reversed by itself before is left as it is. What a core has of it the core is asked to take back
+    first: the receipt stands until it has confirmed, and is reversed then. Key and reason go into the action log. What later
     receipts now ought to pay instead is booked where it takes from no loan, else proposed. Raises Refused where money of it is on
     its way back to the payer, or gone.
     """
@@ -274,7 +287,12 @@ def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of
         if locked.refunding_minor or locked.refunded_minor or refunds_from_loans(locked):
             message = f"money of {locked.number} went back to its payer, or is on its way"
             raise refuse("refunded", message, "receipt")
-        parts = list(locked.parts.filter(ended_at=None).select_related("contract", "receipt").order_by("contract_id", "pk"))
+        rows = locked.parts.filter(ended_at=None).select_related("contract__entity", "receipt").prefetch_related("events")
+        parts = list(rows.order_by("contract_id", "pk"))
+        if asked := core_take_back(locked, parts, actor=actor):
+            said = {"key": idempotency_key, "instructions": [i.reference for i in asked]}
+            log(actor, "receipt.ask_back", "receipt", locked.number, said)
+            return locked
         for part in parts:
             payment_take_back(part, actor=actor)
         standings_refresh({p.contract_id: p.contract for p in parts}.values(), today)
@@ -285,8 +303,14 @@ def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of
             work_done(item, actor=actor)
         if party is not None and not locked.pinned:
             receipts_divide(party, locked.entity_id, locked.received_on, actor=actor, as_of=today)
-        log(actor, "receipt.reverse", "receipt", locked.number, {"key": idempotency_key})
+        log(actor, "receipt.reverse", "receipt", locked.number, {"key": idempotency_key, "reason": reason.strip()[:300]})
     return locked
+
+
+def core_took_back(entity: LegalEntity) -> None:
+    """Reverse the receipts of which a core has confirmed that it took everything back."""
+    for receipt in taken_back(entity):
+        receipt_reverse(receipt, idempotency_key="core", actor=ACTOR)
 
 
 def refunds_from_loans(receipt: Receipt) -> bool:
@@ -294,10 +318,19 @@ def refunds_from_loans(receipt: Receipt) -> bool:
     return receipt.refunds.exclude(state="returned").exclude(from_loans=[]).exists()
 
 
+def _held_since(party: Party, entity_id: int, rows: QuerySet[Receipt], on: date) -> date:
+    """The oldest day up to `on` for which money of a person was here and an instalment that fell due is unpaid; else `on`."""
+    came = rows.filter(party=party, entity=entity_id).earliest("received_on").received_on
+    late = [loan_standing(c, on) for c in loans_of(party, entity_id) if c.disbursed_on <= on]
+    due = [date_of(s.oldest_due_on) for s in late if s.oldest_due_on != NO_DAY]
+    return min([on, *(d for d in due if d >= came)])
+
+
 def held_apply(on: date, *, actor: str = "close") -> int:
     """Money that waited for a debt to fall due: divide it on the day; how many people had some placed.
 
-    Run before the cut-off of each day, so that nobody is late for money that is here.
+    Run when a business day begins and before its cut-off, so that nobody is late for money that is here: what fell due while
+    nothing ran is paid as of its day.
     """
     rows = Receipt.objects.filter(unapplied_minor__gt=0, party__isnull=False, reversed_at=None, pinned=False, waiting=False)
     rows = rows.filter(received_on__lt=on, debit=None)
@@ -308,7 +341,7 @@ def held_apply(on: date, *, actor: str = "close") -> int:
             with transaction.atomic():
                 clock.writing()
                 party = Party.objects.select_for_update(of=("self",), no_key=True).get(pk=pk)
-                receipts_divide(party, entity_id, on, actor=actor, as_of=on)
+                receipts_divide(party, entity_id, _held_since(party, entity_id, rows, on), actor=actor, as_of=on)
         except Refused:  # one loan that takes nothing must not keep the day from being closed; its money shows as not placed
             continue
         moved += ReceiptPart.objects.filter(pk__gt=before, receipt__party=pk).exists()
