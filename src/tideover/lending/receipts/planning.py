@@ -88,7 +88,7 @@ def _cells(rows: Iterable[tuple[int, date, int]]) -> dict[Cell, int]:
 def in_play(party: Party | int, entity_id: int) -> list[Receipt]:
     """Receipts of a borrower that a plan may divide, in the order of their days."""
     rows = Receipt.objects.filter(party=party, entity=entity_id, reversed_at=None, pinned=False, debit=None)
-    return sorted(rows, key=_order)
+    return sorted(rows.exclude(held_wish__wish="send_back"), key=_order)
 
 
 def _order(r: Receipt) -> tuple[date, str]:
@@ -107,8 +107,9 @@ def plan_make(party: Party | int, entity_id: int, start: date, through: date) ->
 
 
 def _parts(receipts: dict[int, Receipt], start: date) -> list[ReceiptPart]:
-    """Live parts from `start` on. A receipt with a payment that somebody reversed by itself is left out of play."""
-    rows = ReceiptPart.objects.filter(receipt__in=list(receipts), ended_at=None, booked_on__gte=start)
+    """Live parts from `start` on, pay-offs apart: they stand. A receipt with a payment that somebody reversed by itself is left
+    out of play."""
+    rows = ReceiptPart.objects.filter(receipt__in=list(receipts), ended_at=None, booked_on__gte=start, payoff=None)
     return list(rows.select_related("receipt", "contract").prefetch_related("events").order_by("pk"))
 
 

@@ -24,6 +24,7 @@ from tideover.engine.terms import PRINCIPAL_MINOR_MAX
 from tideover.lending import clock
 from tideover.lending.journal import KEY_LENGTH_MAX
 from tideover.lending.models import Contract, Debit, Party, Receipt, ReceiptPart
+from tideover.lending.payoff.taking import loans_meant, payoffs_take
 from tideover.lending.receipts import payer as payers
 from tideover.lending.receipts.booking import (
     moves_book,
@@ -97,6 +98,7 @@ def receipt_record(
     Raises Refused (nothing changes) for a non-positive amount, a designation of a loan the payer does not have or of nobody's
     money, a debit whose money is here already.
     """
+    designation = loans_meant(designation)
     wishes = _designated(designation)
     _problems(amount_minor, idempotency_key, party, wishes, debit)
     body = _request_hash(
@@ -167,7 +169,9 @@ def _take(receipt: Receipt, party: Party, wishes: Mapping[str, int | None], acto
     """Book a new receipt of a party: a debit's money on its loan, other money as the plan of all their receipts says."""
     if receipt.debit is not None:
         contract = receipt.debit.contract
-        part_book(receipt, contract, receipt.received_on, [(Step.DEBIT, receipt.amount_minor)], actor=actor)
+        meant = {contract.number: None} if receipt.debit.payoff_id else {}
+        if not payoffs_take(receipt, party, meant, actor=actor):
+            part_book(receipt, contract, receipt.received_on, [(Step.DEBIT, receipt.amount_minor)], actor=actor)
         standings_refresh([contract], as_of)
         if not Receipt.objects.filter(party=party, entity=receipt.entity_id, received_on__gt=receipt.received_on).exists():
             return
@@ -176,6 +180,7 @@ def _take(receipt: Receipt, party: Party, wishes: Mapping[str, int | None], acto
     ).values_list("number", flat=True)  # fmt: skip
     if unknown := sorted(set(wishes) - set(named)):
         raise refuse("bad_designation", f"the designation names {unknown[0]}, which is no loan of theirs", "designation")
+    standings_refresh(payoffs_take(receipt, party, wishes, actor=actor), as_of)
     receipts_divide(party, receipt.entity_id, receipt.received_on, actor=actor, as_of=as_of, new=receipt)
 
 
@@ -224,6 +229,7 @@ def receipt_place(
     """
     if not reason.strip():
         raise refuse("missing", "say how you know whose money it is", "reason")
+    designation = loans_meant(designation)
     wishes = _designated(designation)
     with transaction.atomic():
         clock.writing()
