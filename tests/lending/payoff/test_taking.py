@@ -14,7 +14,7 @@ from tideover.lending.documents.common import loan_on
 from tideover.lending.journal import event_append
 from tideover.lending.models import Contract, PayoffUse, Receipt
 from tideover.lending.receipts.booking import adds_up
-from tideover.lending.receipts.services import Payer, Source, receipt_place, receipt_record, receipt_reverse
+from tideover.lending.receipts.services import Payer, Source, held_apply, receipt_place, receipt_record, receipt_reverse
 from tideover.lending.selectors import loan_standing, loan_status
 
 LATER = date(2026, 5, 1)
@@ -94,6 +94,17 @@ def test_a_payment_in_between_lowers_it_and_the_rest_is_the_borrowers(house: Hou
     pay(house, 100_000, names="T-1", key="between")
     receipt = pay(house, asked(q, TODAY), names=q.number)
     assert nothing_left(house.loan) and receipt.unapplied_minor == 100_000 and adds_up(receipt)
+
+
+def test_what_is_over_waits_and_pays_the_next_instalment_on_its_day(house: House) -> None:
+    q = quote(house.loan)
+    receipt = pay(house, asked(q, TODAY) + 1_230, names=q.number)
+    assert receipt.unapplied_minor == 1_230 and house.second_loan.events.count() == 0
+    assert held_apply(date(2026, 2, 19)) == 0
+    assert held_apply(date(2026, 2, 20)) == 1, "an instalment of the other loan falls due"
+    receipt.refresh_from_db()
+    assert receipt.unapplied_minor == 0 and adds_up(receipt) and nothing_left(house.loan)
+    assert loan_standing(house.second_loan, date(2026, 2, 20)).paid_total_minor == 1_230
 
 
 def test_money_taken_back_ends_the_promise(house: House) -> None:

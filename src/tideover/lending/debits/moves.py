@@ -21,7 +21,9 @@ SAID = {State.SENT: "sent", State.UNKNOWN: "unknown", State.FAILED: "failed"}
 def debit_locked(pk: int) -> Debit:
     """A debit under its row's lock; inside a transaction. Locks are taken in the order debit, party, loan."""
     rows = Debit.objects.select_for_update(of=("self",), no_key=True)
-    return rows.select_related("contract__borrower__branch__entity", "contract__entity", "batch", "mandate", "account").get(pk=pk)
+    return rows.select_related(
+        "contract__borrower__branch__entity", "contract__entity", "batch", "mandate", "account", "payoff"
+    ).get(pk=pk)
 
 
 def debit_move(

@@ -71,8 +71,10 @@ def payoff_days(contract: Contract, *, until: date, as_of: date | None = None) -
 
 
 def payoff_quote(contract: Contract, *, valid_until: date, actor: str, as_of: date | None = None) -> PayoffQuote:
-    """Promise what pays a loan off on each day up to `valid_until`. The same request on the same journal is the same quote; another
-    one replaces it, and money under way by its number still counts. Raises what `payoff_days` raises."""
+    """Promise what pays a loan off on each day up to `valid_until`. Raises what `payoff_days` raises.
+
+    The same request on the same journal is the same quote. Another one replaces it; money that comes by its number still counts.
+    """
     today = as_of or business_date()
     with transaction.atomic():
         locked = Contract.objects.select_for_update(of=("self",), no_key=True).get(pk=contract.pk)

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from django.db import transaction
 from django.utils.translation import gettext_noop
 
+from tideover.core.action_log import log
 from tideover.core.business_time import now
 from tideover.core.models import Role
 from tideover.core.problems import Refused
@@ -72,11 +73,16 @@ def _one(receipt: Receipt, contract: Contract, offered_minor: int, actor: str) -
     try:
         owed = figures.closing(on).amount_minor
         match = quote_matches(offered_minor, least[1] if least else None, owed, policy())
-        if not match.pays:
-            return False
+    except Refused:  # what closes it is not certain on that day
+        return False
+    if not match.pays:
+        return False
+    try:
         with transaction.atomic():
             _book(receipt, contract, least[0] if least else quotes[-1], match, figures, actor)
-    except (Refused, _NotClosed):
+    except (Refused, _NotClosed) as error:
+        receipt.refresh_from_db(fields=["placed_minor", "unapplied_minor"])
+        log(actor, "payoff.not_taken", "loan", contract.number, {"receipt": receipt.number, "why": str(error)[:200]})
         return False
     return True
 

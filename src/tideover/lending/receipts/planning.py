@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from django.db.models import Exists, OuterRef
+
 from tideover.core.problems import refuse
 from tideover.engine.apportion import Given, Money, Step, divide_day
 from tideover.engine.events import Event, EventKind
@@ -21,7 +23,7 @@ from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.contract_terms import terms_for
 from tideover.lending.journal import engine_events
-from tideover.lending.models import Contract, Party, Receipt, ReceiptPart
+from tideover.lending.models import Contract, Party, PayoffUse, Receipt, ReceiptPart
 from tideover.lending.receipts.debts import COMING, debts_on, loans_of, security_ranks
 
 Cell = tuple[int, date]
@@ -88,7 +90,8 @@ def _cells(rows: Iterable[tuple[int, date, int]]) -> dict[Cell, int]:
 def in_play(party: Party | int, entity_id: int) -> list[Receipt]:
     """Receipts of a borrower that a plan may divide, in the order of their days."""
     rows = Receipt.objects.filter(party=party, entity=entity_id, reversed_at=None, pinned=False, debit=None)
-    return sorted(rows.exclude(held_wish__wish="send_back"), key=_order)
+    ended = PayoffUse.objects.filter(part__receipt=OuterRef("pk"), ended_at=None)
+    return sorted(rows.exclude(held_wish__wish="send_back").annotate(paid_off=Exists(ended)), key=_order)
 
 
 def _order(r: Receipt) -> tuple[date, str]:
@@ -118,6 +121,7 @@ class _Days:
 
     def __init__(self, plan: Plan, security: dict[int, int]) -> None:
         self.plan, self.security = plan, security
+        self.paid_off = {pk for pk, r in plan.receipts.items() if getattr(r, "paid_off", False)}
         moving: dict[int, set[int]] = defaultdict(set)
         for p in plan.live:
             moving[p.contract_id] |= {e.seq for e in p.events.all()}
@@ -154,12 +158,21 @@ class _Days:
         return [r for r in self.plan.receipts.values() if r.received_on <= on and self.left[r.pk] > 0]
 
     def _divide(self, on: date) -> date | None:
-        """Divide what is there on a day; the next day on which an instalment falls due."""
+        """Divide what is there on a day; the next day on which an instalment falls due.
+
+        What is left of money that paid a loan off pays what is due, never what is to come: it is the borrower's to have back.
+        """
         here = self._here(on)
-        if not here:
-            return None
+        left_over = [r for r in here if r.pk in self.paid_off]
+        found = [
+            self._among(h, on, coming) for h, coming in (([r for r in here if r not in left_over], True), (left_over, False)) if h
+        ]
+        return found[-1] if found else None
+
+    def _among(self, here: list[Receipt], on: date, coming: bool) -> date | None:
+        """Divide some receipts on a day; the next day on which an instalment falls due."""
         standings = {c: self._standing(c, on) for c in self.plan.loans.values() if c.disbursed_on <= on}
-        debts = debts_on(on, standings, self.security)
+        debts = [d for d in debts_on(on, standings, self.security) if coming or not d.id.endswith(COMING)]
         monies = [
             Money(r.idempotency_key, self.left[r.pk], r.designation if r.received_on == on else None)
             for r in sorted(here, key=_order)
@@ -172,8 +185,8 @@ class _Days:
         for key, given in found.given.items():
             for debt, steps in given.items():
                 self._planned(by_key[key], by_number[debt.removesuffix(COMING)], on, steps)
-        coming = [s.next_due_on for s in standings.values() if s.next_due_on != NO_DAY and s.next_due_on > day(on)]
-        return max(date_of(min(coming)), on + timedelta(days=1)) if coming else None
+        later = [s.next_due_on for s in standings.values() if s.next_due_on != NO_DAY and s.next_due_on > day(on)]
+        return max(date_of(min(later)), on + timedelta(days=1)) if later else None
 
     def _planned(self, receipt: Receipt, contract: Contract, on: date, steps: Given) -> None:
         place = (receipt.pk, contract.pk, on)

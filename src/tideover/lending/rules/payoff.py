@@ -35,9 +35,11 @@ MONEY = MONEY_IN | {EventKind.DEBIT, EventKind.SETTLEMENT, EventKind.GUARANTOR_P
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """days_max: a quote reaches at most so many days ahead. under_minor: so much less still pays the loan off, the rest is waived.
-    over_minor: money that names a quote and is more by at most this is placed without a person; the rest goes back to the payer.
-    why: the reason of each, by name."""
+    """days_max: a quote reaches at most so many days ahead. under_minor: so much less still pays the loan off, and is waived.
+
+    over_minor: money that names a quote and is more by at most this is placed without a person; what is over stays the payer's.
+    why: the reason of each, by name.
+    """
 
     days_max: int
     under_minor: int
