@@ -1,4 +1,4 @@
-"""A borrower pays their loan off from the account of their mandate: one debit at their request, for the sum of the quote today."""
+"""A borrower pays their loan off from the account of their mandate: one debit at their request, for today's sum of the quote."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tideover.lending.rules.debits import NotPlanned
 
 
 def asked_today(quote: PayoffQuote, at: datetime) -> int:
-    """What a debit under a quote takes today: what the quote asks for, less what was paid since. Raises Refused: day_past, void."""
+    """What a debit under a quote takes today: what it asks for, less what was paid since. Raises Refused: day_past, void."""
     today = business_date(at)
     said = asked_on(quote, today)
     if quote.ended or said is None:

@@ -164,9 +164,8 @@ class _Days:
         """
         here = self._here(on)
         left_over = [r for r in here if r.pk in self.paid_off]
-        found = [
-            self._among(h, on, coming) for h, coming in (([r for r in here if r not in left_over], True), (left_over, False)) if h
-        ]
+        fresh = [r for r in here if r.pk not in self.paid_off]
+        found = [self._among(h, on, coming) for h, coming in ((fresh, True), (left_over, False)) if h]
         return found[-1] if found else None
 
     def _among(self, here: list[Receipt], on: date, coming: bool) -> date | None:
