@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 from tideover.lending import views, views_documents, views_mine, views_signing
+from tideover.lending.payoff.urls import urlpatterns as payoff_urls
 from tideover.lending.statements.urls import urlpatterns as statement_urls
 
 urlpatterns = [
@@ -30,5 +31,6 @@ urlpatterns = [
     path("my/sign/<str:request_id>", views_signing.my_sign, name="my-sign"),
     path("my/sign/<str:request_id>/file", views_signing.my_sign_file, name="my-sign-file"),
     path("my/help", views_mine.my_help, name="my-help"),
+    *payoff_urls,
     *statement_urls,
 ]

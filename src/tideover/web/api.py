@@ -26,6 +26,7 @@ from tideover.lending.api_organisation import router as organisation_router
 from tideover.lending.api_rows import router as rows_router
 from tideover.lending.beside.api import router as beside_router
 from tideover.lending.debits.api import router as debits_router
+from tideover.lending.payoff.api import router as payoff_router
 from tideover.lending.receipts.api import router as receipts_router
 from tideover.lending.receipts.api_payers import router as payers_router
 from tideover.lending.statements.api import router as statements_router
@@ -87,6 +88,7 @@ for part in (
     loans_router,
     receipts_router,
     payers_router,
+    payoff_router,
     debits_router,
     statements_router,
     beside_router,

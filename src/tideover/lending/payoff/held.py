@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
 from tideover.core.problems import refuse
 from tideover.lending import clock
 from tideover.lending.models import HeldWish, Party, Receipt
+from tideover.lending.receipts.selectors import HELD
 
-LEFT = Q(party__isnull=False, reversed_at=None, unapplied_minor__gt=0) & ~Q(screening__in=("hit", "kept"))
-"""Receipts of a known person with money that no loan took."""
 WISHES = ("keep", "send_back")
 
 
 def held_of(party: Party) -> QuerySet[Receipt]:
     """A person's receipts with money that no loan took, the oldest first."""
-    return Receipt.objects.filter(LEFT, party=party).select_related("held_wish", "entity").order_by("received_on", "pk")
+    return Receipt.objects.filter(HELD, party=party).select_related("held_wish", "entity").order_by("received_on", "pk")
 
 
 def can_go_back(receipt: Receipt) -> bool:
@@ -41,7 +40,7 @@ def wish_set(receipt: Receipt, wish: str, *, actor: str) -> HeldWish:
         clock.writing()
         Party.objects.select_for_update(no_key=True).get(pk=receipt.party_id)
         row = Receipt.objects.select_for_update(of=("self",), no_key=True).get(pk=receipt.pk)
-        if not Receipt.objects.filter(LEFT, pk=row.pk).exists():
+        if not Receipt.objects.filter(HELD, pk=row.pk).exists():
             raise refuse("nothing_left", f"nothing of {row.number} is with us any more", "wish")
         if wish == "send_back" and not can_go_back(row):
             raise refuse("no_source_account", f"{row.number} does not say from which account it came", "wish")

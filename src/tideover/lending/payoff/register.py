@@ -11,6 +11,7 @@ from tideover.core.work import register as work_register
 
 def register() -> None:
     """Make everything of this package known."""
+    from tideover.lending.payoff.panels import panels_register
     from tideover.lending.payoff.selectors import quotes_named
     from tideover.lending.payoff.taking import WORK
     from tideover.lending.statements import outside
@@ -24,3 +25,4 @@ def register() -> None:
         )
     )
     outside.register(quotes_named=quotes_named)
+    panels_register()
