@@ -28,6 +28,9 @@ FRAMEWORK = {"api-root", "openapi-json"}
 ADDRESSES = {
     "debits": "/debits",
     "my-debits": "/my/debits",
+    "my-payoff": "/my/payoff/T-1",
+    "my-held": "/my/held",
+    "payoff-quotes": "/loans/T-1/payoff-quotes",
     "breaks": "/breaks",
     "core-files": "/core-files",
     "instructions": "/instructions",

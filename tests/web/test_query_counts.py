@@ -30,7 +30,8 @@ from tideover.engine.events import EventKind
 from tideover.lending import services_agreements, services_rows
 from tideover.lending.approvals import event_ask
 from tideover.lending.documents import loan_document_issue
-from tideover.lending.models import Debit, Receipt, StatementFile
+from tideover.lending.models import Debit, PayoffQuote, Receipt, StatementFile
+from tideover.lending.payoff.services import payoff_quote
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.services import event_record, facility_open
 from tideover.lending.services_holds import hold_place
@@ -73,6 +74,8 @@ ONE = {
     "bank-line",
     "bank-account",
     "break-work",
+    "payoff-quote-make",
+    "payoff-quote-withdraw",
 }
 """Pages of one thing that the house of the tests does not have, and acts; tests of their own open them."""
 PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1", "verdict_id": "1"}
@@ -98,6 +101,7 @@ def more(house: House, n: int) -> None:
     event_record(
         house.loan, kind=EventKind.PAYMENT, effective_on=date(2026, 2, 1), amount_minor=100, idempotency_key=f"p{n}", actor="t"
     )
+    payoff_quote(house.loan, valid_until=today, actor="t")
     for on in (house.loan, contract):
         whose = on.borrower
         hold_place(whose, on, kind="cease_contact", starts_at=now(), actor="t")
@@ -180,6 +184,8 @@ def lists(house: House) -> dict[str, Any]:
             if "/debit-batches/" in path or "/debits/" in path:
                 d = Debit.objects.earliest("pk")
                 path = path.replace("T-1", d.batch.number).replace("P-0001", d.reference)
+            if path.startswith("/api/v1/payoff-quotes/"):
+                path = path.replace("T-1", PayoffQuote.objects.earliest("pk").number)
             if "/receipts/" in path:
                 path = path.replace("T-1", Receipt.objects.earliest("pk").number)
             readers = (

@@ -183,9 +183,10 @@ def request_now(contract: Contract, amount_minor: int, at: datetime) -> Planned 
     """Whether the borrower could have an amount taken now; nothing is written."""
     if contract.entity.book_mode != BookMode.RECORD:
         return NotPlanned(contract.pk, "overlay")
-    if local(at).time() >= policy().cut_off:
+    said = requested(loan_facts(contract, at), amount_minor, policy(), local(at))
+    if isinstance(said, Planned) and local(at).time() >= policy().cut_off:
         return NotPlanned(contract.pk, "missed_cut_off")
-    return requested(loan_facts(contract, at), amount_minor, policy(), local(at))
+    return said
 
 
 def debit_request(quote: PayoffQuote, *, amount_minor: int, actor: str, at: datetime | None = None) -> Debit:

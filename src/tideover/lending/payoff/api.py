@@ -70,7 +70,7 @@ class QuotePage(Schema):
 def quote_out(q: PayoffQuote) -> dict[str, Any]:
     """A quote as JSON."""
     today = business_date()
-    use = q.uses.filter(ended_at=None).select_related("part__receipt").first()
+    use = next(iter(q.live_uses), None)  # type: ignore[attr-defined]
     since = since_made(q, today) if not q.ended else None
     return {
         "number": q.number, "loan_id": q.contract.number, "state": state_of(q, today), "first_on": q.first_on,
@@ -96,7 +96,7 @@ def quotes_make(request: HttpRequest, number: str, body: QuoteIn) -> Any:
     """Promise what pays a loan off on each day up to a day. The same request on the same journal is the same quote."""
     contract = contract_get(request.user, number, business_date())
     quote = payoff_quote(contract, valid_until=body.valid_until, actor=request.user.username)
-    return quote_out(quote)
+    return quote_out(quote_get(request.user, quote.number, business_date()))
 
 
 @route(router.get, "/loans/{number}/payoff-quotes", "payoff-quotes-list", QuotePage)
@@ -119,4 +119,5 @@ def quote_read(request: HttpRequest, number: str) -> Any:
 def quote_end(request: HttpRequest, number: str, body: WithdrawIn) -> Any:
     """Withdraw a quote. Money that left its payer by today still counts."""
     quote = quote_get(request.user, number, business_date())
-    return quote_out(quote_withdraw(quote, reason=body.reason, actor=request.user.username))
+    quote_withdraw(quote, reason=body.reason, actor=request.user.username)
+    return quote_out(quote_get(request.user, number, business_date()))

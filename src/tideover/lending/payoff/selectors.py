@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
 from tideover.core.business_time import business_date
 from tideover.core.models import User
 from tideover.core.problems import NotFound, Problem, Refused
 from tideover.engine.events import Event
 from tideover.engine.terms import Component
-from tideover.lending.models import Contract, Debit, PayoffQuote
+from tideover.lending.models import Contract, Debit, PayoffQuote, PayoffUse
 from tideover.lending.payoff.figures import figures_of
 from tideover.lending.payoff.policy import policy
 from tideover.lending.rules.bank_match import Quote
@@ -56,8 +56,9 @@ def promised(quotes: Sequence[PayoffQuote], events: Sequence[Event], on: date) -
 def quotes_visible(user: User, on: date) -> QuerySet[PayoffQuote]:
     """The quotes of the loans that a person may see, the newest first."""
     seen = contracts_visible(user, on).filter(pk=OuterRef("contract"))
+    live = PayoffUse.objects.filter(ended_at=None).select_related("part__receipt")
     rows = PayoffQuote.objects.filter(Exists(seen)).select_related("contract__product", "contract__entity", "account")
-    return rows.order_by("-pk")
+    return rows.prefetch_related(Prefetch("uses", live, to_attr="live_uses")).order_by("-pk")
 
 
 def quote_get(user: User, number: str, on: date) -> PayoffQuote:
