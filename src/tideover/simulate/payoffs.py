@@ -14,6 +14,7 @@ from tideover.lending.payoff.services import payoff_quote
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 
 OVER_MINOR = 1_230
+ACCOUNT = "6217000000008888"
 DAYS_BEFORE, DAYS_LEFT = 3, 5
 
 
@@ -30,7 +31,7 @@ def payoffs_lay(as_of: date) -> int:
         on, contract = before + timedelta(days=1), used.contract
         receipt_record(
             entity_id=contract.entity_id, party=contract.borrower, amount_minor=(asked_on(used, on) or 0) + OVER_MINOR,
-            received_on=on, payer=Payer(str(contract.borrower.name), "6217000000008888", "工商银行"), source=Source("bank", "B-9"),
+            received_on=on, payer=Payer(str(contract.borrower.name), ACCOUNT, "工商银行"), source=Source("bank", "B-9"),
             idempotency_key="demo:payoff", actor="payments", designation=[{"debt": used.number}], as_of=as_of,
         )  # fmt: skip
     return sum(q is not None for q in (mine, used))

@@ -19,6 +19,7 @@ from tideover.lending.models.organisation import BookMode
 from tideover.lending.payoff.selectors import Since, days_of, quotes_named, since_made, state_of
 from tideover.lending.payoff.services import payoff_quote, quote_withdraw
 from tideover.lending.rules.payoff import number_ok
+from tideover.lending.selectors import loan_standing, loan_status
 
 
 def test_each_days_figure_is_that_of_the_reference(house: House, account: BankAccount) -> None:
@@ -130,3 +131,14 @@ def test_a_quote_of_a_past_day_cannot_be_made_twice_at_once(house: House) -> Non
     quote(house.loan)
     assert payoff_quote(house.loan, valid_until=UNTIL, actor="b", as_of=TODAY + timedelta(days=1)).first_on == date(2026, 2, 11)
     assert PayoffQuote.objects.filter(ended="").count() == 1
+
+
+def test_a_reversal_counts_whatever_its_day(house: House) -> None:
+    pay(house, 123_456, on=date(2026, 2, 1), names="T-1", key="before")
+    event_append(
+        house.loan, kind=EventKind.REVERSAL, effective_on=date(2026, 3, 1), extra={"of_seq": 1}, idempotency_key="r", actor="a"
+    )  # fmt: skip
+    plain = quote(house.second_loan)
+    assert asked(quote(house.loan), TODAY) == asked(plain, TODAY), "the payment never happened"
+    pay(house, asked(plain, TODAY), names="T-1")
+    assert loan_status(loan_standing(house.loan, TODAY)) == "paid_off"

@@ -49,8 +49,7 @@ class Figures:
 
     def compensation(self, on: date) -> list[tuple[Fee, int]]:
         """What the contract asks for paying the loan off on a day: fee and amount."""
-        known = [e for e in self.events if e.on <= day(on)]
-        return compensation(self.early, undue_principal(replay(self.terms, known, day(on)).rows, on), self.terms)
+        return compensation(self.early, undue_principal(replay(self.terms, self.events, day(on)).rows, on), self.terms)
 
 
 def figures_of(contract: Contract, until: date) -> Figures:

@@ -133,10 +133,9 @@ def undue_principal(rows: Iterable[Row], on: date) -> int:
 def closing(terms: Terms, events: Sequence[Event], on: date, fees: Iterable[Fee] = ()) -> Closing:
     """What pays the loan off on a day, component by component, by replaying it. amount 0: nothing is owed.
 
-    events: the journal up to and beyond the day, hypothetical charges included. Raises EventRejected as `replay` does.
+    events: the whole journal, for a reversal counts whatever its day; hypothetical charges included. Raises EventRejected as `replay` does.
     """
-    known = [e for e in events if e.on <= day(on)]
-    s = replay(terms, known, day(on))
+    s = replay(terms, events, day(on))
     owed = sum(r.outstanding_minor + r.outstanding_charges_minor for r in s.rows)
     plan = owed + s.penalty_minor + s.compound_minor - s.surplus_minor
     if terms.row_terms is None:
@@ -147,7 +146,7 @@ def closing(terms: Terms, events: Sequence[Event], on: date, fees: Iterable[Fee]
         for n, (f, amount) in enumerate(compensation(fees, undue, terms))
     ]
     off = Event(2 * NEXT_SEQ, day(on), EventKind.PAYOFF)
-    after = replay(terms, [*known, *extra, off], day(on))
+    after = replay(terms, [*events, *extra, off], day(on))
     line = next((t for t in after.trace if t.seq == off.seq), None)
     if line is None:
         return Closing(on, 0, {})
