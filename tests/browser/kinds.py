@@ -100,7 +100,8 @@ ELSEWHERE = frozenset({
     "bank-hook", "statement-rejects",
     # the borrower's
     "my-receipt", "my-schedule", "my-receipts", "my-documents", "my-document", "my-help", "my-push", "my-contact", "my-messages",
-    "my-message", "my-payoff", "my-held", "payoff-quote-make", "payoff-quote-withdraw", "unsubscribe", "my-sign", "my-sign-file", "my-mini-program",
+    "my-message", "my-payoff", "my-held", "payoff-quote-make", "payoff-quote-withdraw",
+    "unsubscribe", "my-sign", "my-sign-file", "my-mini-program",
     # like one that is walked, or with a reference that the demo's book does not hold
     "signature", "signature-scan", "document-ask-signature", "document-paper",
     # the reference of the interface: its own page kind, checked in tests/web/test_api_docs.py

@@ -142,7 +142,8 @@ def two(house: House) -> tuple[House, dict[str, str]]:
     names = {
         "/debits/": there.reference, "/debit-batches/": "B-NOT-THEIRS", "/mandates/": there.mandate.reference,
         "/loans/": "T-3", "/parties/": theirs.reference, "/facilities/": "F-2", "/receipts/": receipt.number,
-        "/payoff-quotes/": quoted.number, "/entities/": "SHOP", "/branches/": "SZ", "/teams/": team.code, "/staff/": post_there.number, **row,
+        "/payoff-quotes/": quoted.number,
+        "/entities/": "SHOP", "/branches/": "SZ", "/teams/": team.code, "/staff/": post_there.number, **row,
     }  # fmt: skip
     return house, names
 

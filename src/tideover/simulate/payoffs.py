@@ -1,4 +1,5 @@
-"""Pay-off quotes of the demo: the demo's borrower has one that is open; another loan was paid off by one, with a little over."""
+"""Pay-off quotes of the demo: the demo's borrower has one that is open (or, while money of
+theirs is on its way, somebody else); another loan was paid off by one, with a little over."""
 
 from __future__ import annotations
 
@@ -23,10 +24,11 @@ def payoffs_lay(as_of: date) -> int:
     party = getattr(User.objects.get(username="borrower"), "party", None)
     loans = Contract.objects.filter(entity__book_mode=BookMode.RECORD).exclude(standing__bucket__in=("closed", "written_off"))
     loans = loans.select_related("product", "entity", "branch", "borrower").order_by("pk")
-    mine = _quote(loans.filter(borrower=party), as_of, "borrower")
     before = as_of - timedelta(days=DAYS_BEFORE)
     calm = loans.filter(standing__days_past_due=0, disbursed_on__lt=before).exclude(borrower=party)
     used = _quote(calm[:50], before, "manager")
+    last = calm.order_by("-pk")[:50]
+    mine = _quote(loans.filter(borrower=party), as_of, "borrower") or _quote(last, as_of, "collector")  # else money is on its way
     if used is not None:
         on, contract = before + timedelta(days=1), used.contract
         receipt_record(

@@ -18,7 +18,7 @@ ACCOUNT = "6222 0001 9999"
 @pytest.fixture
 def account(house: House) -> BankAccount:
     return BankAccount.objects.create(
-        entity=house.entity, number="110 0099", name="Repayments", bank="ICBC", opened_on=date(2020, 1, 1)
+        entity=house.entity, number="1100099", name="Repayments", bank="ICBC", opened_on=date(2020, 1, 1)
     )  # fmt: skip
 
 

@@ -133,7 +133,7 @@ def undue_principal(rows: Iterable[Row], on: date) -> int:
 def closing(terms: Terms, events: Sequence[Event], on: date, fees: Iterable[Fee] = ()) -> Closing:
     """What pays the loan off on a day, component by component, by replaying it. amount 0: nothing is owed.
 
-    events: the whole journal, for a reversal counts whatever its day; hypothetical charges included. Raises EventRejected as `replay` does.
+    events: the whole journal (a reversal counts whatever its day) and hypothetical charges. Raises what `replay` does.
     """
     s = replay(terms, events, day(on))
     owed = sum(r.outstanding_minor + r.outstanding_charges_minor for r in s.rows)
