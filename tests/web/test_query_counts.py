@@ -101,7 +101,7 @@ def more(house: House, n: int) -> None:
     event_record(
         house.loan, kind=EventKind.PAYMENT, effective_on=date(2026, 2, 1), amount_minor=100, idempotency_key=f"p{n}", actor="t"
     )
-    payoff_quote(house.loan, valid_until=today, actor="t")
+    payoff_quote(house.second_loan, valid_until=today + timedelta(days=n), actor="t")
     for on in (house.loan, contract):
         whose = on.borrower
         hold_place(whose, on, kind="cease_contact", starts_at=now(), actor="t")
