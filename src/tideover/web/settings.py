@@ -202,5 +202,5 @@ DEBIT_FOLDER = Path(os.environ.get("TIDEOVER_DEBIT_FOLDER", DATA_DIR / "debits")
 DEBIT_CHANNEL = os.environ.get("TIDEOVER_DEBIT_CHANNEL", "")
 DEBIT_BATCH = int(os.environ.get("TIDEOVER_DEBIT_BATCH", "5000"))
 BANK_ADDRESS = os.environ.get("TIDEOVER_BANK", "").rstrip("/")
-BANK_SECRET = secret("TIDEOVER_BANK_SECRET", "development-only-secret-shared-with-bank")
+BANK_SECRET = secret("TIDEOVER_BANK_SECRET", "development-only-secret-shared-with-bank") if BANK_ADDRESS else ""
 BANK_TIMEOUT_S = float(os.environ.get("TIDEOVER_BANK_TIMEOUT", "10"))

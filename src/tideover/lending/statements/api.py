@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
@@ -164,7 +163,7 @@ def statements_import(request: HttpRequest, body: FileIn) -> StatementFile:
     """Take a file in. The same bytes again answer with the file that is here. 422 names the place of what is wrong."""
     try:
         data = base64.b64decode(body.content, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise refuse("bad_content", "content is not base64", "content") from error
     entities = list(entities_visible(request.user, business_date()).values_list("pk", flat=True))
     try:
