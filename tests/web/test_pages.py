@@ -132,7 +132,7 @@ def test_every_entry_of_the_matrix_is_a_route_or_an_act() -> None:
     acts = {
         "reveal-personal", "message-body", "message-cancel", "message-resend", "answer-done", "message-template-flag",
         "call-import", "home-messages", "home-blocked", "home-replies", "home-reviews", "home-letters", "books-home",
-        "books-loan", "books-period-close", "home-receipts", "home-payers", "debits-home",
+        "books-loan", "books-period-close", "home-receipts", "home-payers", "home-held", "debits-home",
         "suspense-place", "statement-settle", "bank-line-act", "home-beside", "loan-instructions", "my-instructions",
     }  # fmt: skip
     assert {p for p in PERMISSIONS if p not in routes(get_resolver().url_patterns)} == acts

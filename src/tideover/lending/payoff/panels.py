@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, Sum
+from django.db.models import Count, Min, Prefetch, Sum
 from django.urls import reverse
 from django.utils.translation import gettext_noop
 
@@ -34,9 +34,9 @@ def quote_context(quote: PayoffQuote, today: date) -> dict[str, Any]:
 
 def quotes_shown(contract: Contract, today: date) -> list[tuple[PayoffQuote, str, PayoffUse | None]]:
     """The quotes of a loan, the newest first: how each stands, and the money that paid the loan off under it."""
-    live = PayoffUse.objects.filter(quote__contract=contract, ended_at=None).select_related("part__receipt")
-    uses = {u.quote_id: u for u in live}
-    return [(q, f"quote_{state_of(q, today)}", uses.get(q.pk)) for q in contract.payoff_quotes.order_by("-pk")[:SHOWN_MAX]]
+    live = PayoffUse.objects.filter(ended_at=None).select_related("part__receipt")
+    found = contract.payoff_quotes.order_by("-pk").prefetch_related(Prefetch("uses", live, to_attr="live_uses"))[:SHOWN_MAX]
+    return [(q, f"quote_{state_of(q, today)}", next(iter(q.live_uses), None)) for q in found]
 
 
 def loan_side(user: User, contract: Contract) -> Mapping[str, Any] | None:
