@@ -134,7 +134,7 @@ NAMES = {
     "money_here": "money is here",
     "receipt_unplaced": "of nobody yet",
     "receipt_left": "partly placed",
-    "quote_open": "open",
+    "quote_open": "valid",
     "quote_run_out": "run out",
     "quote_withdrawn": "withdrawn",
     "quote_replaced": "replaced",
