@@ -150,7 +150,6 @@ NAMES = {
     "show_unplaced": "of nobody yet",
     "show_left": "partly placed",
     "show_wanted_back": "wanted back",
-    "show_kept": "kept for people",
     "show_waiting": "to divide anew",
     "show_stopped": "stopped",
     "show_third_party": "third-party payers",

@@ -9,9 +9,11 @@ import pytest
 from tests.factories import House
 from tests.lending.payoff.conftest import TODAY, asked, pay, quote
 from tideover.core.approvals import approval_decide
+from tideover.core.panels import panels_of
 from tideover.core.problems import Refused
 from tideover.lending.models import HeldWish, Receipt
 from tideover.lending.payoff.held import held_of, wish_set
+from tideover.lending.payoff.panels import home_rows
 from tideover.lending.receipts.refunds import refund_ask
 from tideover.lending.receipts.services import held_apply
 
@@ -53,3 +55,12 @@ def test_what_cannot_be_wished(house: House, left: Receipt) -> None:
     with pytest.raises(Refused) as refused:
         wish_set(left, "send_back", actor="li")
     assert refused.value.problems[0].code == "no_source_account"
+
+
+def test_rows_of_the_home_stand_beside_the_others(house: House, left: Receipt) -> None:
+    names = [p.name for p in panels_of("home.rows")]
+    assert {"held", "receipts-wanted-back"} <= set(names) and len(names) == len(set(names))
+    counted = lambda: [(r.count, r.amount_minor) for r in home_rows(house.staff["payments"], date(2026, 3, 1))["rows"]]  # noqa: E731
+    assert counted() == [(0, None)]
+    wish_set(left, "send_back", actor="li")
+    assert counted() == [(1, 1_230)]

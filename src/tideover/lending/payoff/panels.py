@@ -20,7 +20,7 @@ from tideover.lending.payoff.held import held_of
 from tideover.lending.payoff.selectors import asked_on, days_of, since_made, state_of
 from tideover.lending.receipts.selectors import FILTERS, receipts_visible
 
-KEPT_DAYS, BACK_DAYS = 30, 3
+BACK_DAYS = 3
 SHOWN_MAX = 10
 
 
@@ -57,25 +57,17 @@ def held_mine(user: User, _thing: object) -> Mapping[str, Any] | None:
 
 
 def home_rows(user: User, today: date) -> Mapping[str, Any]:
-    """Money that people want back, and money that is kept for them."""
-    visible = receipts_visible(user, today)
-    said = (
-        (gettext_noop("Money that people want back"), "wanted_back", BACK_DAYS),
-        (gettext_noop("Money kept for people"), "kept", KEPT_DAYS),
-    )
-    return {"rows": [_row(label, visible.filter(FILTERS[show]), days, show, today) for label, show, days in said]}
-
-
-def _row(label: str, rows: Any, days: int, show: str, today: date) -> ExceptionRow:
+    """Money that people want back. What is kept for them counts as not yet placed (lending/panels.py)."""
+    rows = receipts_visible(user, today).filter(FILTERS["wanted_back"])
     found = rows.aggregate(n=Count("pk"), first=Min("received_on"), total=Sum("unapplied_minor"))
-    act_by = found["first"] + timedelta(days=days) if found["first"] else None
-    address = f"{reverse('receipts')}?show={show}" if found["n"] else ""
-    late = act_by is not None and act_by < today
-    return ExceptionRow(label, found["n"], found["first"], found["total"], str(Role.PAYMENTS.label), act_by, late, address)
+    act_by = found["first"] + timedelta(days=BACK_DAYS) if found["first"] else None
+    address = f"{reverse('receipts')}?show=wanted_back" if found["n"] else ""
+    late, label, owner = act_by is not None and act_by < today, gettext_noop("Money that people want back"), Role.PAYMENTS.label
+    return {"rows": [ExceptionRow(label, found["n"], found["first"], found["total"], str(owner), act_by, late, address)]}
 
 
 def panels_register() -> None:
     """Put them into their slots."""
     register("loan.side", Panel("payoff", "lending/payoff/loan_panel.html", loan_side, "payoff-quotes", 60))
     register("borrower.home", Panel("held", "lending/payoff/held_panel.html", held_mine, "my-held", 20))
-    register("home.rows", Panel("held", "", home_rows, "home-held", 125))
+    register("home.rows", Panel("receipts-wanted-back", "", home_rows, "home-held", 125))

@@ -21,7 +21,6 @@ FILTERS: dict[str, Q] = {
     "unplaced": Q(party=None, reversed_at=None),
     "left": Q(unapplied_minor__gt=0, reversed_at=None) & ~Q(party=None),
     "wanted_back": HELD & Q(held_wish__wish="send_back"),
-    "kept": HELD & ~Q(held_wish__wish="send_back"),
     "waiting": Q(waiting=True, reversed_at=None),
     "stopped": Q(screening="hit", reversed_at=None),
     "third_party": Q(payer_is="third_party"),
