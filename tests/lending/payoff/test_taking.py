@@ -197,3 +197,16 @@ def test_the_loan_reads_as_paid_off_in_documents(house: House) -> None:
     pay(house, asked(q, TODAY), names=q.number)
     loan = Contract.objects.select_related("product", "entity", "branch", "borrower").get(pk=house.loan.pk)
     assert loan_status(loan_on(loan, TODAY, "en").standing) == "paid_off"
+
+
+def test_a_pay_off_with_arrears_stands_whatever_comes_later(house: House) -> None:
+    late = date(2026, 3, 5)
+    q = quote(house.loan, until=late, today=late)
+    receipt = pay(house, asked(q, late), on=late, names=q.number)
+    assert nothing_left(house.loan)
+    for n, on in enumerate((late, date(2026, 2, 22))):
+        pay(house, 50_000, on=on, key=f"later{n}")
+    receipt.refresh_from_db()
+    [part] = receipt.parts.all()
+    assert loan_status(loan_standing(house.loan, LATER)) == "paid_off" and part.ended_at is None
+    assert (part.amount_minor, receipt.waiting) == (receipt.amount_minor, False)
