@@ -8,11 +8,12 @@ from django.db import IntegrityError, connection, transaction
 from django.utils.translation import override
 
 from tests.factories import House
+from tests.factories import debit as a_debit
 from tideover.core.approvals import approval_decide, kind_of
 from tideover.core.models import Approval, WorkItem
 from tideover.core.problems import Refused
 from tideover.engine.events import EventKind
-from tideover.lending.models import Debit, LoanParty, Receipt, Refund
+from tideover.lending.models import LoanParty, Receipt, Refund
 from tideover.lending.receipts.correct import receipt_move, receipt_move_ask
 from tideover.lending.receipts.payer import alert_close, watch_list_load
 from tideover.lending.receipts.refunds import refund_ask, refund_move, refundable
@@ -48,7 +49,7 @@ def test_a_designation_of_nobodys_money_is_refused(house: House) -> None:
 
 
 def test_the_money_of_a_debit_counts_once(house: House) -> None:
-    debit = Debit.objects.create(contract=house.second_loan, reference="D-1", amount_minor=300_000, state="in_flight")
+    debit = a_debit(house.second_loan, "in_flight", 300_000)
     receipt = take(house, 300_000, debit=debit)
     [event] = house.second_loan.events.all()
     assert (event.kind, event.extra) == (EventKind.DEBIT, {"debit_id": "D-1", "debit_status": "success"})
@@ -225,3 +226,12 @@ def test_a_credit_balance_goes_back_through_the_journal(house: House) -> None:
     refund_move(Refund.objects.get(), "returned", actor="payments")
     assert loan_standing(house.loan, late).surplus_minor == held
     assert [EventKind(e.kind) for e in house.loan.events.order_by("seq")][-2:] == [EventKind.CREDIT_REFUND, EventKind.REVERSAL]
+
+
+def test_what_another_payer_left_on_a_loan_is_not_sent_to_this_account(house: House) -> None:
+    used = payer_take(house, "李明", 300_000, "used", account="6222000100020003")
+    receipt_move(used, parts=[("T-1", 300_000)], reason="named it", actor="payments")
+    other = payer_take(house, "赵强", 2_000_000, "other", account="6222000100020009")
+    receipt_move(other, parts=[("T-1", 2_000_000)], reason="named it", actor="payments")
+    used.refresh_from_db()
+    assert refundable(used) == [] and refundable(other)[0][0] == house.loan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -61,6 +62,28 @@ def test_a_day_is_divided_whole_and_in_any_order_alike(day: tuple[list[Debt], li
     rnd.shuffle(shuffled)
     assert divide_day(shuffled, debts[::-1], received_on=10).left_minor == found.left_minor
     assert divide_day(shuffled, debts[::-1], received_on=10).given == found.given
+    renamed = [replace(m, id=f"z{9 - n}") for n, m in enumerate(shuffled)]
+    again = divide_day(renamed, debts, received_on=10)
+    assert {d.id: sum(a for m in renamed for _, a in again.given[m.id].get(d.id, [])) for d in debts} == got
+
+
+def test_two_fen_of_one_day_over_two_equal_debts() -> None:
+    """Each debt has one fen, and it is the same receipt's whoever came first."""
+    debts = [Debt(name, 3, 50_000, {Component.PRINCIPAL: 1}) for name in ("D0", "D1")]
+    monies = [Money("a", 1), Money("b", 1)]
+    for m, d in itertools.product(itertools.permutations(monies), itertools.permutations(debts)):
+        found = divide_day(m, d, received_on=10)
+        assert found.given == {"a": {"D0": [(Step.LAW_PRO_RATA, 1)]}, "b": {"D1": [(Step.LAW_PRO_RATA, 1)]}}
+
+
+def test_money_that_came_earlier_pays_first() -> None:
+    debts = [Debt("D0", 3, 60_000, {Component.PRINCIPAL: 5}), Debt("D1", 3, 50_000, {Component.PRINCIPAL: 5})]
+    found = divide_day([Money("new", 9, None, 10), Money("old", 4, None, 8)], debts, received_on=10)
+    assert found.given == {
+        "old": {"D0": [(Step.LAW_BURDEN, 4)]},
+        "new": {"D0": [(Step.LAW_BURDEN, 1)], "D1": [(Step.LAW_BURDEN, 5)]},
+    }
+    assert found.left_minor == {"old": 0, "new": 3}
 
 
 def test_each_part_says_which_step_gave_it() -> None:

@@ -7,11 +7,16 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.factories import House
 from tests.web.test_api import client, post
 from tests.web.test_pages import client_for
+from tideover.core.business_time import business_date
 from tideover.core.models import Approval, User
+from tideover.lending.desk.kinds import BACK, KINDS, MONEY
+from tideover.lending.desk.rows import desk_rows
 from tideover.lending.models import Receipt
 from tideover.lending.receipts.correct import receipt_move
 from tideover.lending.receipts.payer import watch_list_load
@@ -65,14 +70,26 @@ def test_the_trail_adds_up_to_the_receipt(house: House) -> None:
 
 
 def test_the_list_shows_money_of_nobody_first_and_narrows(house: House) -> None:
-    take(house, 900_000)
+    known = take(house, 900_000)
     lost = take(house, 100, key="lost", nobody=True)
     page = client_for(house, "payments").get("/receipts").content.decode()
-    assert page.index(lost.number) < page.index("R-0000001") and "Money of nobody yet" in page
+    assert page.index(lost.number) < page.index(known.number) and "Money of nobody yet" in page
     assert lost.number not in client_for(house, "branch_head").get("/receipts").content.decode()
-    assert "R-0000001" not in client_for(house, "payments").get("/receipts?show=unplaced").content.decode()
+    assert known.number not in client_for(house, "payments").get("/receipts?show=unplaced").content.decode()
     assert "No receipt is like this" in client_for(house, "payments").get("/receipts?show=stopped").content.decode()
-    assert "Money of nobody yet" in client_for(house, "payments").get("/").content.decode()
+
+
+def test_what_waits_is_on_the_homes_of_those_who_work_it(house: House) -> None:
+    watch_list_load("un", "name\n赵恶\n".encode(), actor="compliance")
+    take(house, 1000, "赵恶", key="hit")
+    take(house, 2000, "赵强", key="third")
+    today = business_date()
+    rows = {row.label: row for _, row in desk_rows(house.staff["payments"], today)}
+    assert (rows["Payers on a watch list"].count, rows["Payers on a watch list"].amount_minor) == (1, 1000)
+    assert rows["Alerts about payers"].count == 2
+    assert "Payers on a watch list" in client_for(house, "finance").get("/").content.decode()
+    assert any(row.count for _, row in desk_rows(house.staff["compliance"], today))
+    assert not any(row.count for _, row in desk_rows(house.staff["collector"], today))
 
 
 def act(house: House, receipt: Receipt, role: str, page: str, **data: Any) -> Any:
@@ -157,3 +174,40 @@ def test_the_wrong_person_reads_that_it_was_put_right(house: House) -> None:
     page = client_for(house, "borrower").get("/my/receipts").content.decode()
     assert receipt.number not in page and "somebody else" in page
     assert client_for(house, "borrower").get(f"/my/receipts/{receipt.number}").status_code == 404
+
+
+def test_the_page_says_what_becomes_of_money_that_is_on_no_loan(house: House) -> None:
+    lost, left = take(house, 100, key="lost", nobody=True), take(house, 5_000_000, key="left")
+    watch_list_load("un", "name\n赵恶\n".encode(), actor="compliance")
+    stopped = take(house, 1000, "赵恶", key="hit")
+    page = {r.number: client_for(house, "payments").get(f"/receipts/{r.number}").content.decode() for r in (lost, left, stopped)}
+    assert f"/suspense/{lost.number}" in page[lost.number] and "counts for nobody yet" in page[lost.number]
+    assert "Put it on other loans" not in page[lost.number] + page[stopped.number]
+    assert "pays what falls due next" in page[left.number] and "/suspense/" not in page[left.number]
+    assert "Compliance decides" in page[stopped.number] and "meant for 李* P-0001" in page[stopped.number]
+    mine = client_for(house, "borrower").get("/my/receipts").content.decode()
+    assert "nobody asks you for it" in mine and "watch" not in mine and stopped.number not in mine
+    assert client_for(house, "borrower").get(f"/my/receipts/{stopped.number}").status_code == 404
+
+
+def test_what_is_there_stands_in_the_lines_that_move_it(house: House) -> None:
+    receipt = take(house, 500_000)
+    page = client_for(house, "payments").get(f"/receipts/{receipt.number}").content.decode()
+    for part in receipt.parts.select_related("contract"):
+        assert f'value="{part.contract.number}"' in page and f'value="{part.amount_minor / 100:.2f}"' in page
+
+
+def test_everything_that_waits_of_receipts_costs_a_home_one_query(house: House) -> None:
+    watch_list_load("un", "name\n赵恶\n".encode(), actor="compliance")
+    take(house, 1000, "赵恶", key="hit")
+    take(house, 2000, "赵强", key="third")
+    take(house, 100, key="lost", nobody=True)
+    user, today = house.staff["payments"], business_date()
+    user.memo = {}
+    kinds = {k.target: k for k in KINDS if k.group in (MONEY, BACK) and k.target != "bank_lines"}
+    with CaptureQueriesContext(connection) as asked:
+        found = {name: k.found(user, today) for name, k in kinds.items()}
+    assert len(asked) == 2, "that of the post, and one"
+    assert {name: (f["n"], f["first"], f["total"]) for name, f in found.items() if f["n"]} == {
+        "suspense": (2, ON, 1100), "suspense_old": (2, ON, 1100), "receipts_stopped": (1, ON, 1000), "alerts": (2, ON, 3000),
+    }  # fmt: skip

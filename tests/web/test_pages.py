@@ -33,6 +33,7 @@ ADDRESSES = {
     "payoff-quotes": "/loans/T-1/payoff-quotes",
     "breaks": "/breaks",
     "core-files": "/core-files",
+    "late-files": "/late-files",
     "instructions": "/instructions",
     "home": "/",
     "book": "/book",
@@ -50,6 +51,10 @@ ADDRESSES = {
     "book-csv": "/book.csv",
     "book-loans": "/book/loans?kind=rolled",
     "receipts": "/receipts",
+    "counter": "/counter",
+    "counter-take": "/counter/take/P-0001",
+    "tills": "/tills",
+    "large-cash": "/large-cash",
     "books": "/books",
     "books-trial-balance": "/books/trial-balance",
     "books-account": "/books/accounts/601101",
@@ -132,8 +137,9 @@ def test_every_entry_of_the_matrix_is_a_route_or_an_act() -> None:
     acts = {
         "reveal-personal", "message-body", "message-cancel", "message-resend", "answer-done", "message-template-flag",
         "call-import", "home-messages", "home-blocked", "home-replies", "home-reviews", "home-letters", "books-home",
-        "books-loan", "books-period-close", "home-receipts", "home-payers", "home-held", "debits-home",
+        "books-loan", "books-period-close", "home-receipts", "home-payers", "home-held", "debits-home", "payments-desk",
         "suspense-place", "statement-settle", "bank-line-act", "home-beside", "loan-instructions", "my-instructions",
+        "home-tills", "home-cash", "my-counter", "reveal-payer",
     }  # fmt: skip
     assert {p for p in PERMISSIONS if p not in routes(get_resolver().url_patterns)} == acts
 

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from tideover.core.business_time import now
 from tideover.core.models import ActionLog
-from tideover.core.sql import rows_insert
+from tideover.core.sql import Asked, answers, rows_insert
 
 GENESIS = bytes(32)
 LOCK_ID = 7001
@@ -37,19 +37,17 @@ def log(actor: str, action: str, object_type: str = "", object_id: str = "", det
     log_many(actor, [Entry(action, object_type, object_id, detail)])
 
 
-def log_many(actor: str, entries: Sequence[Entry]) -> None:
+def log_many(actor: str, entries: Sequence[Entry], *, ahead: Sequence[Asked] = ()) -> None:
     """Append many entries of one actor, chained one after the other, at one instant.
 
-    The lock holds all writers of the log until the caller's transaction ends: call this last in it.
+    The lock holds all writers of the log until the caller's transaction ends: call this last in it. `ahead`: statements of the
+    caller that go to the database with the question for the newest entry, before it.
     """
     rows = []
     with transaction.atomic(savepoint=False):
-        with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_ID])
-            cursor.execute("SELECT hash FROM core_actionlog ORDER BY id DESC LIMIT 1")
-            last = cursor.fetchone()
-        prev, at = bytes(last[0]) if last else GENESIS, now()
+        lock = [Asked("SELECT pg_advisory_xact_lock(%s)", [LOCK_ID])] if connection.vendor == "postgresql" else []
+        last = answers(*ahead, *lock, Asked("SELECT hash FROM core_actionlog ORDER BY id DESC LIMIT 1"))[-1]
+        prev, at = bytes(last[0][0]) if last else GENESIS, now()
         at_iso = at.isoformat()
         for action, object_type, object_id, detail in entries:
             digest = entry_hash(prev, at_iso, actor, action, object_type, object_id, detail or {})

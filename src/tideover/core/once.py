@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Schema
 from ninja.responses import NinjaJSONEncoder
@@ -23,6 +23,7 @@ from tideover.core.business_time import now
 from tideover.core.crypto import derived_key, secrets
 from tideover.core.models import StoredAnswer, User
 from tideover.core.problems import IdempotencyConflict, Problem, refuse
+from tideover.core.sql import Asked, answers, to_insert
 
 KEPT = timedelta(days=7)
 SWEPT_MAX = 200
@@ -39,33 +40,27 @@ def once(request: HttpRequest, operation: str, key: str, answer: Any, act: Calla
     user = request.user
     assert isinstance(user, User)
     asked = _request_hashes(operation, request)
-    try:
-        with transaction.atomic():
-            _sweep()
-            before = StoredAnswer.objects.filter(user=user, key=key).first()
-            if before is not None:
-                return _again(before, asked, key)
-            try:
-                with transaction.atomic():
-                    row = StoredAnswer.objects.create(user=user, key=key, request_hash=asked[0], created_at=now())
-            except IntegrityError as error:
-                raise _Raced from error
-            result = act()
-            status, shown = result if isinstance(result, tuple) else (200, result)
-            text = _text(answer[status] if isinstance(answer, dict) else answer, shown)
-            if status != 200:
-                row.delete()
-                return _response(text, status)
-            row.answer = text
-            row.save(update_fields=["answer"])
-            return _response(text)
-    except _Raced:
-        # The other request has committed since: its row can be seen in a new transaction.
-        return _again(StoredAnswer.objects.get(user=user, key=key), asked, key)
+    row = StoredAnswer(user=user, key=key, request_hash=asked[0], created_at=now())
+    with transaction.atomic():
+        [made] = answers(_sweep(), _claim(row))[1:]
+        if not made:
+            return _again(StoredAnswer.objects.get(user=user, key=key), asked, key)
+        row.pk = made[0][0]
+        result = act()
+        status, shown = result if isinstance(result, tuple) else (200, result)
+        text = _text(answer[status] if isinstance(answer, dict) else answer, shown)
+        if status != 200:
+            StoredAnswer.objects.filter(pk=row.pk).delete()
+            return _response(text, status)
+        row.answer = text
+        StoredAnswer.objects.filter(pk=row.pk).update(answer=text)
+        return _response(text)
 
 
-class _Raced(Exception):
-    """Another request with the key was faster."""
+def _claim(row: StoredAnswer) -> Asked:
+    """Writes the key's row, or waits for the request that has written it, and then finds it there and answers nothing."""
+    [asked] = to_insert(StoredAnswer, [row])
+    return asked._replace(sql=f"{asked.sql} ON CONFLICT (user_id, key) DO NOTHING RETURNING id")
 
 
 def _again(before: StoredAnswer, asked: list[bytes], key: str) -> HttpResponse:
@@ -97,6 +92,7 @@ def _response(text: str, status: int = 200) -> HttpResponse:
     return HttpResponse(text, content_type="application/json; charset=utf-8", status=status)
 
 
-def _sweep() -> None:
-    old = StoredAnswer.objects.filter(created_at__lt=now() - KEPT).values("pk")[:SWEPT_MAX]
-    StoredAnswer.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+def _sweep() -> Asked:
+    old = f"SELECT id FROM core_storedanswer WHERE created_at < %s LIMIT {SWEPT_MAX}"
+    before = connection.ops.adapt_datetimefield_value(now() - KEPT)
+    return Asked(f"DELETE FROM core_storedanswer WHERE id IN ({old})", [before])

@@ -31,6 +31,8 @@ class ExceptionRow:
     act_by: date | None
     late: bool
     address: str
+    group: str = ""
+    """The heading under which a home shows it; a row of a group that counts nothing is only named (web/home.py)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from tideover.daily.transitions import BEFORE, Corrections, transitions
 from tideover.lending.causes import plans_look, promises_look
 from tideover.lending.columns import Conventions, numbers
 from tideover.lending.fees import fees_run
+from tideover.lending.receipts.holds import money_here_look
 from tideover.lending.receipts.services import held_apply
 from tideover.lending.resets import resets_run
 from tideover.lending.sources import Book, Partition, Source
@@ -102,6 +103,7 @@ def _resets(day: Day) -> None:
         day.counts["fees_charged"], refused = fees_run(day.as_of)
         if placed := held_apply(day.as_of):
             day.counts["held_money"] = placed
+        money_here_look(day.as_of)
         for sentence in refused:
             print(f"close: warning: fee not charged: {sentence}", file=sys.stderr)
 

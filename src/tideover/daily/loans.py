@@ -225,6 +225,7 @@ def _table(
     }
     out |= {name: pa.array(np.ascontiguousarray(s[of]), mask=bad) for name, of in MONEY.items()}
     out |= {name: counts(s[of], bad) for name, of in COUNTS.items()}
+    out["shown_days_past_due"] = counts(np.where(look.money_here.at(ids["id"]) > 0, 0, s["shown_days_past_due"]), bad)
     out |= {name: dates(s[of], bad) for name, of in DATES.items()}
     return pa.table({column.name: out.pop(column.name) for column in LOANS})
 

@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 
 from tideover.lending.held import Figure, figures_of_day
 from tideover.lending.models import Branch, Facility, Hold, LegalEntity, Product, Staff
+from tideover.lending.receipts.selectors import MONEY_HERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Counts:
 @dataclass(frozen=True, slots=True)
 class Lookups:
     """Everything small that a loan's row names. lenders: (jurisdiction, kind of lender) by legal entity. figures: the core's that
-    hold on the day and on the day before it, by contract id."""
+    hold on the day and on the day before it, by contract id. money_here: loans late only because money that is here waits."""
 
     conventions: Mapping[int, Mapping[str, Any]]
     products: Codes
@@ -80,6 +81,7 @@ class Lookups:
     facilities: Codes
     held_loans: Counts
     held_parties: Counts
+    money_here: Counts
     figures: Mapping[int, Figure]
     figures_before: Mapping[int, Figure]
 
@@ -87,7 +89,7 @@ class Lookups:
 def lookups_read(as_of: date, cut_off: datetime) -> Lookups:
     """The lookups of a day, as known at the cut-off."""
     products = list(Product.objects.values_list("pk", "code", "version", "conventions"))
-    holds = list(holds_open(as_of, cut_off).values_list("contract_id", "party_id"))
+    holds = list(holds_open(as_of, cut_off).values_list("contract_id", "party_id", "kind"))
     entities = list(LegalEntity.objects.values_list("pk", "code", "jurisdiction", "lender_type"))
     return Lookups(
         conventions={pk: conventions for pk, _, _, conventions in products},
@@ -98,8 +100,9 @@ def lookups_read(as_of: date, cut_off: datetime) -> Lookups:
         branches=Codes.of(Branch.objects.values_list("pk", "code")),
         managers=Codes.of(Staff.objects.values_list("pk", "number")),
         facilities=Codes.of(Facility.objects.values_list("pk", "number")),
-        held_loans=Counts.of(contract for contract, _ in holds if contract is not None),
-        held_parties=Counts.of(party for contract, party in holds if contract is None),
+        held_loans=Counts.of(contract for contract, _, _ in holds if contract is not None),
+        held_parties=Counts.of(party for contract, party, _ in holds if contract is None),
+        money_here=Counts.of(contract for contract, _, kind in holds if contract is not None and kind == MONEY_HERE),
         figures=figures_of_day(as_of, cut_off),
         figures_before=figures_of_day(as_of - timedelta(days=1), cut_off),
     )

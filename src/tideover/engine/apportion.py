@@ -1,7 +1,8 @@
 """Receipts over several debts: the debtor's designation first, then what was agreed, then Civil Code art. 560 (抵充顺序).
 
-Pure and exact. Receipts of one day are divided together, so that the order in which they were entered changes no debt's share:
-designations in the order of the receipts' own ids, then what is left of all of them as one sum.
+Pure and exact. Receipts of one day are divided together, so that neither the order in which they were entered nor their names
+change any debt's share: designations receipt by receipt, then what is left of all of them as one sum. Receipts take turns by what
+they are (`_turn`), debts of equal rank by their ids.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Step(StrEnum):
     DEBIT = "debit"
     BY_HAND = "by_hand"
     PAYOFF = "payoff"
+    CORE = "core"
 
 
 DECIDED_BY = (Step.LAW_DUE, Step.CONTRACT, Step.CONTRACT, Step.LAW_SECURITY, Step.LAW_BURDEN, Step.LAW_EARLIEST)
@@ -66,11 +68,12 @@ class Debt:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """One receipt of a day: amount in minor units; designation as in `apportion`. `id` orders designations of one day."""
+    """One receipt that is here on a day: amount in minor units; designation as in `apportion`; on: the day it came in."""
 
     id: str
     amount_minor: int
     designation: Sequence[Mapping[str, object]] | None = None
+    on: int = 0
 
 
 @dataclass(slots=True)
@@ -117,9 +120,10 @@ def apportion(
 def divide_day(monies: Sequence[Money], debts: Sequence[Debt], *, received_on: int) -> Division:
     """Divide the receipts of one day. Σ given + left = amount of each; a debt gets no more than it takes.
 
-    What each debt gets does not depend on the order of `monies`. Raises ValueError for an unknown debt in a designation.
+    The order of `monies` and of `debts` changes nothing; other ids of the monies change no debt's share. Raises ValueError for an
+    unknown debt in a designation.
     """
-    ordered = sorted(monies, key=lambda m: m.id)
+    ordered = sorted(monies, key=_turn)
     known = {d.id: d for d in debts}
     out = Division({m.id: {} for m in ordered}, {m.id: m.amount_minor for m in ordered})
     total = dict.fromkeys(known, 0)
@@ -141,6 +145,12 @@ def divide_day(monies: Sequence[Money], debts: Sequence[Debt], *, received_on: i
                 _give(out, total, m.id, name, step, now)
                 part -= now
     return out
+
+
+def _turn(m: Money) -> tuple[int, int, str, str]:
+    """Whose turn it is: money that came earlier, then the larger, then by its words; alike in all that, the ids only name it."""
+    said = [(str(line["debt"]), str(line.get("amount"))) for line in m.designation or ()]
+    return m.on, -m.amount_minor, str(said), m.id
 
 
 def _give(out: Division, total: dict[str, int], money: str, debt: str, step: Step, amount: int) -> None:
@@ -168,7 +178,7 @@ Key = tuple[int, int, int, int, int, int]
 
 def _groups(debts: Sequence[Debt], received_on: int) -> list[tuple[Key, list[Debt]]]:
     ranked: dict[Key, list[Debt]] = {}
-    for d in debts:
+    for d in sorted(debts, key=lambda d: d.id):
         if not d.total_minor:
             continue
         rank = d.agreed_rank

@@ -13,8 +13,10 @@ class LendingConfig(AppConfig):
         from tideover.core import panels, reach
         from tideover.lending import approvals, publishing, work_sources
         from tideover.lending.beside import services as beside
-        from tideover.lending.beside.panels import borrower_side, home_rows, loan_side
+        from tideover.lending.beside.panels import borrower_side, loan_side
+        from tideover.lending.counter.register import register as counter_register
         from tideover.lending.debits.panels import panels_register
+        from tideover.lending.desk import rows as desk
         from tideover.lending.documents import kinds_register
         from tideover.lending.panels import EXCEPTIONS, home_row
         from tideover.lending.panels_documents import loan_documents, signatures_stuck
@@ -32,13 +34,14 @@ class LendingConfig(AppConfig):
         for name in EXCEPTIONS:
             panels.register("home.rows", panels.Panel(name, "", home_row(name), ""))
         panels.register("home.rows", panels.Panel("signatures", "", signatures_stuck, "document-sign"))
-        panels.register("home.rows", panels.Panel("beside", "", home_rows, "home-beside"))
+        desk.panels_register()
         panels.register("loan.side", panels.Panel("instructions", "beside/loan_panel.html", loan_side, "loan-instructions", 50))
         mine = panels.Panel("instructions", "beside/borrower_panel.html", borrower_side, "my-instructions", 10)
         panels.register("borrower.home", mine)
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="append-only")
         approvals.kind_register()
         receipts_register()
+        counter_register()
         statements_register()
         payoff_register()
         beside.kinds_register()

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
+from django.db import connection
 from django.db.models import F, Q
 
 from tideover.core.business_time import business_date, now, start_of_day
+from tideover.core.sql import Asked, among, answers, objects, to_read, whole
 from tideover.engine.events import Event, EventKind
 from tideover.engine.terms import date_of, day
 from tideover.lending.models import Contract, Hold, LoanEvent, Promise
@@ -81,15 +83,22 @@ def debit_holds(contract: Contract, debit_id: str, *, moves: bool, actor: str) -
         cause_ends(cause, why="the debit has a result", actor=actor)
 
 
+def promises_asked(contracts: Sequence[Contract], on: date | None = None) -> Asked:
+    """Asks for the promises about these loans, or about their borrowers as such, that money could still keep."""
+    loans, pks = among("contract_id", [c.pk for c in contracts])
+    people, borrowers = among("party_id", sorted({c.borrower_id for c in contracts}))
+    since = connection.ops.adapt_datefield_value((on or business_date()) - GRACE)
+    where = f"({loans} OR contract_id IS NULL AND {people}) AND withdrawn_at IS NULL AND due_on >= %s"
+    return to_read(Promise, whole(Promise), where, [*pks, *borrowers, since])
+
+
 def promises_settle(contracts: Sequence[Contract], *, actor: str, on: date | None = None) -> int:
-    """Say of each promise about these loans, or about their borrowers as such, whether it is kept by what has come in; how many
-    changed. A kept promise lifts its hold; one whose money was taken back holds again while its day has not passed."""
-    today = on or business_date()
-    borrowers = {c.borrower_id for c in contracts}
-    theirs = Q(contract__in=[c.pk for c in contracts]) | Q(contract=None, party__in=borrowers)
-    rows = list(Promise.objects.filter(theirs, withdrawn_at=None, due_on__gte=today - GRACE).select_related("party", "contract"))
+    """Say of each promise that money could still keep whether it is kept by what has come in; how many changed.
+
+    A kept promise lifts its hold; one whose money was taken back holds again while its day has not passed.
+    """
     changed = 0
-    for promise in rows:
+    for promise in objects(Promise, answers(promises_asked(contracts, on))[0]):
         loans = [promise.contract_id] if promise.contract_id else Contract.objects.filter(borrower=promise.party).values("pk")
         journals = [_journal(pk) for pk in Contract.objects.filter(pk__in=loans).values_list("pk", flat=True)]
         kept = promise_is_kept(promise.amount_minor, day(promise.promised_on), day(promise.due_on), journals)

@@ -6,15 +6,15 @@ Replay alone (`standing_replayed`) is for those who compare it with the core; te
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
 import numpy as np
-from django.db.models import Q, QuerySet
+from django.db import connection
 
 from tideover.core.business_time import micros
-from tideover.core.sql import among
+from tideover.core.sql import Asked, among, answers, objects, to_read
 from tideover.engine.batch import Standings
 from tideover.engine.events import Event
 from tideover.engine.replay import replay
@@ -22,7 +22,7 @@ from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import day
 from tideover.lending.columns import OK, Loans, standings_of
 from tideover.lending.contract_terms import terms_for
-from tideover.lending.journal import engine_event
+from tideover.lending.journal import engine_event, events_asked
 from tideover.lending.models import Contract, CoreBalance, CoreHold, LoanEvent
 from tideover.lending.rules.held import ABSENT, SAID, carried, standing_carried
 
@@ -80,7 +80,10 @@ def standing_held(
     events: the journal where it is read already; figures: `figures_held` of many loans, where they are. Hypothetical events
     move the figures by what replay says that they change.
     """
-    events = list(contract.events.order_by("seq")) if events is None else events
+    if events is None and figures is None:
+        rows, holds = answers(events_asked(contract), holds_asked([contract.pk], as_of, known_at))
+        events, figures = objects(LoanEvent, rows), figures_of(holds, as_of, known_at)
+    events = objects(LoanEvent, answers(events_asked(contract))[0]) if events is None else events
     now = standing_replayed(contract, events, as_of, known_at, what_if=what_if, depth=depth)
     figure = (figures_held([contract.pk], as_of, known_at) if figures is None else figures).get(contract.pk)
     if figure is None:
@@ -89,23 +92,40 @@ def standing_held(
     return Held(standing_carried(figure.said, day(figure.on), base, now), CORE, figure.on)
 
 
+def standing_moved(contract: Contract, stored: Sequence[Event], now: Standing, figure: Figure | None) -> Standing:
+    """What replay says on a day (`now`, of events other than the `stored` ones) with the core's figures carried to it, as
+    `standing_held` does for the journal as it is. figure: the loan's, None where replay's own hold; before its day they do."""
+    if figure is None or now.as_of < day(figure.on):
+        return now
+    base = replay(terms_for(contract), stored, day(figure.on), micros(figure.compared_at), Depth.TOTALS)
+    return standing_carried(figure.said, day(figure.on), base, now)
+
+
 def figures_held(contract_ids: Sequence[int], as_of: date, known_at: datetime | None = None) -> dict[int, Figure]:
     """The core's figures that hold on a day, by contract id; most loans have none. Two queries at most."""
-    named, bound = among("contract_id", list(contract_ids))
-    return _figures(CoreHold.objects.extra(where=[named], params=bound), as_of, known_at)
+    return figures_of(answers(holds_asked(contract_ids, as_of, known_at))[0], as_of, known_at)
 
 
 def figures_of_day(as_of: date, known_at: datetime | None = None) -> dict[int, Figure]:
     """The same for the whole book."""
-    return _figures(CoreHold.objects.all(), as_of, known_at)
+    return figures_of(answers(holds_asked(None, as_of, known_at))[0], as_of, known_at)
 
 
-def _figures(holds: QuerySet[CoreHold], as_of: date, known_at: datetime | None) -> dict[int, Figure]:
-    on, ended = Q(from_on__lte=as_of), Q(until_on=None) | Q(until_on__gt=as_of)
+def holds_asked(contract_ids: Sequence[int] | None, as_of: date, known_at: datetime | None = None) -> Asked:
+    """Asks for the holds of a core's figures that are in force on a day (None: of every loan), for `figures_of`."""
+    named, bound = ("1 = 1", []) if contract_ids is None else among("contract_id", list(contract_ids))
+    on = connection.ops.adapt_datefield_value(as_of)
+    where, params = f"{named} AND from_on <= %s AND (until_on IS NULL OR until_on > %s)", [*bound, on, on]
     if known_at is not None:
-        on &= Q(held_at__lte=known_at)
-        ended |= Q(ended_at__gt=known_at)
-    from_on = dict(holds.filter(on, ended).order_by("from_on").values_list("contract_id", "from_on"))
+        at = connection.ops.adapt_datetimefield_value(known_at)
+        where = f"{named} AND from_on <= %s AND (until_on IS NULL OR until_on > %s OR ended_at > %s) AND held_at <= %s"
+        params += [at, at]
+    return to_read(CoreHold, ("contract_id", "from_on"), where, params, "ORDER BY from_on")
+
+
+def figures_of(holds: Iterable[tuple[int, date]], as_of: date, known_at: datetime | None = None) -> dict[int, Figure]:
+    """The core's figures of the loans for which `holds_asked` found (contract id, first day)."""
+    from_on = dict(holds)
     if not from_on:
         return {}
     rows = CoreBalance.objects.filter(contract__in=list(from_on), day__lte=as_of, file__state="taken").select_related("file")

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
-from tideover.core.business_time import micros
+from tideover.core.business_time import instant, micros
 from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
-from tideover.core.sql import among, rows_read
+from tideover.core.sql import Asked, among, answers, objects, to_insert, to_read, whole
 from tideover.engine.events import PAYMENT_KINDS, Event, EventKind, EventRejected
 from tideover.engine.reference import effective
 from tideover.engine.replay import replay
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending import clock
+from tideover.lending.beside.writes import way_check
 from tideover.lending.causes import events_done
 from tideover.lending.chain import GENESIS, Link, body_hash, canonical, chain_hashes
 from tideover.lending.contract_terms import terms_for
@@ -87,11 +88,35 @@ class Said(NamedTuple):
 
 def journals_read(contract_ids: Sequence[int]) -> dict[int, list[Said]]:
     """The journals of many loans by contract id, in order of `seq`; loans without events are left out."""
+    return journals_of(answers(journals_asked(contract_ids))[0])
+
+
+def journals_asked(contract_ids: Sequence[int]) -> Asked:
+    """Asks for the journals of many loans, for `journals_of`; PostgreSQL itself counts the microseconds, which costs less."""
+    asked = to_read(LoanEvent, READ, *among("contract_id", contract_ids), "ORDER BY contract_id, seq")
+    if connection.vendor != "postgresql":
+        return asked
+    plain = [c for c in asked.converters if c[0] != READ.index("recorded_at")]
+    us = "(extract(epoch FROM recorded_at) * 1000000)::bigint"
+    return asked._replace(sql=asked.sql.replace("recorded_at", us, 1), converters=plain)
+
+
+def journals_of(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[Said]]:
+    """The journals in the rows that `journals_asked` found."""
     out: dict[int, list[Said]] = {}
-    rows = rows_read(LoanEvent, READ, *among("contract_id", contract_ids), "ORDER BY contract_id, seq")
     for pk, seq, kind, on, amount, extra, at in rows:
-        out.setdefault(pk, []).append(Said(seq, kind, on, amount, extra, micros(at)))
+        out.setdefault(pk, []).append(Said(seq, kind, on, amount, extra, at if isinstance(at, int) else micros(at)))
     return out
+
+
+def events_asked(contract: Contract) -> Asked:
+    """Asks for the journal of one loan, in order of `seq`, as rows of LoanEvent."""
+    return to_read(LoanEvent, whole(LoanEvent), "contract_id = %s", [contract.pk], "ORDER BY seq")
+
+
+def events_read(contract: Contract) -> list[LoanEvent]:
+    """The journal of one loan, in order of `seq`."""
+    return objects(LoanEvent, answers(events_asked(contract))[0])
 
 
 def engine_events(rows: Iterable[LoanEvent]) -> list[Event]:
@@ -109,10 +134,13 @@ def event_append(
     amount_minor: int = 0,
     extra: dict[str, Any] | None = None,
     receipt_part: ReceiptPart | None = None,
+    core_told: bool = False,
 ) -> LoanEvent:
     """Append one event, or return the one that the same key and body appended before.
 
-    Raises IdempotencyConflict (same key, another body) and Refused when the event cannot happen to this loan; nothing changes.
+    core_told: the loan's core booked or confirmed it, or follows it by the contract; without it a change of a loan whose ledger
+    is a core's is refused (beside/writes.py). Raises IdempotencyConflict (same key, another body) and Refused when the event
+    cannot happen to this loan; nothing changes.
     """
     problems = [*key_problems(idempotency_key), *event_problems(kind, amount_minor, extra)]
     if problems:
@@ -120,22 +148,29 @@ def event_append(
     body = body_hash(kind, day(effective_on), amount_minor, canonical(extra), contract.pk)
     try:
         with transaction.atomic():
-            clock.writing()
-            # Only the contract's own row: locking the joined product would queue all loans of a product behind one another.
-            rows = Contract.objects.select_for_update(of=("self",), no_key=True).select_related("product")
-            locked = rows.get(pk=contract.pk)
-            before = LoanEvent.objects.filter(idempotency_key=idempotency_key).first()
-            if before is not None:
+            closed, (rows, used, journal) = clock.writing_and(
+                to_read(Contract, whole(Contract), "id = %s", [contract.pk], row_lock()),
+                to_read(LoanEvent, whole(LoanEvent), "idempotency_key = %s", [idempotency_key]),
+                journals_asked([contract.pk]),
+            )
+            locked = _as_locked(contract, rows)
+            for before in objects(LoanEvent, used):
                 if bytes(before.body_hash) != body or before.contract_id != contract.pk:
                     raise _key_conflict(idempotency_key)
                 return before
-            stored = list(locked.events.order_by("seq"))
-            recorded_at = clock.stamp(after=stored[-1].recorded_at if stored else None, joined=True)
+            if not core_told:
+                way_check(locked, kind, extra)
+            stored = [said.event() for said in journals_of(journal).get(contract.pk, ())]
+            recorded_at = clock.above(closed, instant(stored[-1].recorded_at) if stored else None)
             new = NewEvent(kind, effective_on, recorded_at, amount_minor, idempotency_key, actor, extra, receipt_part)
-            _check(locked, engine_events(stored), new)
+            _check(locked, stored, new)
             [row] = chained(locked, [new])
-            row.save(force_insert=True)
-            locked.save(update_fields=["event_count", "chain_hash"])
+            [insert] = to_insert(LoanEvent, [row])
+            tip = "UPDATE lending_contract SET event_count = %s, chain_hash = %s WHERE id = %s RETURNING id"
+            made = answers(
+                insert._replace(sql=f"{insert.sql} RETURNING id"), Asked(tip, [locked.event_count, locked.chain_hash, locked.pk])
+            )
+            row.pk = made[0][0][0]
             events_done(locked, [row], actor)
     except IntegrityError as error:
         # Another loan's writer used the key between our look and our insert; the row lock covers one loan only.
@@ -144,6 +179,24 @@ def event_append(
         raise
     contract.event_count, contract.chain_hash = locked.event_count, locked.chain_hash
     return row
+
+
+def row_lock() -> str:
+    """What ends a SELECT that locks its own rows until the transaction ends (on SQLite every writer is alone anyway).
+
+    Rows of joined tables are not locked: that would queue all loans of a product behind one another.
+    """
+    return "FOR NO KEY UPDATE" if connection.vendor == "postgresql" else ""
+
+
+def _as_locked(contract: Contract, rows: Sequence[tuple[Any, ...]]) -> Contract:
+    """A contract as it is now, from its locked row; product, entity and borrower are those of the one given, if it has them."""
+    [locked] = objects(Contract, rows)
+    for name in ("product", "entity", "borrower"):
+        field = Contract._meta.get_field(name)
+        if field.is_cached(contract) and getattr(locked, field.attname) == getattr(contract, field.attname):
+            setattr(locked, name, getattr(contract, name))
+    return locked
 
 
 def _key_conflict(key: str) -> IdempotencyConflict:
@@ -166,7 +219,7 @@ def event_possible(
     problems = event_problems(kind, amount_minor, extra)
     if problems:
         raise Refused(*problems)
-    stored = list(contract.events.order_by("seq"))
+    stored = events_read(contract)
     at = stored[-1].recorded_at if stored else contract.created_at
     _check(contract, engine_events(stored), NewEvent(kind, effective_on, at, amount_minor, "", "", dict(extra or {}) or None))
 
@@ -230,7 +283,7 @@ def _check_days(event: Event, earlier: Event) -> None:
 
 def is_live(contract: Contract, seq: int) -> bool:
     """Whether an event of a loan counts: it exists and is not reversed."""
-    return seq in {e.seq for e in effective(engine_events(contract.events.order_by("seq")), None)}
+    return seq in {e.seq for e in effective(engine_events(events_read(contract)), None)}
 
 
 def chained(contract: Contract, news: Sequence[NewEvent]) -> list[LoanEvent]:

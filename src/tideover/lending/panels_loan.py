@@ -116,15 +116,17 @@ def end_of(on: date) -> datetime:
     return start_of_day(on + timedelta(days=1)) - timedelta(microseconds=1)
 
 
-def schedule_lines(standing: Standing) -> list[ScheduleLine]:
-    """The schedule on the standing's day."""
-    return [_schedule_line(r, standing.as_of) for r in standing.rows]
+def schedule_lines(standing: Standing, covered_by: str = "") -> list[ScheduleLine]:
+    """The schedule on the standing's day. covered_by: what stands for late and due rows whose money is under way or here."""
+    return [_schedule_line(r, standing.as_of, covered_by) for r in standing.rows]
 
 
-def _schedule_line(r: Row, as_of: int) -> ScheduleLine:
+def _schedule_line(r: Row, as_of: int, covered_by: str) -> ScheduleLine:
     principal = open_principal(r)
     late = r.penalty_minor + r.compound_minor
     state = "paid" if not r.outstanding_minor else "to_come" if r.due_on > as_of else "due" if r.due_on == as_of else "late"
+    if covered_by and state in ("due", "late"):
+        state = covered_by
     return ScheduleLine(r, principal, r.outstanding_minor - principal, late, state)
 
 

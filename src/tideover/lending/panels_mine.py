@@ -13,10 +13,11 @@ from tideover.engine.events import PAYMENT_KINDS, EventKind
 from tideover.engine.standing import Row, Standing
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending.debits.selectors import money_in_flight
-from tideover.lending.held import Figure, Held, figures_held, standing_held
+from tideover.lending.held import Held, figures_held, standing_held
 from tideover.lending.models import Contract, LoanEvent
 from tideover.lending.panels_loan import brings_money, open_principal, parts_of
 from tideover.lending.panels_mine_why import Changes, due_changes, late_how
+from tideover.lending.receipts.selectors import late_for_money_here
 from tideover.lending.selectors import contracts_visible
 
 SOON_DAYS = 7
@@ -31,6 +32,7 @@ class MyLoan:
     held: Held
     in_flight_minor: int
     events: list[LoanEvent]
+    is_money_here: bool = False
 
     @property
     def standing(self) -> Standing:
@@ -63,7 +65,20 @@ class MyLoan:
 
     @property
     def days_late(self) -> int:
-        return self.standing.shown_days_past_due
+        return 0 if self.covered_by else self.standing.shown_days_past_due
+
+    @property
+    def covered_by(self) -> str:
+        """What covers all that is due, so that nobody asks: on_its_way (from the bank), money_here (it waits), or nothing."""
+        # Less than what is due would leave the borrower late while we said that nothing was to be done.
+        if self.in_flight_minor and self.in_flight_minor >= self.due_minor:
+            return "on_its_way"
+        return "money_here" if self.is_money_here and self.due_minor else ""
+
+    @property
+    def asks(self) -> bool:
+        """Whether the card asks for money."""
+        return self.state in ("late", "due", "soon")
 
     @property
     def late_rows(self) -> list[Row]:
@@ -109,13 +124,12 @@ class MyLoan:
 
     @property
     def state(self) -> str:
-        """settled, on_its_way, late, due, soon or fine: the words of the card."""
+        """settled, on_its_way, money_here, late, due, soon or fine: the words of the card."""
         s = self.standing
         if self.settled:
             return "settled"
-        # Less than what is due would leave the borrower late while we said that nothing was to be done.
-        if self.in_flight_minor and self.in_flight_minor >= self.due_minor:
-            return "on_its_way"
+        if self.covered_by:
+            return self.covered_by
         if s.shown_days_past_due:
             return "late"
         if self.due_minor:
@@ -133,22 +147,26 @@ class MyLoan:
 
 
 def my_loans(user: User) -> list[MyLoan]:
-    """The borrower's loans, the most pressing first; four queries, however many loans there are."""
+    """The borrower's loans, the most pressing first; five queries, however many loans there are."""
+    contracts = list(contracts_visible(user, business_date()).select_related("product").order_by("disbursed_on"))
+    return sorted(loans_mine(contracts), key=lambda m: (m.settled, -m.days_late, m.standing.next_due_on))
+
+
+def loans_mine(contracts: list[Contract]) -> list[MyLoan]:
+    """Loans as their borrower reads them."""
     today = business_date()
-    contracts = list(contracts_visible(user, today).select_related("product").order_by("disbursed_on"))
     amounts = money_in_flight([c.pk for c in contracts])
     journals: dict[int, list[LoanEvent]] = defaultdict(list)
     for event in LoanEvent.objects.filter(contract__in=contracts).order_by("contract_id", "seq"):
         journals[event.contract_id].append(event)
-    figures = figures_held([c.pk for c in contracts], today)
-    out = [_mine(c, journals[c.pk], today, amounts.get(c.pk, 0), figures) for c in contracts]
-    return sorted(out, key=lambda m: (m.settled, -m.days_late, m.standing.next_due_on))
-
-
-def _mine(
-    contract: Contract, events: list[LoanEvent], today: date, in_flight_minor: int, figures: dict[int, Figure]
-) -> MyLoan:  # fmt: skip
-    return MyLoan(contract, standing_held(contract, today, events=events, figures=figures), in_flight_minor, events)
+    figures, here = figures_held([c.pk for c in contracts], today), late_for_money_here([c.pk for c in contracts])
+    return [
+        MyLoan(
+            c, standing_held(c, today, events=journals[c.pk], figures=figures), amounts.get(c.pk, 0), journals[c.pk],
+            c.pk in here,
+        )
+        for c in contracts
+    ]  # fmt: skip
 
 
 GIVEN = PAYMENT_KINDS - {EventKind.PAYMENT, EventKind.DOWN_PAYMENT}
@@ -156,10 +174,10 @@ GIVEN = PAYMENT_KINDS - {EventKind.PAYMENT, EventKind.DOWN_PAYMENT}
 
 
 def my_payments(user: User) -> list[dict[str, Any]]:
-    """Every payment that stands (not taken back), the newest first: its loan, day, parts and sum (minor units)."""
+    """Payments that stand and are no part of a receipt, the newest first: loan, day, parts and sum (minor units)."""
     out = []
     for m in my_loans(user):
-        money = {e.seq for e in m.events if brings_money(e) and e.kind not in GIVEN}
+        money = {e.seq for e in m.events if brings_money(e) and e.kind not in GIVEN and e.receipt_part_id is None}
         for line in m.standing.trace:
             if line.seq in money and (parts := parts_of(line)):
                 out.append({"contract": m.contract, "line": line, "parts": parts, "total_minor": sum(a for _name, a in parts)})

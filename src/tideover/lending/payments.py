@@ -12,12 +12,12 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 import numpy as np
-from django.db.models import QuerySet
 
 from tideover.core.action_log import Entry, log_many
 from tideover.core.business_time import instant, micros
+from tideover.core.models import User
 from tideover.core.problems import IdempotencyConflict, NotFound, Problem, Refused, refuse
-from tideover.core.sql import among, rows_insert, rows_read
+from tideover.core.sql import among, answers, objects, rows_insert, to_insert, to_read, whole
 from tideover.engine.batch import STATUS_OK, replay_many, standing_of
 from tideover.engine.columns import EventColumns, terms_columns
 from tideover.engine.columns_bulk import events_bulk
@@ -26,14 +26,14 @@ from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import day
 from tideover.lending import clock, journal
-from tideover.lending.causes import promises_settle
+from tideover.lending.causes import promises_asked, promises_settle
 from tideover.lending.chain import body_hash
 from tideover.lending.contract_terms import terms_for
-from tideover.lending.held import Held, figures_held, standing_held
-from tideover.lending.imports.bulk import tips_move
-from tideover.lending.models import Contract, LoanEvent, StandingRow
+from tideover.lending.held import Held, figures_of, holds_asked, standing_held
+from tideover.lending.imports.bulk import tips_asked, tips_move
+from tideover.lending.models import Contract, LegalEntity, LoanEvent, Product, StandingRow
 from tideover.lending.rules.events import event_problems
-from tideover.lending.selectors import standing_fields
+from tideover.lending.selectors import contracts_where, standing_fields
 
 TOGETHER_FROM = 8
 """From this many loans on they are replayed together; packing fewer costs more than it saves."""
@@ -74,22 +74,38 @@ class _Loan:
 class Booking:
     """The state of one booking inside one transaction: what is stored, and what will be."""
 
-    def __init__(self, actor: str, visible: QuerySet[Contract], payments: Sequence[NewPayment], today: date) -> None:
-        """Lock the loans (ids ascending) and read their journals. Call inside a transaction, after `clock.writing()`."""
-        self.actor, self.today, self.payments = actor, today, payments
-        numbers = sorted({p.loan for p in payments})
-        rows = visible.select_for_update(of=("self",), no_key=True).select_related("product", "entity").order_by("pk")
-        named, bound = among("lending_contract.number", numbers)
-        found = rows.extra(where=[named], params=bound)
-        self.loans = {c.number: _Loan(c) for c in found}
-        journals = journal.journals_read([loan.contract.pk for loan in self.loans.values()])
-        for loan in self.loans.values():
-            loan.stored = journals.get(loan.contract.pk, [])
-        keys = among("idempotency_key", [p.key for p in payments])
-        used = [pk for (pk,) in rows_read(LoanEvent, ("id",), *keys)]
-        self.used = {e.idempotency_key: e for e in LoanEvent.objects.filter(pk__in=used)} if used else {}
+    def __init__(self, user: User, payments: Sequence[NewPayment], today: date) -> None:
+        """Lock the loans (ids ascending), then read all that their booking needs. Call inside a transaction."""
+        self.actor, self.today, self.payments = user.username, today, payments
+        scope, post = contracts_where(user, today)
+        named, bound = among("number", sorted({p.loan for p in payments}))
+        lock = f"ORDER BY id {journal.row_lock()}"
+        closed, [rows] = clock.writing_and(to_read(Contract, whole(Contract), f"{named} AND {scope}", [*bound, *post], lock))
+        self.loans = {c.number: _Loan(c) for c in objects(Contract, rows)}
+        self.stamp = clock.above(closed)
+        self._read([loan.contract for loan in self.loans.values()])
         self.out: list[LoanEvent | Refused | None] = [None] * len(payments)
-        self.stamp = clock.stamp(joined=True)
+
+    def _read(self, contracts: Sequence[Contract]) -> None:
+        """Everything about locked loans, in one round trip."""
+        ids = [c.pk for c in contracts]
+        products, entities, journals, used, held, promises = answers(
+            to_read(Product, whole(Product), *among("id", sorted({c.product_id for c in contracts}))),
+            to_read(LegalEntity, whole(LegalEntity), *among("id", sorted({c.entity_id for c in contracts}))),
+            journal.journals_asked(ids),
+            to_read(LoanEvent, whole(LoanEvent), *among("idempotency_key", [p.key for p in self.payments])),
+            holds_asked(ids, self.today),
+            promises_asked(contracts),
+        )
+        product_of = {p.pk: p for p in objects(Product, products)}
+        entity_of = {e.pk: e for e in objects(LegalEntity, entities)}
+        stored = journal.journals_of(journals)
+        for loan in self.loans.values():
+            c = loan.contract
+            c.product, c.entity, loan.stored = product_of[c.product_id], entity_of[c.entity_id], stored.get(c.pk, [])
+        self.used = {e.idempotency_key: e for e in objects(LoanEvent, used)}
+        self.figures = figures_of(held, self.today)
+        self.promised = bool(promises)
 
     def book(self) -> list[LoanEvent | Refused]:
         """Book what can be booked, write it together, and say for each payment what became of it."""
@@ -202,19 +218,25 @@ class Booking:
                 news.append(row)
         if not news:
             return
+        tips = {loan.contract.pk: (loan.contract.event_count, bytes(loan.contract.chain_hash)) for loan in loans}
+        entries = [by_place[place] for place in sorted(by_place)]
+        if len(loans) == 1 and not self.promised and not self.figures:
+            row = to_insert(StandingRow, self._standing_rows(loans), replace_on="contract")
+            log_many(self.actor, entries, ahead=[*to_insert(LoanEvent, news), *row, *tips_asked(tips)])
+            return
         rows_insert(LoanEvent, news)
         rows_insert(StandingRow, self._standing_rows(loans), replace_on="contract")
-        tips_move({loan.contract.pk: (loan.contract.event_count, bytes(loan.contract.chain_hash)) for loan in loans})
-        promises_settle([loan.contract for loan in loans], actor=self.actor)
-        log_many(self.actor, [by_place[place] for place in sorted(by_place)])
+        tips_move(tips)
+        if self.promised:
+            promises_settle([loan.contract for loan in loans], actor=self.actor)
+        log_many(self.actor, entries)
 
     def _standing_rows(self, loans: Sequence[_Loan]) -> list[StandingRow]:
         """The cache of each loan, by whoever's figures hold."""
         stood = [(loan.contract, loan.standing) for loan in loans if loan.standing is not None]
-        figures = figures_held([c.pk for c, _ in stood], self.today)
         out = []
         for c, s in stood:
-            held = standing_held(c, self.today, figures=figures) if c.pk in figures else Held(s)
+            held = standing_held(c, self.today, figures=self.figures) if c.pk in self.figures else Held(s)
             out.append(StandingRow(contract=c, source=held.source, **standing_fields(held.standing, c)))
         return out
 

@@ -79,6 +79,21 @@ def contracts_visible(user: User, on: date) -> QuerySet[Contract]:
     return Contract.objects.none() if scope is None else Contract.objects.filter(**scope)
 
 
+COLUMN_OF = {
+    "borrower__user": "borrower_id IN (SELECT id FROM lending_party WHERE user_id = %s)", "manager": "manager_id = %s",
+    "branch": "branch_id = %s", "entity": "entity_id = %s",
+}  # fmt: skip
+
+
+def contracts_where(user: User, on: date) -> tuple[str, list[Any]]:
+    """The loans that a person may see as an SQL condition on columns of a contract, with its parameters (core/sql.py)."""
+    scope = _scope(user, on)
+    if scope is None:
+        return "1 = 0", []
+    said = [COLUMN_OF[name] for name in scope]
+    return " AND ".join(said) or "1 = 1", [v.pk if isinstance(v, User) else v for v in scope.values()]
+
+
 def standings_visible(user: User, on: date) -> QuerySet[StandingRow]:
     """The standings of the visible loans; the scope is joined, so that a page of a large book reads no more than its rows."""
     scope = _scope(user, on)

@@ -18,9 +18,10 @@ from tideover.core.packs.load import ladder as class_ladder
 from tideover.core.packs.rules.fixings import MissingFixing
 from tideover.core.packs.rules.price import price_findings
 from tideover.core.problems import Problem, Refused, refuse
+from tideover.core.sql import rows_insert
 from tideover.engine.events import EventKind
 from tideover.engine.replay import schedule
-from tideover.engine.standing import Standing
+from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import PRINCIPAL_MINOR_MAX, RATE_PPM_MAX
 from tideover.lending import clock
 from tideover.lending.contract_terms import calendar_pinned, ladder_of, reference_of, terms_for, terms_problems
@@ -39,21 +40,13 @@ from tideover.lending.models import (
     Staff,
     StandingRow,
 )
-from tideover.lending.models.organisation import BookMode
 from tideover.lending.models.party import PartyKind
 from tideover.lending.payments import Booking, NewPayment
 from tideover.lending.rates import fixing, pack_here
+from tideover.lending.receipts.selectors import late_for_money_here
 from tideover.lending.rules.fees import fees_due, fees_read
-from tideover.lending.selectors import contracts_visible, facility_available, standing_fields
+from tideover.lending.selectors import facility_available, standing_fields
 
-OUTSIDE = frozenset(
-    {
-        EventKind.PAYMENT, EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.PAYOFF, EventKind.MERCHANT_REFUND,
-        EventKind.PAYOUT_REFUND, EventKind.DOWN_PAYMENT, EventKind.GUARANTOR_PAYMENT, EventKind.PAY_GUARANTOR,
-        EventKind.RATE_CHANGE, EventKind.INSOLVENCY, EventKind.JUDGMENT,
-    }
-)  # fmt: skip
-"""Kinds that tell what happened outside; every other kind changes what a core keeps, and has to be asked of it."""
 LOAN_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,30}")
 
 
@@ -309,13 +302,12 @@ def event_record(
     The same key and body again return the first event and write nothing. Raises Refused for a change of a loan whose ledger is
     a core's: that leaves as an instruction (lending/beside).
     """
-    if kind not in OUTSIDE and contract.entity.book_mode == BookMode.OVERLAY:
-        message = f"the core of {contract.entity.code} keeps this loan: ask it by an instruction"
-        raise refuse("core_decides", message, "kind")
     if idempotency_key.startswith(OWN_KEYS):
         raise refuse("reserved_key", f"keys that begin with {OWN_KEYS} are the lender's own", "idempotency_key")
     if kind == EventKind.CHARGE and (extra or {}).get("component") == "penalty" and is_moving(contract):
         raise refuse("debit_in_flight", "money of this loan is on its way from the bank: nothing is charged for its absence")
+    if kind == EventKind.CHARGE and (extra or {}).get("component") == "penalty" and late_for_money_here([contract.pk]):
+        raise refuse("money_here", "money for this loan is here and waits for a decision: nothing is charged for its absence")
     with transaction.atomic():
         count = contract.event_count
         event = event_append(
@@ -352,8 +344,7 @@ def payments_record(
 
 def _payments_record(user: User, payments: Sequence[NewPayment], today: date, whole: bool) -> list[LoanEvent | Refused]:
     with transaction.atomic():
-        clock.writing()
-        done = Booking(user.username, contracts_visible(user, today), payments, today).book()
+        done = Booking(user, payments, today).book()
         problems = [
             Problem(p.code, f"payment {at}: {p.message}", f"payments.{at}.{p.field}".rstrip("."))
             for at, said in enumerate(done)
@@ -367,7 +358,7 @@ def _payments_record(user: User, payments: Sequence[NewPayment], today: date, wh
 
 def standing_refresh(contract: Contract, *, as_of: date) -> Standing:
     """Recompute the cached standing of a loan, by whoever's figures hold."""
-    held = standing_held(contract, as_of)
-    values = standing_fields(held.standing, contract) | {"source": held.source}
-    StandingRow.objects.update_or_create(contract=contract, defaults=values)
+    held = standing_held(contract, as_of, depth=Depth.ROWS)
+    row = StandingRow(contract=contract, source=held.source, **standing_fields(held.standing, contract))
+    rows_insert(StandingRow, [row], replace_on="contract")
     return held.standing

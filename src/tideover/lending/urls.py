@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 from tideover.lending import views, views_documents, views_mine, views_signing
+from tideover.lending.desk.urls import urlpatterns as desk_urls
 from tideover.lending.payoff.urls import urlpatterns as payoff_urls
 from tideover.lending.statements.urls import urlpatterns as statement_urls
 
@@ -33,4 +34,5 @@ urlpatterns = [
     path("my/help", views_mine.my_help, name="my-help"),
     *payoff_urls,
     *statement_urls,
+    *desk_urls,
 ]

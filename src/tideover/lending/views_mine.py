@@ -9,10 +9,9 @@ from django.urls import reverse
 from tideover.core.access import require
 from tideover.core.business_time import business_date
 from tideover.core.models import User
-from tideover.lending.held import standing_held
 from tideover.lending.models import HelpRequest
 from tideover.lending.panels_loan import schedule_lines, schedule_totals
-from tideover.lending.panels_mine import my_loans, my_payments
+from tideover.lending.panels_mine import loans_mine, my_loans, my_payments
 from tideover.lending.panels_mine_notices import notices_of
 from tideover.lending.receipts.panels import mine
 from tideover.lending.services_rows import help_request_open
@@ -51,15 +50,20 @@ def my_help(request: HttpRequest) -> HttpResponse:
 def my_schedule(request: HttpRequest, number: str) -> HttpResponse:
     """The borrower's plan of repayments."""
     contract = loan_or_404(request, number)
-    held = standing_held(contract, business_date())
-    lines = schedule_lines(held.standing)
-    context = {"contract": contract, "held": held, "lines": lines, "totals": schedule_totals(lines), "today": business_date()}
+    [mine_] = loans_mine([contract])
+    lines = schedule_lines(mine_.standing, mine_.covered_by)
+    context = {
+        "contract": contract,
+        "held": mine_.held,
+        "lines": lines,
+        "totals": schedule_totals(lines),
+        "today": business_date(),
+    }
     return render(request, "lending/my_schedule.html", context)
 
 
 @require("my-receipts")
 def my_receipts(request: HttpRequest) -> HttpResponse:
     """What the borrower paid, and where each cent went."""
-    receipts, not_theirs = mine(user_of(request))
-    context = {"lines": my_payments(user_of(request)), "receipts": receipts, "not_theirs": not_theirs}
+    context = {"lines": my_payments(user_of(request)), "mine": mine(user_of(request))}
     return render(request, "lending/my_receipts.html", context)

@@ -80,7 +80,11 @@ LOANS = (
     Column("overdue_balance", pa.int64(), MINOR, "everything unpaid that fell due before the day, in all components (ours)", 2),
     Column("arrears_since", pa.date32(), DAY, "the oldest counted unpaid due date; null when not past due (ours)", 2),
     Column(
-        "shown_days_past_due", pa.int32(), DAYS, "days past due that the customer is shown: 0 while money in flight (ours)", 2
+        "shown_days_past_due",
+        pa.int32(),
+        DAYS,
+        "days past due that the customer is shown: 0 while money is in flight or here (ours)",
+        2,
     ),
     Column("contractual_days_past_due", pa.int32(), DAYS, "days past due by the rows as signed, no reschedule counted (ours)", 2),
     Column("borrower_days_past_due", pa.int32(), DAYS, "the borrower's own lateness, a guarantor's payment put aside (ours)", 2),

@@ -25,7 +25,9 @@ from tideover.lending.api_documents import router as documents_router
 from tideover.lending.api_organisation import router as organisation_router
 from tideover.lending.api_rows import router as rows_router
 from tideover.lending.beside.api import router as beside_router
+from tideover.lending.counter.api import router as counter_router
 from tideover.lending.debits.api import router as debits_router
+from tideover.lending.desk.api import router as desk_router
 from tideover.lending.payoff.api import router as payoff_router
 from tideover.lending.receipts.api import router as receipts_router
 from tideover.lending.receipts.api_payers import router as payers_router
@@ -90,7 +92,9 @@ for part in (
     payers_router,
     payoff_router,
     debits_router,
+    counter_router,
     statements_router,
+    desk_router,
     beside_router,
     agreements_router,
     organisation_router,

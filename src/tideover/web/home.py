@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_noop
 
 from tideover.core.access import can, require
 from tideover.core.business_time import business_date
@@ -21,6 +21,8 @@ from tideover.lending.views_mine import borrower_home
 FIRST = 8
 FIRST_ORDER = 10
 """Rows of features with an order below this stand before those of the role: what waits for this very person."""
+ALSO = gettext_noop("Also")
+"""The heading of rows that have none and stand below those that have one."""
 HOMES: dict[Role, tuple[str, ...]] = {
     Role.UNDERWRITER: ("first_late", "fresh", "new", "help"),
     Role.COLLECTOR: ("missed", "promise", "late", "new", "help"),
@@ -28,7 +30,7 @@ HOMES: dict[Role, tuple[str, ...]] = {
     Role.COUNSELLOR: ("help", "missed", "new", "late", "dispute"),
     Role.CUSTOMER_MANAGER: ("soon", "new", "promise", "missed", "late", "help"),
     Role.BRANCH_HEAD: ("help", "missed", "new", "late", "bad", "complaint", "soon", "rolled"),
-    Role.PAYMENTS: ("debit", "held", "surplus", "reversed", "corrected", "import"),
+    Role.PAYMENTS: ("payments-desk", "reversed", "corrected"),
     Role.FINANCE: ("held", "surplus", "reversed", "corrected", "debit", "written_off", "unclosed"),
     Role.LEGAL: ("accelerated", "written_off", "bad", "dispute", "help"),
     Role.BUREAU: ("corrected", "dispute", "new", "bad"),
@@ -36,6 +38,7 @@ HOMES: dict[Role, tuple[str, ...]] = {
     Role.RISK: ("became_late", "rolled", "new", "late", "bad", "written_off"),
     Role.COMPLIANCE: ("complaint", "dispute", "reveals", "searches", "chain", "corrected"),
     Role.AUDITOR: ("chain", "actions", "reveals", "corrected", "held", "debit", "unclosed"),
+    Role.TELLER: (),
     Role.ENGINEER: ("unclosed", "stuck", "import", "fixing", "calendar", "chain"),
 }
 """Which exceptions each role of staff reads first, in this order: names of panels in the slot `home.rows`."""
@@ -65,6 +68,14 @@ def _named_rows(user: User, as_of: date) -> list[tuple[str, ExceptionRow]]:
     return [(name, row) for name, values in shown for row in values.get("rows", ())]
 
 
+def _by_group(rows: list[ExceptionRow]) -> list[ExceptionRow]:
+    """What waits, group by group in the order in which they come, and in a group what is due first."""
+    first = next(i for i, r in enumerate(rows) if r.group)
+    rows = [replace(r, group=ALSO) if i > first and not r.group else r for i, r in enumerate(rows)]
+    groups = list(dict.fromkeys(r.group for r in rows))
+    return sorted((r for r in rows if r.count), key=lambda r: (groups.index(r.group), r.act_by or date.max))
+
+
 def _first_loans(user: User, as_of: date, rows: list[tuple[str, ExceptionRow]]) -> FirstLoans | None:
     for key, row in rows:
         if row.count and row.address and key in EXCEPTIONS:
@@ -92,8 +103,11 @@ def page(request: HttpRequest) -> HttpResponse:
     today = business_date()
     named = _named_rows(user, today)
     rows = [row for _name, row in named]
+    grouped = any(r.group for r in rows)
     context = {
-        "rows": rows,
+        "rows": _by_group(rows) if grouped else rows,
+        "grouped": grouped,
+        "looked_at": [r.label for r in rows if grouped and not r.count],
         "today": today,
         "where": _where(user, today),
         "quiet": not any(r.count for r in rows),

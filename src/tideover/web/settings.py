@@ -47,6 +47,7 @@ CHANNELS = {
 HOOK_SECRET = secret("TIDEOVER_HOOK_SECRET", "development-only-secret-of-webhooks")
 SITE_URL = os.environ.get("TIDEOVER_SITE", "").rstrip("/")
 
+DESK_POLICY = os.environ.get("TIDEOVER_DESK_POLICY", "")
 PAYER_RULES = os.environ.get("TIDEOVER_PAYER_RULES", "")
 HOTLINE = os.environ.get("TIDEOVER_HOTLINE", "400-000-0000")
 COUNSELLOR_LINE = os.environ.get("TIDEOVER_COUNSELLOR_LINE", "400-000-0001")

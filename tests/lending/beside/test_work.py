@@ -18,10 +18,10 @@ from tideover.core.business_time import business_date
 from tideover.core.models import Approval, WorkItem
 from tideover.engine.events import EventKind
 from tideover.lending.beside.files import file_take
-from tideover.lending.beside.panels import home_rows
 from tideover.lending.beside.policies import policy_publish
 from tideover.lending.beside.selectors import by_loan, due_at, file_days
 from tideover.lending.beside.services import break_accept, break_mend, broken_get, work_renew
+from tideover.lending.desk.rows import desk_rows
 from tideover.lending.models import Break, Contract, CoreBalance, CoreFile, LoanEvent
 from tideover.lending.services import event_record
 
@@ -135,18 +135,18 @@ def test_a_file_that_does_not_come_is_a_line_of_the_home(overlay: House, tmp_pat
     noon = datetime.combine(today, due_at(today, "12:00").timetz())
     states = {(today - f.day).days: f.state for f in file_days(overlay.entity, today, noon)}
     assert states == {4: "taken", 3: "missing", 2: "taken", 1: "missing"}
-    rows = home_rows(overlay.staff["payments"], today)["rows"]
-    files = next(r for r in rows if r.label.startswith("Files"))
+    files = next(r for kind, r in desk_rows(overlay.staff["payments"], today) if kind.target == "late_core")
     assert files.count >= 1 and files.oldest == today - timedelta(days=3) and files.late
     client = Client()
     client.force_login(overlay.staff["finance"])
     client.cookies["django_language"] = "en"
     assert "missing" in client.get("/core-files").content.decode()
-    assert "Files of the core that are missing" in client.get("/").content.decode()
+    assert "Files of the core that have not come" in client.get("/").content.decode()
     house = overlay
     house.entity.book_mode = "record"
     house.entity.save()
-    assert home_rows(house.staff["payments"], today) == {"rows": []}
+    rows = {kind.target: r.count for kind, r in desk_rows(house.staff["payments"], today)}
+    assert rows["late_core"] == rows["late_core_refused"] == rows["breaks"] == 0
 
 
 def test_the_command_takes_in_compares_and_lists(overlay: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,5 +166,7 @@ def test_the_command_takes_in_compares_and_lists(overlay: House, tmp_path: Path,
     client.force_login(overlay.staff["auditor"])
     [item] = client.get("/api/v1/breaks").json()["items"]
     assert (item["amount"], item["age_days"]) == ("7.00", 0)
+    assert client.get("/api/v1/breaks?age_days=1").json()["items"] == []
+    assert client.get("/api/v1/breaks?age_days=-1").status_code == 422
     assert client.post(f"/api/v1/breaks/{item['id']}/mend", {}, content_type="application/json").status_code == 403
     assert len(by_loan(list(Break.objects.all()))) == 1

@@ -196,7 +196,7 @@ def test_rest(house: House, mine: Contract) -> None:
     assert post(c, "/loans/N-1/payoff-quotes", {"valid_until": LAST.isoformat()}).json()["number"] == q["number"]
     late = post(c, "/loans/N-1/payoff-quotes", {"valid_until": "2031-01-01"})
     assert late.status_code == 422 and late.json()["errors"][0]["code"] == "too_far"
-    body = {"party": "P-0001", "entity": "BANK", "amount": day["amount"], "received_on": TODAY.isoformat(), "source": "counter"}
+    body = {"party": "P-0001", "entity": "BANK", "amount": day["amount"], "received_on": TODAY.isoformat(), "source": "app"}
     receipt = post(c, "/receipts", {**body, "designation": [{"debt": q["number"]}]}).json()
     read_back = c.get(f"/api/v1/payoff-quotes/{q['number']}").json()
     assert (read_back["state"], read_back["receipt"], read_back["waived"]) == ("used", receipt["number"], "0.00")

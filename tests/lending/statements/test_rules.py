@@ -13,27 +13,12 @@ from hypothesis import strategies as st
 from tideover.lending.rules.bank_match import REASONS, Loan, Money, Quote, decide, suggest, why_unplaced, words_of
 from tideover.lending.rules.bank_out import Earlier, Out, Waiting, out_decide
 from tideover.lending.rules.fingerprint import Key, occurrences, recognise
-from tideover.lending.rules.payer_names import name_fit
 
 DAY = date(2026, 3, 10)
 MINE = Loan("T-1", 1, ("李明",), ("王芳",), instalment_minor=406_000, overdue_minor=410_000, payoff_minor=1_200_000)
 MINE_TOO = Loan("T-2", 1, ("李明",), (), instalment_minor=406_000)
 THEIRS = Loan("T-3", 2, ("王芳",), (), instalment_minor=406_000)
 LOANS = [MINE, MINE_TOO, THEIRS]
-
-
-@pytest.mark.parametrize(
-    ("payer", "name", "fit"),
-    [
-        ("李 明", "李明", "same"), ("李明先生", "李明", "same"), ("阿凡提·买买提", "阿凡提买买提", "same"),
-        ("ＬＩ ＭＩＮＧ", "李明", "pinyin"), ("Ming LI", "李明", "pinyin"), ("LV XIAO", "吕晓", "pinyin"),
-        ("ZENG LI", "曾莉", "pinyin"),
-        ("李*", "李明", "masked"), ("示***公司", "示例科技有限公司", "masked"), ("**", "李明", ""), ("王*", "李明", ""),
-        ("张三丰", "张三", "near"), ("李鸣", "李明", ""), ("", "李明", ""), ("王芳", "李明", ""),
-    ],
-)  # fmt: skip
-def test_names(payer: str, name: str, fit: str) -> None:
-    assert name_fit(payer, name) == fit
 
 
 def test_words() -> None:

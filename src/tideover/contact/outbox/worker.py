@@ -1,6 +1,7 @@
 """The worker process: rounds of `outbox_work` until it is told to stop, its parent is gone, or nothing is due.
 
-Every few minutes it also settles the signatures that have no answer, and ends the imports of statements that were cut off.
+Every few minutes it also settles the signatures that have no answer, and ends the imports of statements that were cut off. With
+each new business day it first places the money that waited for that day, so that nobody is asked for it.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import fields
+from datetime import date
 
 from django.db import DatabaseError, close_old_connections
 
 from tideover.contact.outbox.work import Counts, Gateways, outbox_work
-from tideover.core.business_time import now
+from tideover.core.business_time import business_date, now
 from tideover.core.documents.settle import signatures_settle
 from tideover.core.lease import owner_new
+from tideover.lending.receipts.services import held_apply
 from tideover.lending.statements.services import statements_finish
 
 SETTLE_EVERY_S = 300.0
@@ -30,11 +33,14 @@ def run(*, batch: int, once: bool, parent: int, pause_s: float, stopped: Callabl
 
     A database that is away for a moment is waited for; `once` raises instead.
     """
-    gateways, owner, total, settle_at = Gateways(), owner_new(), Counts(), time.monotonic()
+    gateways, owner, total, settle_at, placed_on = Gateways(), owner_new(), Counts(), time.monotonic(), date.min
     try:
         gateways.open_all()
         while not stopped() and not (parent and os.getppid() != parent):
             try:
+                if placed_on != (today := business_date()):
+                    held_apply(today, actor="worker")
+                    placed_on = today
                 counts = outbox_work(batch, now(), gateways=gateways, owner=owner)
                 if time.monotonic() >= settle_at:
                     settle_at = time.monotonic() + SETTLE_EVERY_S

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from django.db.models import Min, Q
-from django.urls import reverse
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from tideover.core.business_time import business_date
-from tideover.core.models import Role, User
-from tideover.core.panels import ExceptionRow
+from tideover.core.models import User
 from tideover.engine.events import EventKind
-from tideover.lending.beside.instructions import on_their_way
-from tideover.lending.beside.policies import policy_of
-from tideover.lending.beside.selectors import (
-    breaks_visible,
-    by_loan,
-    entities_overlay,
-    file_days,
-    files_refused,
-    instructions_visible,
-    unsettled,
-)
-from tideover.lending.beside.services import WORK_DAYS
+from tideover.engine.terms import DAY_COUNT_NAMES, DayCount
+from tideover.lending.beside.instructions import TELL, on_their_way
 from tideover.lending.models import Break, Contract, Instruction
 from tideover.lending.models.organisation import BookMode
 from tideover.lending.words import money, word
@@ -55,50 +43,21 @@ def mend_words(b: Break) -> str:
     if b.mend == "tell_core":
         return f"{head} ({word(said['kind'])} {money(said['amount_minor'])} · {said['on']})"
     if b.mend == "change_terms":
-        return f"{head} ({said['ours']} → {said['day_count']})"
+        return f"{head} ({_counted(said['ours'])} → {_counted(said['day_count'])})"
     return head
 
 
-def home_rows(user: User, on: date) -> Mapping[str, Any]:
-    """Breaks, files that are late, missing or refused, and instructions to look at; nothing where no entity has a core."""
-    entities = entities_overlay(user, on)
-    if not entities:
-        return {"rows": []}
-    return {"rows": [_breaks(user, on), _files(user, on), _instructions(user, on)]}
+def _counted(code: str) -> str:
+    """A day count by its trade name."""
+    return DAY_COUNT_NAMES.get(DayCount[code.upper()]) or word(f"core.{code}")
 
 
-def _row(label: str, count: int, oldest: date | None, amount: int | None, act_by: date | None, on: date, at: str) -> ExceptionRow:
-    late = bool(count) and act_by is not None and act_by < on
-    owner = str(Role.PAYMENTS.label)
-    return ExceptionRow(label, count, oldest, amount, owner, act_by if count else None, late, at if count else "")
-
-
-def _breaks(user: User, on: date) -> ExceptionRow:
-    groups = by_loan(list(breaks_visible(user, on).filter(state="open")))
-    first = min((b.first_on for b in groups), default=None)
-    act_by = first + timedelta(days=WORK_DAYS) if first else None
-    amount = sum(b.amount_minor for b in groups) if groups else None
-    return _row("Loans that differ from the core", len(groups), first, amount, act_by, on, reverse("breaks"))
-
-
-def _files(user: User, on: date) -> ExceptionRow:
-    days: list[date] = []
-    for e in entities_overlay(user, on):
-        days += [f.day for f in file_days(e, on) if f.state in ("missing", "running")]
-        days += [f.day or on for f in files_refused(e, on)]
-    first = min(days, default=None)
-    return _row("Files of the core that are missing or refused", len(days), first, None, first, on, reverse("core-files"))
-
-
-def _instructions(user: User, on: date) -> ExceptionRow:
-    entities = entities_overlay(user, on)
-    rows = instructions_visible(user, on)
-    within = max((policy_of(e, on).reflect_days for e in entities), default=2)
-    stuck = unsettled(rows, on, within) | rows.filter(state="rejected", answered_at__date__gte=on - timedelta(days=7))
-    found = stuck.distinct().aggregate(first=Min("requested_at"))
-    first = None if found["first"] is None else business_date(found["first"])
-    count = stuck.distinct().count()
-    return _row("Changes that the core rejected or does not show", count, first, None, first, on, reverse("instructions"))
+def told_of(rows: Sequence[Break]) -> dict[int, Instruction]:
+    """By break, the newest instruction by which the core was told of the money that it lacks."""
+    of = {(b.contract_id, b.mend_with["seq"]): b.pk for b in rows if b.mend == "tell_core"}
+    told = Instruction.objects.filter(contract__in=[c for c, _seq in of], idempotency_key__startswith=TELL)
+    by_age = told.select_related("event").order_by("pk")
+    return {of[i.contract_id, i.event.seq]: i for i in by_age if i.event and (i.contract_id, i.event.seq) in of}
 
 
 def loan_side(user: User, contract: Contract) -> Mapping[str, Any] | None:
@@ -114,6 +73,7 @@ def loan_side(user: User, contract: Contract) -> Mapping[str, Any] | None:
 
 def borrower_side(user: User, reader: User) -> Mapping[str, Any] | None:
     """What a borrower's loans wait for: a change that was asked of the core and is not in force yet."""
-    rows = Instruction.objects.filter(contract__borrower__user=reader, state__in=("requested", "sent")).select_related("contract")
+    rows = Instruction.objects.filter(contract__borrower__user=reader, event=None, state__in=("requested", "sent"))
+    rows = rows.select_related("contract")
     lines = [(i, EventKind(i.kind).name.lower()) for i in rows.order_by("requested_at")]
     return {"lines": lines} if lines else None

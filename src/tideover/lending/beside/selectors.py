@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from tideover.core.business_time import now
+from tideover.core.business_time import now, start_of_day
 from tideover.core.models import User
 from tideover.core.problems import NotFound, Problem
 from tideover.lending.beside.policies import policy_of
@@ -138,7 +138,15 @@ def files_refused(entity: LegalEntity, today: date) -> list[CoreFile]:
     return [f for f in rows if not taken.filter(kind=f.kind, taken_at__gt=f.started_at).exists()]
 
 
+def instructions_to_work(user: User, on: date) -> QuerySet[Instruction]:
+    """Those that somebody must look at: unsettled, or rejected in the last week."""
+    within = max((policy_of(e, on).reflect_days for e in entities_overlay(user, on)), default=2)
+    rows = instructions_visible(user, on)
+    rejected = Q(state="rejected", answered_at__date__gte=on - timedelta(days=7))
+    return rows.filter(pk__in=(unsettled(rows, on, within) | rows.filter(rejected)).order_by().values("pk"))
+
+
 def unsettled(rows: QuerySet[Instruction], today: date, reflect_days: int) -> QuerySet[Instruction]:
     """Instructions that somebody must look at: a problem, or confirmed and not seen in the core's files for too long."""
-    late = Q(state="confirmed", confirmed_on__lt=today - timedelta(days=reflect_days))
+    late = Q(state="confirmed", answered_at__lt=start_of_day(today - timedelta(days=reflect_days)))
     return rows.filter(~Q(problem="") | late)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from tideover.core.business_time import business_date
 from tideover.core.documents import Amount
 from tideover.core.problems import refuse
 from tideover.core.written import money_text
@@ -13,6 +14,7 @@ from tideover.engine.terms import NO_DAY, Component, date_of
 from tideover.lending.documents.common import LoanOnDay, loan_facts
 from tideover.lending.models import LoanEvent, PayoffUse
 from tideover.lending.panels_loan import brings_money, owed_lines
+from tideover.lending.receipts.selectors import late_for_money_here
 from tideover.lending.selectors import loan_status
 
 Columns = tuple[str, ...]
@@ -49,11 +51,17 @@ def balance_data(loan: LoanOnDay) -> dict[str, object]:
         "was_written_off": s.is_written_off,
         "payoff": Amount(s.payoff_minor),
         "overdue": Amount(s.total_overdue_minor),
-        "days_past_due": s.days_past_due,
+        "days_past_due": _days_told(loan),
         "next_due_on": None if s.next_due_on == NO_DAY else date_of(s.next_due_on),
         "next_due": Amount(s.next_due_minor),
         "core_day": loan.held.core_on,
     }
+
+
+def _days_told(loan: LoanOnDay) -> int:
+    """Days late as a letter may say them: none while money for them is under way or here."""
+    here = loan.as_of == business_date() and late_for_money_here([loan.contract.pk])
+    return 0 if here else loan.standing.shown_days_past_due
 
 
 def record_data(loan: LoanOnDay) -> dict[str, object]:

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from tideover.core.business_time import micros
 from tideover.core.problems import refuse
-from tideover.core.sql import among, array_text, rows_read
+from tideover.core.sql import Asked, among, answers, array_text, rows_read
 from tideover.engine.terms import date_of
 from tideover.lending.causes import RARE, bulk_done
 from tideover.lending.chain import (
@@ -294,17 +294,27 @@ def _execute(blocks: Iterator[Block]) -> None:
 
 def tips_move(tip: Mapping[int, tuple[int, bytes]]) -> None:
     """Write the journal tips of loans: (number of events, last hash) by contract id, in one statement."""
-    ids, counts, hashes = list(tip), [c for c, _ in tip.values()], [h for _, h in tip.values()]
+    if connection.vendor == "postgresql":
+        answers(*tips_asked(tip))
+        return
+    triples = [(n, h, pk) for pk, (n, h) in tip.items()]
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(
-                "UPDATE lending_contract c SET event_count = v.n, chain_hash = decode(v.h, 'hex') "
-                "FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS v(id, n, h) WHERE c.id = v.id",
-                [array_text(ids), array_text(counts), array_text([h.hex() for h in hashes])],
-            )
-        else:
-            triples = list(zip(counts, hashes, ids, strict=True))
-            cursor.executemany("UPDATE lending_contract SET event_count = %s, chain_hash = %s WHERE id = %s", triples)
+        cursor.executemany(TIP, triples)
+
+
+TIP = "UPDATE lending_contract SET event_count = %s, chain_hash = %s WHERE id = %s"
+
+
+def tips_asked(tip: Mapping[int, tuple[int, bytes]]) -> list[Asked]:
+    """The statements of `tips_move`."""
+    if connection.vendor != "postgresql" or len(tip) == 1:
+        return [Asked(TIP, (n, h, pk)) for pk, (n, h) in tip.items()]
+    sql = (
+        "UPDATE lending_contract c SET event_count = v.n, chain_hash = decode(v.h, 'hex') "
+        "FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS v(id, n, h) WHERE c.id = v.id"
+    )
+    counts, hashes = [n for n, _ in tip.values()], [h.hex() for _, h in tip.values()]
+    return [Asked(sql, [array_text(list(tip)), array_text(counts), array_text(hashes)])]
 
 
 def keys_known(keys: Sequence[str]) -> dict[str, bytes]:

@@ -70,6 +70,8 @@ class Receipt(models.Model):
         # Money not yet placed is the rare case that desks look for; so are payers known by their hash.
         indexes = [
             models.Index(fields=["received_on"], name="receipt_unplaced", condition=Q(unapplied_minor__gt=0)),
+            models.Index(fields=["party"], name="receipt_waiting", condition=Q(waiting=True)),
+            models.Index(fields=["received_on"], name="receipt_stopped", condition=Q(screening="hit")),
             models.Index(fields=["payer_hash", "received_on"], name="receipt_payer", condition=~Q(payer_hash=b"")),
             models.Index(fields=["account_hash", "received_on"], name="receipt_account", condition=~Q(account_hash=b"")),
         ]
@@ -161,7 +163,7 @@ class WatchList(models.Model):
 
 
 class WatchName(models.Model):
-    """A name on a watch list: the keyed hash of its key (lending/rules/payer.py) and the list's own reference."""
+    """A name on a watch list: the keyed hash of its key (lending/rules/payer_names.py) and the list's own reference."""
 
     watch_list = models.ForeignKey(WatchList, on_delete=models.CASCADE, related_name="entries")
     name_hash = models.BinaryField(max_length=16, db_index=True)

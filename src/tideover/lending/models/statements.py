@@ -10,6 +10,7 @@ from tideover.core.fields import EncryptedTextField
 
 class BankAccount(models.Model):
     """An account of the lender at a bank. `due_hour`: a day's statement should be here by this hour of the next day (-1: none).
+    `calendar`: the working days that have a statement, a calendar of a pack; empty: every day has one.
 
     Its row is locked while lines of it are stored: two importers of one account wait for one another.
     """
@@ -20,6 +21,7 @@ class BankAccount(models.Model):
     bank = models.CharField(max_length=80, blank=True)
     currency = models.CharField(max_length=3, default="CNY")
     due_hour = models.SmallIntegerField(default=9)
+    calendar = models.CharField(max_length=20, blank=True, default="")
     opened_on = models.DateField()
     closed_on = models.DateField(null=True)
 
@@ -203,7 +205,15 @@ class Match(models.Model):
     """When somebody said that a line of kind other needs nothing more."""
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["line"], condition=Q(undone_at__isnull=True), name="bank_match_live_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["line"], condition=Q(undone_at__isnull=True), name="bank_match_live_once"),
+            # A refund leaves by one line, and comes back by one.
+            models.UniqueConstraint(
+                fields=["kind", "of"],
+                condition=Q(undone_at__isnull=True, kind__in=("refund", "returned_out")) & ~Q(of=""),
+                name="bank_refund_once",
+            ),
+        ]
         indexes = [
             models.Index(
                 fields=["kind", "at"],

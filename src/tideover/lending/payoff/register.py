@@ -1,4 +1,4 @@
-"""What pay-offs make known to the house, from the `ready` of the app: work, panels, and how statements ask for quotes."""
+"""What pay-offs make known to the house, from the `ready` of the app: work and panels."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from tideover.core.work import register as work_register
 def register() -> None:
     """Make everything of this package known."""
     from tideover.lending.payoff.panels import panels_register
-    from tideover.lending.payoff.selectors import quotes_named
     from tideover.lending.payoff.taking import WORK
-    from tideover.lending.statements import outside
 
     work_register(
         WorkKind(
@@ -24,5 +22,4 @@ def register() -> None:
             outcomes={"plain": gettext_noop("as it should be"), "mended": gettext_noop("the cause was mended")},
         )
     )
-    outside.register(quotes_named=quotes_named)
     panels_register()

@@ -41,7 +41,7 @@ class ReceiptIn(Strict):
     entity: str = Field(max_length=20)
     amount: Money
     received_on: Day
-    source: Literal["counter", "bank", "app", "other"] = Field("other", description="where the money came in")
+    source: Literal["bank", "app", "other"] = Field("other", description="where the money came in; a counter has its own address")
     reference: str = Field("", max_length=80, description="the number that the payment has there")
     payer_name: str = Field("", max_length=80)
     payer_account: str = Field("", max_length=40)
@@ -274,7 +274,8 @@ def receipt_undo(request: HttpRequest, number: str, body: ReverseIn, key: Key) -
 
 def _receipts_out(request: HttpRequest, receipts: list[Receipt]) -> list[dict[str, Any]]:
     """Receipts and their parts that stand; a loan outside the scope keeps its number to itself."""
-    parts = [p for r in receipts for p in r.parts.all()]
+    parts_of = {r.pk: list(r.parts.all()) for r in receipts}
+    parts = [p for own in parts_of.values() for p in own]
     visible = contracts_visible(request.user, business_date()).filter(pk__in={p.contract_id for p in parts})
     numbers = dict(visible.values_list("pk", "number"))
     return [
@@ -291,7 +292,7 @@ def _receipts_out(request: HttpRequest, receipts: list[Receipt]) -> list[dict[st
             "payer_is": r.payer_is,
             "screening": r.screening,
             "waiting": r.waiting,
-            "parts": [_part_out(p, numbers.get(p.contract_id)) for p in r.parts.all() if p.ended_at is None],
+            "parts": [_part_out(p, numbers.get(p.contract_id)) for p in parts_of[r.pk] if p.ended_at is None],
         }
         for r in receipts
     ]

@@ -41,7 +41,7 @@ def receipt_reverse_ask(receipt: Receipt, *, idempotency_key: str, reason: str, 
         }  # fmt: skip
         if steps_needed(KIND, payload=payload, **place) != ():
             return approval_ask(KIND, subject=subject, payload=payload, **place, reason=reason, actor=actor, key=idempotency_key)
-    return receipt_reverse(receipt, idempotency_key=idempotency_key, actor=actor.username)
+    return receipt_reverse(receipt, idempotency_key=idempotency_key, actor=actor.username, reason=reason)
 
 
 def branch_of(receipt: Receipt) -> str:
@@ -56,7 +56,8 @@ def _receipt(number: str) -> Receipt:
 def _apply(approval: Approval, actor: User) -> dict[str, Any]:
     said = approval.payload
     done = receipt_reverse(
-        _receipt(said["receipt"]), idempotency_key=said["idempotency_key"], actor=approval.asked_by.username
+        _receipt(said["receipt"]), idempotency_key=said["idempotency_key"], actor=approval.asked_by.username,
+        reason=approval.reason,
     )  # fmt: skip
     return {"receipt": done.number, "granted_by": actor.username}
 

@@ -9,6 +9,7 @@ from datetime import date
 from django.db.models import Sum
 
 from tideover.core.business_time import business_date
+from tideover.core.sql import Asked, answers, to_insert
 from tideover.engine.apportion import Given, Step
 from tideover.engine.events import EventKind
 from tideover.lending import clock
@@ -27,12 +28,16 @@ def part_book(receipt: Receipt, contract: Contract, on: date, given: Given, *, a
     `receipt` is changed in place.
     """
     amount = total(given)
-    part = ReceiptPart.objects.create(
-        receipt=receipt, contract=contract, amount_minor=amount, booked_on=on, steps=steps_of(given)
-    )  # fmt: skip
+    part = ReceiptPart(receipt=receipt, contract=contract, amount_minor=amount, booked_on=on, steps=steps_of(given))
     receipt.placed_minor += amount
     receipt.unapplied_minor -= amount
-    receipt.save(update_fields=["placed_minor", "unapplied_minor"])
+    [insert] = to_insert(ReceiptPart, [part])
+    placed = "UPDATE lending_receipt SET placed_minor = %s, unapplied_minor = %s WHERE id = %s RETURNING id"
+    made = answers(
+        insert._replace(sql=f"{insert.sql} RETURNING id"),
+        Asked(placed, [receipt.placed_minor, receipt.unapplied_minor, receipt.pk]),
+    )
+    part.pk = made[0][0][0]
     said = {"debit_id": receipt.debit.reference} if receipt.debit else None
     kind = EventKind.DEBIT if said else EventKind.PAYMENT
     if given[0][0] == Step.PAYOFF:
@@ -46,22 +51,25 @@ def part_book(receipt: Receipt, contract: Contract, on: date, given: Given, *, a
     return part
 
 
-def payment_take_back(part: ReceiptPart, *, actor: str) -> bool:
-    """Reverse the payment of a part, and what was booked around a pay-off; False when somebody reversed it by itself before."""
+def payment_take_back(part: ReceiptPart, *, actor: str, core_told: bool = False) -> bool:
+    """Reverse the payment of a part, and what was booked around a pay-off; False when somebody reversed it by itself before.
+
+    core_told: as `event_append` has it.
+    """
     use_end(part, actor=actor)
     [event] = part.events.all()
     if not is_live(part.contract, event.seq):
         return False
     event_append(
         part.contract, kind=EventKind.REVERSAL, effective_on=event.effective_on, extra={"of_seq": event.seq},
-        idempotency_key=f"{OWN_KEYS}{part.receipt.number}:{part.pk}:reversal", actor=actor,
+        idempotency_key=f"{OWN_KEYS}{part.receipt.number}:{part.pk}:reversal", actor=actor, core_told=core_told,
     )  # fmt: skip
     return True
 
 
-def part_end(receipt: Receipt, part: ReceiptPart, *, actor: str) -> None:
+def part_end(receipt: Receipt, part: ReceiptPart, *, actor: str, core_told: bool = False) -> None:
     """Take a part off its loan: its payment is reversed and its money is unapplied again. `receipt` is changed in place."""
-    payment_take_back(part, actor=actor)
+    payment_take_back(part, actor=actor, core_told=core_told)
     part.ended_at = clock.stamp(joined=True)
     part.save(update_fields=["ended_at"])
     receipt.placed_minor -= part.amount_minor

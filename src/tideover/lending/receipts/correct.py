@@ -25,7 +25,7 @@ from tideover.engine.apportion import Step
 from tideover.lending import clock
 from tideover.lending.models import Contract, Party, Receipt
 from tideover.lending.receipts.booking import part_book, part_end, standings_refresh
-from tideover.lending.receipts.holds import money_hold_end
+from tideover.lending.receipts.holds import loans_hold, money_hold_end
 from tideover.lending.receipts.services import receipts_divide
 from tideover.lending.words import money
 
@@ -72,6 +72,7 @@ def receipt_move(
         standings_refresh(touched.values(), today)
         for person in {p.pk: p for p in (before, target) if p is not None}.values():
             receipts_divide(person, locked.entity_id, locked.received_on, actor=actor, as_of=today)
+            loans_hold(person, locked.entity_id, today, actor=actor)
         log(actor, "receipt.move", "receipt", locked.number, _said(before, target, parts, reason))
     return locked
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from tideover.core.sql import among, answers, objects, rows_read, to_read, whole
 from tideover.engine.apportion import Debt
 from tideover.engine.standing import Standing
 from tideover.engine.terms import NO_DAY, Component, Surplus, day
 from tideover.lending.contract_terms import terms_for
-from tideover.lending.models import Collateral, Contract, LoanParty, Party
+from tideover.lending.models import Collateral, Contract, LegalEntity, LoanParty, Party, Product
 
 UNSECURED, GUARANTEED, MORTGAGED = 0, 1, 2
 """Civil Code art. 560 pays the least secured debt first."""
@@ -19,18 +20,34 @@ COMING = "+"
 
 def loans_of(party: Party | int, entity_id: int) -> list[Contract]:
     """The loans of a borrower with one entity, by id."""
-    rows = Contract.objects.filter(borrower=party, entity=entity_id).select_related("product", "entity", "branch", "borrower")
-    return list(rows.order_by("pk"))
+    person = party.pk if isinstance(party, Party) else party
+    rows = rows_read(Contract, whole(Contract), "borrower_id = %s AND entity_id = %s", [person, entity_id], "ORDER BY id")
+    found = objects(Contract, rows)
+    if not found:
+        return found
+    products, entities = answers(
+        to_read(Product, whole(Product), *among("id", sorted({c.product_id for c in found}))),
+        to_read(LegalEntity, whole(LegalEntity), "id = %s", [entity_id]),
+    )
+    product_of, [entity] = {p.pk: p for p in objects(Product, products)}, objects(LegalEntity, entities)
+    for c in found:
+        c.product, c.entity = product_of[c.product_id], entity
+        if isinstance(party, Party):
+            c.borrower = party
+    return found
 
 
 def security_ranks(loans: Sequence[Contract]) -> dict[int, int]:
     """How well each loan is secured, by contract id."""
     ids = [c.pk for c in loans]
-    stands = LoanParty.objects.filter(contract__in=ids, role__startswith="guarant")
-    pledged = Collateral.objects.filter(contract__in=ids)
+    named, bound = among("contract_id", ids)
+    stands, pledged = answers(
+        to_read(LoanParty, ("contract_id",), f"{named} AND role LIKE %s", [*bound, "guarant%"]),
+        to_read(Collateral, ("contract_id",), named, bound),
+    )
     out = dict.fromkeys(ids, UNSECURED)
-    out |= dict.fromkeys(stands.values_list("contract", flat=True), GUARANTEED)
-    out |= dict.fromkeys(pledged.values_list("contract", flat=True), MORTGAGED)
+    out |= dict.fromkeys((pk for (pk,) in stands), GUARANTEED)
+    out |= dict.fromkeys((pk for (pk,) in pledged), MORTGAGED)
     return out
 
 

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db.models import Count, Min, QuerySet, Sum
-from django.urls import reverse
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from tideover.core import panels
 from tideover.core.business_time import business_date
 from tideover.core.models import User
-from tideover.core.panels import ExceptionRow
 from tideover.engine.apportion import Step
 from tideover.engine.events import EventKind
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import day
 from tideover.lending.contract_terms import terms_for
+from tideover.lending.held import figures_held, standing_moved
 from tideover.lending.journal import engine_events
-from tideover.lending.models import Contract, PayerAlert, Receipt, ReceiptPart
+from tideover.lending.models import Contract, Receipt, ReceiptPart
 from tideover.lending.panels_loan import Trail, payment_trail
-from tideover.lending.receipts.selectors import FILTERS, receipts_visible, refunds_visible
 from tideover.lending.selectors import contracts_visible, loan_standing
-from tideover.lending.words import word
+from tideover.lending.words import money
 
 STEP_WORDS: dict[str, str] = {
     Step.DESIGNATION: gettext_noop("The payer named this loan."),
@@ -42,6 +38,7 @@ STEP_WORDS: dict[str, str] = {
     Step.DEBIT: gettext_noop("The debit was made for this loan."),
     Step.PAYOFF: gettext_noop("It pays this loan off, as quoted."),
     Step.BY_HAND: gettext_noop("Two people, or one within their limit, put it here."),
+    Step.CORE: gettext_noop("The core booked this money here."),
 }
 """Why a part went to its loan, in one sentence a step."""
 STEP_WORDS_MINE: dict[str, str] = {
@@ -51,6 +48,7 @@ STEP_WORDS_MINE: dict[str, str] = {
     Step.PAYOFF: gettext_noop("It paid this loan off, as you asked."),
     Step.DEBIT: gettext_noop("It was taken from your account for this loan."),
     Step.BY_HAND: gettext_noop("We put it here after we had looked at it."),
+    Step.CORE: gettext_noop("Our account system booked it here."),
 }
 """The same for the borrower."""
 
@@ -90,11 +88,24 @@ def parts_shown(user: User, receipt: Receipt, words: Mapping[str, str] = STEP_WO
     return sorted(out, key=lambda p: (p.ended, p.part.pk))
 
 
-def mine(user: User) -> tuple[list[Receipt], list[ReceiptPart]]:
-    """A borrower's own receipts, the newest first; and parts that stood on their loans and were somebody else's money."""
-    receipts = Receipt.objects.filter(party__user=user).order_by("-received_on", "-pk")
+class Mine(NamedTuple):
+    """receipts: a borrower's own, the newest first; looked_at: money that came in for them and waits for people; gone: parts that
+    stood on their loans and were somebody else's money."""
+
+    receipts: list[Receipt]
+    looked_at: list[Receipt]
+    gone: list[ReceiptPart]
+
+
+def mine(user: User) -> Mine:
+    """What a borrower reads of receipts."""
+    theirs = Q(party__user=user) | Q(meant_for__user=user, party=None, screening="hit", reversed_at=None)
+    receipts = list(Receipt.objects.filter(theirs).order_by("-received_on", "-pk"))
     gone = ReceiptPart.objects.filter(contract__borrower__user=user, ended_at__isnull=False).exclude(receipt__party__user=user)
-    return list(receipts), list(gone.select_related("contract", "receipt").order_by("-booked_on", "pk"))
+    return Mine(
+        [r for r in receipts if r.party_id is not None], [r for r in receipts if r.party_id is None],
+        list(gone.select_related("contract", "receipt").order_by("-booked_on", "pk")),
+    )  # fmt: skip
 
 
 def undo_what_if(user: User, receipt: Receipt) -> list[Undone]:
@@ -103,16 +114,38 @@ def undo_what_if(user: User, receipt: Receipt) -> list[Undone]:
         return []
     today = business_date()
     seen = contracts_visible(user, today).select_related("product", "entity")
-    out = []
-    for contract in seen.filter(receipt_parts__receipt=receipt, receipt_parts__ended_at=None).distinct().order_by("pk"):
+    loans = list(seen.filter(receipt_parts__receipt=receipt, receipt_parts__ended_at=None).distinct().order_by("pk"))
+    figures, out = figures_held([c.pk for c in loans], today), []
+    for contract in loans:
         parts = receipt.parts.filter(ended_at=None, contract=contract).prefetch_related("events")
         seqs = {e.seq for p in parts for e in p.events.all()}
         events = engine_events(contract.events.order_by("seq"))
         kept = [e for e in events if e.seq not in seqs and not (e.kind == EventKind.REVERSAL and e.of_seq in seqs)]
         on = max(day(today), day(contract.disbursed_on))
         then = replay(terms_for(contract), kept, on, None, Depth.ROWS)
+        then = standing_moved(contract, events, then, figures.get(contract.pk))
         out.append(Undone(contract, loan_standing(contract, today, depth=Depth.ROWS), then))
     return out
+
+
+def what_next(receipt: Receipt) -> str:
+    """What becomes of the money that is on no loan, in a few words for staff; empty where nothing is left to say."""
+    words = ""
+    if receipt.reversed_at is not None:
+        words = _("It was taken back: nothing of it counts on any loan.")
+    elif receipt.screening == "hit":
+        words = _("Compliance decides: then it is booked as of %(day)s, or stays unplaced. Nobody asks for it meanwhile.")
+    elif receipt.screening == "kept":
+        words = _("Compliance keeps it unplaced. It counts for nobody; it can only be taken back.")
+    elif receipt.party_id is None:
+        words = _(
+            "It counts for nobody yet. Once somebody says whose it is, it is booked as of %(day)s, with no late interest since."
+        )
+    elif receipt.unapplied_minor and receipt.pinned:
+        words = _("%(sum)s is left over where people moved the money. Nothing places it by itself: move it, or send it back.")
+    elif receipt.unapplied_minor and not receipt.waiting:
+        words = _("%(sum)s waits: it pays what falls due next, on its day, by itself.")
+    return words % {"sum": money(receipt.unapplied_minor), "day": receipt.received_on.isoformat()}
 
 
 def state_of(receipt: Receipt) -> str:
@@ -126,67 +159,3 @@ def state_of(receipt: Receipt) -> str:
     if receipt.waiting:
         return "receipt_waiting"
     return "receipt_left" if receipt.unapplied_minor else "receipt_placed"
-
-
-# --- rows of role homes ------------------------------------------------------------------------------------------------
-
-Rows = Callable[[User, date], QuerySet[Any]]
-
-
-def _row(label: str, rows: Rows, oldest: str, amount: str, days: int, show: str) -> panels.Context:
-    def context(user: User, on: date) -> Mapping[str, Any] | None:
-        found = rows(user, on).aggregate(n=Count("pk"), first=Min(oldest), total=Sum(amount))
-        if not found["n"]:
-            return None
-        first = found["first"] if isinstance(found["first"], date) else None
-        first = first.date() if hasattr(first, "date") else first
-        act_by = first + timedelta(days=days) if first else None
-        late = act_by is not None and act_by < on
-        address = f"{reverse('receipts')}?show={show}"
-        return {"rows": [ExceptionRow(_(label), found["n"], first, found["total"], word(user.role), act_by, late, address)]}
-
-    return context
-
-
-def _receipts(show: str) -> Rows:
-    return lambda user, on: receipts_visible(user, on).filter(FILTERS[show])
-
-
-def _alerts(user: User, on: date) -> QuerySet[Any]:
-    return PayerAlert.objects.filter(closed_at=None, receipt__in=receipts_visible(user, on))
-
-
-class HomeRow(NamedTuple):
-    """An exception row: what it counts, the field of its oldest, its money, days until it should be worked, whose it is.
-
-    `name` is the list behind it, too (FILTERS).
-    """
-
-    name: str
-    label: str
-    rows: Rows
-    oldest: str
-    amount: str
-    days: int
-    permission: str = "home-receipts"
-
-
-def _under_way(user: User, on: date) -> QuerySet[Any]:
-    return refunds_visible(user, on).filter(state__in=("approved", "sent"))
-
-
-LEFT = "unapplied_minor"
-HOME_ROWS = (
-    HomeRow("unplaced", gettext_noop("Money of nobody yet"), _receipts("unplaced"), "received_on", LEFT, 3),
-    HomeRow("stopped", gettext_noop("Payers on a watch list"), _receipts("stopped"), "received_on", LEFT, 1, "home-payers"),
-    HomeRow("waiting", gettext_noop("Receipts to divide anew"), _receipts("waiting"), "received_on", "amount_minor", 2),
-    HomeRow("refunds", gettext_noop("Refunds under way"), _under_way, "approved_at", "amount_minor", 3),
-    HomeRow("alerts", gettext_noop("Alerts about payers"), _alerts, "raised_at", "receipt__amount_minor", 10, "home-payers"),
-)
-
-
-def rows_register() -> None:
-    """Put the rows into the homes of those who work them."""
-    for row in HOME_ROWS:
-        context = _row(row.label, row.rows, row.oldest, row.amount, row.days, row.name)
-        panels.register("home.rows", panels.Panel(f"receipts-{row.name}", "", context, row.permission, 120))

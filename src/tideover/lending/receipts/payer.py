@@ -27,7 +27,8 @@ from tideover.core.work import register as work_register
 from tideover.lending import clock
 from tideover.lending.models import LoanParty, Party, PayerAlert, Receipt, WatchList, WatchName
 from tideover.lending.receipts.holds import money_hold
-from tideover.lending.rules.payer import Paid, PayerRule, alerts, is_masked, name_key, payer_is, rules_read
+from tideover.lending.rules.payer import Paid, PayerRule, alerts, payer_is, rules_read
+from tideover.lending.rules.payer_names import is_masked, name_key
 
 ROLE_RANK = {
     "borrower": "borrower", "co_borrower": "co_borrower", "guarantor_general": "guarantor", "guarantor_joint": "guarantor",
@@ -78,8 +79,10 @@ def people_of(party: Party, entity_id: int) -> dict[str, list[str]]:
 
 def payer_look(receipt: Receipt, party: Party, *, actor: str) -> None:
     """Say who the payer of a receipt is to a borrower, and raise what people should look at. `receipt` is changed in place."""
-    receipt.payer_is = payer_is(receipt.payer_name, people_of(party, receipt.entity_id))
-    receipt.save(update_fields=["payer_is"])
+    who = payer_is(receipt.payer_name, people_of(party, receipt.entity_id) if receipt.payer_name else {})
+    if who != receipt.payer_is:
+        receipt.payer_is = who
+        receipt.save(update_fields=["payer_is"])
     if receipt.payer_is != "third_party":
         return
     found = alerts(
@@ -128,7 +131,7 @@ def screen(receipt: Receipt, party: Party | None, *, actor: str) -> bool:
         receipt.screening, receipt.meant_for, receipt.party = "hit", party, None
         receipt.save(update_fields=["screening", "meant_for", "party"])
         if party is not None:
-            money_hold(receipt, party, actor=actor)
+            money_hold(party, receipt, actor=actor)
     work_open(
         SCREEN, subject=("receipt", receipt.number), key=f"{SCREEN}:{receipt.number}", owner_role=Role.COMPLIANCE, actor=actor,
         why=gettext_noop("The payer of %(receipt)s stands on the watch list %(list)s. Say whether the money may be booked."),

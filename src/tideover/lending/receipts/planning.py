@@ -2,8 +2,8 @@
 
 The plan goes through the days from `start` on in order. On each day on which money came in, or on which an instalment fell due
 while money was left, what is there is divided over the debts as they stand with everything planned so far. So the plan does not
-depend on the order in which receipts were entered. What people decided (pinned receipts), what a debit took, and what lies before
-`start` is taken as it is.
+depend on the order in which receipts were entered. What people decided (pinned receipts), what a debit took, what a core has in
+its ledger, and what lies before `start` is taken as it is. Where the core's figures hold the debts are the core's.
 """
 
 from __future__ import annotations
@@ -13,17 +13,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from django.db.models import Exists, OuterRef
+from django.db import connection
 
 from tideover.core.problems import refuse
+from tideover.core.sql import among, objects, rows_read, whole
 from tideover.engine.apportion import Given, Money, Step, divide_day
 from tideover.engine.events import Event, EventKind
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.contract_terms import terms_for
-from tideover.lending.journal import engine_events
+from tideover.lending.held import figures_held, standing_moved
+from tideover.lending.journal import journals_read
 from tideover.lending.models import Contract, Party, PayoffUse, Receipt, ReceiptPart
+from tideover.lending.models.organisation import BookMode
+from tideover.lending.receipts.core_parts import core_has
 from tideover.lending.receipts.debts import COMING, debts_on, loans_of, security_ranks
 
 Cell = tuple[int, date]
@@ -31,6 +35,8 @@ Cell = tuple[int, date]
 Place = tuple[int, int, date]
 """(receipt id, contract id, value date)"""
 PLANNED_SEQ = 10**9
+NOT_WANTED_BACK = "NOT EXISTS (SELECT 1 FROM lending_heldwish w WHERE w.receipt_id = lending_receipt.id AND w.wish = 'send_back')"
+NO_PAYOFF = "NOT EXISTS (SELECT 1 FROM lending_payoffuse u WHERE u.part_id = lending_receiptpart.id)"
 
 
 @dataclass(slots=True)
@@ -89,9 +95,9 @@ def _cells(rows: Iterable[tuple[int, date, int]]) -> dict[Cell, int]:
 
 def in_play(party: Party | int, entity_id: int) -> list[Receipt]:
     """Receipts of a borrower that a plan may divide, in the order of their days."""
-    rows = Receipt.objects.filter(party=party, entity=entity_id, reversed_at=None, pinned=False, debit=None)
-    ended = PayoffUse.objects.filter(part__receipt=OuterRef("pk"), ended_at=None)
-    return sorted(rows.exclude(held_wish__wish="send_back").annotate(paid_off=Exists(ended)), key=_order)
+    person = party.pk if isinstance(party, Party) else party
+    where = "party_id = %s AND entity_id = %s AND reversed_at IS NULL AND NOT pinned AND debit_id IS NULL AND " + NOT_WANTED_BACK
+    return sorted(objects(Receipt, rows_read(Receipt, whole(Receipt), where, [person, entity_id])), key=_order)
 
 
 def _order(r: Receipt) -> tuple[date, str]:
@@ -100,20 +106,54 @@ def _order(r: Receipt) -> tuple[date, str]:
 
 def plan_make(party: Party | int, entity_id: int, start: date, through: date) -> Plan:
     """Divide everything from `start` up to `through`. Raises Refused for a designation of a loan that is not theirs."""
+    return _gone_through(party, entity_id, start, through).plan
+
+
+def days_late_planned(
+    party: Party | int, entity_id: int, start: date, on: date, more: Iterable[Receipt]
+) -> dict[int, int]:  # fmt: skip
+    """Days past due of each loan on a day, by contract id, if the plan were booked, with what is unapplied of `more`.
+
+    Raises as `plan_make`.
+    """
+    days = _gone_through(party, entity_id, start, on, more)
+    return {c.pk: days.standing(c, on).days_past_due for c in days.plan.loans.values() if c.disbursed_on <= on}
+
+
+def _gone_through(
+    party: Party | int, entity_id: int, start: date, through: date, more: Iterable[Receipt] = ()
+) -> _Days:  # fmt: skip
     loans = loans_of(party, entity_id)
     receipts = {r.pk: r for r in in_play(party, entity_id)}
+    if any(c.entity.book_mode == BookMode.OVERLAY for c in loans):
+        receipts = {pk: r for pk, r in receipts.items() if not core_has(r)}
     live = _parts(receipts, start)
+    receipts |= {r.pk: r for r in more}
     last = max([through, *(r.received_on for r in receipts.values()), *(p.booked_on for p in live)])
     plan = Plan(start, last, receipts, {c.pk: c for c in loans}, live)
-    _Days(plan, security_ranks(loans)).live_through()
-    return plan
+    days = _Days(plan, security_ranks(loans))
+    days.live_through()
+    return days
 
 
 def _parts(receipts: dict[int, Receipt], start: date) -> list[ReceiptPart]:
     """Live parts from `start` on, pay-offs apart: they stand. A receipt with a payment that somebody reversed by itself is left
     out of play."""
-    rows = ReceiptPart.objects.filter(receipt__in=list(receipts), ended_at=None, booked_on__gte=start, payoff=None)
+    named, bound = among("receipt_id", list(receipts))
+    where = f"{named} AND ended_at IS NULL AND booked_on >= %s AND {NO_PAYOFF}"
+    since = connection.ops.adapt_datefield_value(start)
+    found = [pk for (pk,) in rows_read(ReceiptPart, ("id",), where, [*bound, since])]
+    if not found:
+        return []
+    rows = ReceiptPart.objects.filter(pk__in=found)
     return list(rows.select_related("receipt", "contract").prefetch_related("events").order_by("pk"))
+
+
+def _paid_off(receipts: Iterable[Receipt]) -> set[int]:
+    """Receipts of which a part paid a loan off, and money is left."""
+    some = [r.pk for r in receipts if r.placed_minor and r.unapplied_minor]
+    live = PayoffUse.objects.filter(part__receipt__in=some, ended_at=None)
+    return set(live.values_list("part__receipt", flat=True)) if some else set()
 
 
 class _Days:
@@ -121,13 +161,17 @@ class _Days:
 
     def __init__(self, plan: Plan, security: dict[int, int]) -> None:
         self.plan, self.security = plan, security
-        self.paid_off = {pk for pk, r in plan.receipts.items() if getattr(r, "paid_off", False)}
+        beside = [pk for pk, c in plan.loans.items() if c.entity.book_mode == BookMode.OVERLAY]
+        self.figures = figures_held(beside, plan.through) if beside else {}
+        self.stored: dict[int, list[Event]] = {}
+        self.paid_off = _paid_off(plan.receipts.values())
         moving: dict[int, set[int]] = defaultdict(set)
         for p in plan.live:
             moving[p.contract_id] |= {e.seq for e in p.events.all()}
         self.events: dict[int, list[Event]] = {}
-        for pk, contract in plan.loans.items():
-            stored = engine_events(contract.events.order_by("seq"))
+        journals = journals_read(list(plan.loans))
+        for pk in plan.loans:
+            stored = self.stored[pk] = [said.event() for said in journals.get(pk, ())]
             gone = {e.of_seq for e in stored if e.kind == EventKind.REVERSAL}
             for p in [p for p in plan.live if p.contract_id == pk and {e.seq for e in p.events.all()} & gone]:
                 self._leave_out(p, moving)
@@ -170,11 +214,11 @@ class _Days:
 
     def _among(self, here: list[Receipt], on: date, coming: bool) -> date | None:
         """Divide some receipts on a day; the next day on which an instalment falls due."""
-        standings = {c: self._standing(c, on) for c in self.plan.loans.values() if c.disbursed_on <= on}
+        standings = {c: self.standing(c, on) for c in self.plan.loans.values() if c.disbursed_on <= on}
         debts = [d for d in debts_on(on, standings, self.security) if coming or not d.id.endswith(COMING)]
         monies = [
-            Money(r.idempotency_key, self.left[r.pk], r.designation if r.received_on == on else None)
-            for r in sorted(here, key=_order)
+            Money(r.idempotency_key, self.left[r.pk], r.designation if r.received_on == on else None, day(r.received_on))
+            for r in here
         ]  # fmt: skip
         try:
             found = divide_day(monies, debts, received_on=day(on))
@@ -195,9 +239,11 @@ class _Days:
         seq = PLANNED_SEQ + len(self.events[contract.pk])
         self.events[contract.pk].append(Event(seq=seq, on=day(on), kind=EventKind.PAYMENT, amount_minor=amount))
 
-    def _standing(self, contract: Contract, on: date) -> Standing:
+    def standing(self, contract: Contract, on: date) -> Standing:
+        """A loan on a day, with what is planned so far."""
         events = [e for e in self.events[contract.pk] if e.on <= day(on)]
-        return replay(terms_for(contract), events, day(on), None, Depth.ROWS)
+        now = replay(terms_for(contract), events, day(on), None, Depth.ROWS)
+        return standing_moved(contract, self.stored[contract.pk], now, self.figures.get(contract.pk))
 
 
 def steps_of(given: Given) -> list[list[str | int]]:

@@ -21,6 +21,7 @@ from tideover.core.authority import Line
 from tideover.core.business_time import business_date, now
 from tideover.core.models import Approval, Role, User, WorkItem
 from tideover.core.problems import refuse
+from tideover.core.sql import answers, to_read
 from tideover.core.work import WorkKind, work_done, work_open
 from tideover.core.work import register as work_register
 from tideover.lending import clock
@@ -47,11 +48,11 @@ def propose(plan: Plan, party: Party, entity_id: int, *, actor: str) -> Approval
 
     Returns the approval; None when nobody could ask for it yet (the work item says so).
     """
-    for r in {change[0].pk: change[0] for change in plan.changes()}.values():
+    waits = {change[0].pk: change[0] for change in plan.changes()}.values()
+    for r in waits:
         r.waiting = True
         r.save(update_fields=["waiting"])
-        if r.unapplied_minor:
-            money_hold(r, party, actor=actor)
+    money_hold(party, *waits, actor=actor)
     branch = party.branch
     changes = plan.changes()
     amount = sum(max(0, new - old) for *_, old, new in changes)
@@ -122,11 +123,17 @@ def _apply(approval: Approval, actor: User) -> dict[str, Any]:
 
 def waiting_end(party: Party, entity_id: int, *, actor: str) -> None:
     """Nothing of a person's receipts waits any more."""
-    for receipt in Receipt.objects.filter(party=party, entity=entity_id, waiting=True):
-        receipt.waiting = False
-        receipt.save(update_fields=["waiting"])
-        money_hold_end(receipt, actor=actor)
-    for item in WorkItem.objects.filter(key=_work_key(party, entity_id), done_at=None):
+    waiting, items = answers(
+        to_read(Receipt, ("id",), "party_id = %s AND entity_id = %s AND waiting", [party.pk, entity_id]),
+        to_read(WorkItem, ("id",), "key = %s AND done_at IS NULL", [_work_key(party, entity_id)]),
+    )
+    if waiting:
+        waits = list(Receipt.objects.filter(pk__in=[pk for (pk,) in waiting]).select_related("party", "meant_for"))
+        for receipt in waits:
+            receipt.waiting = False
+            receipt.save(update_fields=["waiting"])
+        money_hold_end(*waits, actor=actor)
+    for item in WorkItem.objects.filter(pk__in=[pk for (pk,) in items]) if items else ():
         work_done(item, actor=actor)
 
 

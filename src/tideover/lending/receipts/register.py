@@ -1,8 +1,10 @@
-"""What receipts register from the `ready` of the app: kinds of approval and of work, rows of role homes."""
+"""What receipts register from the `ready` of the app: kinds of approval and of work."""
 
 from __future__ import annotations
 
-from tideover.lending.receipts import approvals, correct, panels, payer, proposals, refunds, screening
+from tideover.lending.beside.instructions import CONFIRMED
+from tideover.lending.receipts import approvals, correct, payer, proposals, refunds, screening
+from tideover.lending.receipts.services import core_took_back
 
 
 def register() -> None:
@@ -11,4 +13,4 @@ def register() -> None:
         module.kind_register()
     proposals.kinds_register()
     payer.kinds_register()
-    panels.rows_register()
+    CONFIRMED.append(core_took_back)

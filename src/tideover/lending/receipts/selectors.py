@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from tideover.core.business_time import now
 from tideover.core.models import Role, User
 from tideover.core.problems import NotFound, Problem
-from tideover.lending.models import PayerAlert, Receipt, Refund
+from tideover.lending.models import Hold, PayerAlert, Receipt, Refund
 from tideover.lending.scope import entities_visible, parties_reachable
 from tideover.lending.selectors import post_of
+from tideover.lending.services_holds import open_now
 
 SEES_UNPLACED = frozenset({Role.PAYMENTS, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR})
 """Who sees money that is nobody's yet."""
@@ -29,6 +32,14 @@ FILTERS: dict[str, Q] = {
     "reversed": Q(reversed_at__isnull=False),
 }
 """What a list can be narrowed to, in the order of the page."""
+MONEY_HERE = "money_here"
+"""The hold of those whose money waits for people (holds.py)."""
+
+
+def late_for_money_here(contract_ids: Iterable[int]) -> set[int]:
+    """Loans that are late only because money that is here waits for people: their late status is neither told nor charged."""
+    held = Hold.objects.filter(open_now(now()), kind=MONEY_HERE, contract__in=list(contract_ids))
+    return set(held.values_list("contract_id", flat=True))
 
 
 def receipts_visible(user: User, on: date) -> QuerySet[Receipt]:

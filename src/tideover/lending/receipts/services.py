@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,17 +12,21 @@ from decimal import Decimal
 from typing import Literal
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date
 from tideover.core.models import WorkItem
 from tideover.core.problems import IdempotencyConflict, Problem, Refused, refuse
+from tideover.core.sql import Asked, answers, to_read
+from tideover.core.sql_columns import ids_take
 from tideover.core.work import work_done
 from tideover.engine.apportion import Step
-from tideover.engine.terms import PRINCIPAL_MINOR_MAX
+from tideover.engine.terms import NO_DAY, PRINCIPAL_MINOR_MAX, date_of
 from tideover.lending import clock
-from tideover.lending.journal import KEY_LENGTH_MAX
-from tideover.lending.models import Contract, Debit, Party, Receipt, ReceiptPart
+from tideover.lending.beside.instructions import ACTOR
+from tideover.lending.journal import KEY_LENGTH_MAX, row_lock
+from tideover.lending.models import Contract, Debit, LegalEntity, Party, Receipt, ReceiptPart
 from tideover.lending.payoff.taking import loans_meant, payoffs_take
 from tideover.lending.receipts import payer as payers
 from tideover.lending.receipts.booking import (
@@ -34,9 +37,13 @@ from tideover.lending.receipts.booking import (
     standings_refresh,
     takes_from_none,
 )
+from tideover.lending.receipts.core_money import core_money_take
+from tideover.lending.receipts.core_parts import core_take_back, taken_back
+from tideover.lending.receipts.debts import loans_of
 from tideover.lending.receipts.holds import money_hold_end
 from tideover.lending.receipts.planning import plan_make
 from tideover.lending.receipts.proposals import propose, redivide_start, waiting_end
+from tideover.lending.selectors import loan_standing
 
 AMOUNT = re.compile(r"\d{1,13}(\.\d{1,2})?")
 SourceKind = Literal["counter", "bank", "webhook", "debit", "app", "file", "core", "other"]
@@ -107,24 +114,28 @@ def receipt_record(
     )  # fmt: skip
     try:
         with transaction.atomic():
-            clock.writing()
-            if party is not None:
-                Party.objects.select_for_update(no_key=True).get(pk=party.pk)
-            before = Receipt.objects.filter(idempotency_key=idempotency_key).first()
-            if before is not None:
+            closed, (_, used) = clock.writing_and(
+                party_locked(party.pk if party is not None else 0),
+                to_read(Receipt, ("id",), "idempotency_key = %s", [idempotency_key]),
+            )
+            for (pk,) in used:
+                before = Receipt.objects.get(pk=pk)
                 if bytes(before.body_hash) != body:
                     raise _key_used(idempotency_key)
                 return before
             if debit is not None and Receipt.objects.filter(debit=debit, reversed_at=None).exists():
                 raise refuse("debit_taken", f"the money of debit {debit.reference} is here already", "debit")
-            receipt = Receipt.objects.create(
-                number=f"new-{secrets.token_hex(8)}",
+            # Numbered by its row, not by a count: two receipts booked at once would count the same.
+            pk = int(ids_take(Receipt, 1)[0])
+            receipt = Receipt(
+                pk=pk,
+                number=f"R-{pk:07d}",
                 entity_id=entity_id,
                 party=party,
                 amount_minor=amount_minor,
                 unapplied_minor=amount_minor,
                 received_on=received_on,
-                recorded_at=clock.stamp(),
+                recorded_at=clock.above(closed),
                 payer_name=payer.name,
                 payer_account=payer.account,
                 payer_bank=payer.bank,
@@ -138,9 +149,7 @@ def receipt_record(
                 body_hash=body,
                 actor=actor,
             )
-            # Numbered by its row, not by a count: two receipts booked at once would count the same.
-            receipt.number = f"R-{receipt.pk:07d}"
-            receipt.save(update_fields=["number"])
+            receipt.save(force_insert=True)
             if not payers.screen(receipt, party, actor=actor) and party is not None:
                 payers.payer_look(receipt, party, actor=actor)
                 _take(receipt, party, wishes, actor, as_of or business_date())
@@ -150,6 +159,11 @@ def receipt_record(
             raise _key_used(idempotency_key) from error
         raise
     return receipt
+
+
+def party_locked(pk: int) -> Asked:
+    """Locks a person's row: nobody else divides their money until the transaction ends."""
+    return to_read(Party, ("id",), "id = %s", [pk], row_lock())
 
 
 def _problems(
@@ -166,7 +180,11 @@ def _problems(
 
 
 def _take(receipt: Receipt, party: Party, wishes: Mapping[str, int | None], actor: str, as_of: date) -> None:
-    """Book a new receipt of a party: a debit's money on its loan, other money as the plan of all their receipts says."""
+    """Book a new receipt of a party: money that a core told of before where it has it, a debit's money on its loan, other money
+    as the plan of all their receipts says."""
+    if (touched := core_money_take(receipt, party, actor=actor)) and not receipt.unapplied_minor:
+        standings_refresh(touched, as_of)
+        return
     if receipt.debit is not None:
         contract = receipt.debit.contract
         meant = {contract.number: None} if receipt.debit.payoff_id else {}
@@ -175,9 +193,8 @@ def _take(receipt: Receipt, party: Party, wishes: Mapping[str, int | None], acto
         standings_refresh([contract], as_of)
         if not Receipt.objects.filter(party=party, entity=receipt.entity_id, received_on__gt=receipt.received_on).exists():
             return
-    named = Contract.objects.filter(
-        number__in=list(wishes), borrower=party, entity=receipt.entity_id, disbursed_on__lte=receipt.received_on
-    ).values_list("number", flat=True)  # fmt: skip
+    theirs = Contract.objects.filter(borrower=party, entity=receipt.entity_id, disbursed_on__lte=receipt.received_on)
+    named = theirs.filter(number__in=list(wishes)).values_list("number", flat=True) if wishes else ()
     if unknown := sorted(set(wishes) - set(named)):
         raise refuse("bad_designation", f"the designation names {unknown[0]}, which is no loan of theirs", "designation")
     standings_refresh(payoffs_take(receipt, party, wishes, actor=actor), as_of)
@@ -233,7 +250,7 @@ def receipt_place(
     wishes = _designated(designation)
     with transaction.atomic():
         clock.writing()
-        Party.objects.select_for_update(no_key=True).get(pk=party.pk)
+        answers(party_locked(party.pk))
         locked = Receipt.objects.select_for_update(of=("self",), no_key=True).get(pk=receipt.pk)
         if locked.reversed_at is not None or locked.party_id is not None:
             raise refuse("placed_already", f"{locked.number} is placed or taken back already", "receipt")
@@ -254,10 +271,13 @@ def _key_used(key: str) -> IdempotencyConflict:
     return IdempotencyConflict(Problem("idempotency_conflict", message, "idempotency_key"))
 
 
-def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of: date | None = None) -> Receipt:
+def receipt_reverse(
+    receipt: Receipt, *, idempotency_key: str, actor: str, reason: str = "", as_of: date | None = None
+) -> Receipt:  # fmt: skip
     """Reverse every part of a receipt as one act; reversing it again, under any key, changes nothing.
 
-    A part whose payment was reversed by itself before is left as it is. `idempotency_key` goes into the action log. What later
+    A part whose payment was reversed by itself before is left as it is. What a core has of it the core is asked to take back
+    first: the receipt stands until it has confirmed, and is reversed then. Key and reason go into the action log. What later
     receipts now ought to pay instead is booked where it takes from no loan, else proposed. Raises Refused where money of it is on
     its way back to the payer, or gone.
     """
@@ -266,14 +286,19 @@ def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of
         clock.writing()
         party = receipt.party
         if party is not None:
-            Party.objects.select_for_update(no_key=True).get(pk=party.pk)
+            answers(party_locked(party.pk))
         locked = Receipt.objects.select_for_update(of=("self",), no_key=True).get(pk=receipt.pk)
         if locked.reversed_at is not None:
             return locked
         if locked.refunding_minor or locked.refunded_minor or refunds_from_loans(locked):
             message = f"money of {locked.number} went back to its payer, or is on its way"
             raise refuse("refunded", message, "receipt")
-        parts = list(locked.parts.filter(ended_at=None).select_related("contract", "receipt").order_by("contract_id", "pk"))
+        rows = locked.parts.filter(ended_at=None).select_related("contract__entity", "receipt").prefetch_related("events")
+        parts = list(rows.order_by("contract_id", "pk"))
+        if asked := core_take_back(locked, parts, actor=actor):
+            said = {"key": idempotency_key, "instructions": [i.reference for i in asked]}
+            log(actor, "receipt.ask_back", "receipt", locked.number, said)
+            return locked
         for part in parts:
             payment_take_back(part, actor=actor)
         standings_refresh({p.contract_id: p.contract for p in parts}.values(), today)
@@ -284,8 +309,14 @@ def receipt_reverse(receipt: Receipt, *, idempotency_key: str, actor: str, as_of
             work_done(item, actor=actor)
         if party is not None and not locked.pinned:
             receipts_divide(party, locked.entity_id, locked.received_on, actor=actor, as_of=today)
-        log(actor, "receipt.reverse", "receipt", locked.number, {"key": idempotency_key})
+        log(actor, "receipt.reverse", "receipt", locked.number, {"key": idempotency_key, "reason": reason.strip()[:300]})
     return locked
+
+
+def core_took_back(entity: LegalEntity) -> None:
+    """Reverse the receipts of which a core has confirmed that it took everything back."""
+    for receipt in taken_back(entity):
+        receipt_reverse(receipt, idempotency_key="core", actor=ACTOR)
 
 
 def refunds_from_loans(receipt: Receipt) -> bool:
@@ -293,10 +324,19 @@ def refunds_from_loans(receipt: Receipt) -> bool:
     return receipt.refunds.exclude(state="returned").exclude(from_loans=[]).exists()
 
 
+def _held_since(party: Party, entity_id: int, rows: QuerySet[Receipt], on: date) -> date:
+    """The oldest day up to `on` for which money of a person was here and an instalment that fell due is unpaid; else `on`."""
+    came = rows.filter(party=party, entity=entity_id).earliest("received_on").received_on
+    late = [loan_standing(c, on) for c in loans_of(party, entity_id) if c.disbursed_on <= on]
+    due = [date_of(s.oldest_due_on) for s in late if s.oldest_due_on != NO_DAY]
+    return min([on, *(d for d in due if d >= came)])
+
+
 def held_apply(on: date, *, actor: str = "close") -> int:
     """Money that waited for a debt to fall due: divide it on the day; how many people had some placed.
 
-    Run before the cut-off of each day, so that nobody is late for money that is here.
+    Run when a business day begins and before its cut-off, so that nobody is late for money that is here: what fell due while
+    nothing ran is paid as of its day.
     """
     rows = Receipt.objects.filter(unapplied_minor__gt=0, party__isnull=False, reversed_at=None, pinned=False, waiting=False)
     rows = rows.filter(received_on__lt=on, debit=None)
@@ -307,7 +347,7 @@ def held_apply(on: date, *, actor: str = "close") -> int:
             with transaction.atomic():
                 clock.writing()
                 party = Party.objects.select_for_update(of=("self",), no_key=True).get(pk=pk)
-                receipts_divide(party, entity_id, on, actor=actor, as_of=on)
+                receipts_divide(party, entity_id, _held_since(party, entity_id, rows, on), actor=actor, as_of=on)
         except Refused:  # one loan that takes nothing must not keep the day from being closed; its money shows as not placed
             continue
         moved += ReceiptPart.objects.filter(pk__gt=before, receipt__party=pk).exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -15,11 +16,13 @@ from tideover.core.action_log import log
 from tideover.core.business_time import business_date
 from tideover.core.models import Approval, ApprovalState, User
 from tideover.core.problems import NotFound, Refused
+from tideover.core.rest import decimal
 from tideover.lending.forms import amount_read
 from tideover.lending.models import Receipt
 from tideover.lending.receipts.approvals import receipt_reverse_ask
+from tideover.lending.receipts.core_parts import asked_back
 from tideover.lending.receipts.correct import receipt_move_ask
-from tideover.lending.receipts.panels import STEP_WORDS_MINE, parts_shown, state_of, undo_what_if
+from tideover.lending.receipts.panels import STEP_WORDS_MINE, PartShown, parts_shown, state_of, undo_what_if, what_next
 from tideover.lending.receipts.payer import alert_close
 from tideover.lending.receipts.proposals import waiting_proposal
 from tideover.lending.receipts.refunds import NEXT, masked_account, refund_ask, refund_move, refundable
@@ -30,7 +33,7 @@ from tideover.lending.selectors import contracts_visible
 from tideover.lending.views import user_of
 
 PAGE_SIZE = 50
-MOVE_LINES = 5
+BLANK_LINES = 2
 
 
 @require("receipts")
@@ -41,14 +44,19 @@ def receipt_list(request: HttpRequest) -> HttpResponse:
     show = show if show in FILTERS else ""
     visible = receipts_visible(user, today)
     rows = receipts_filtered(visible, show=show, party=party).select_related("party", "meant_for")
+    rows = rows if show or party else rows.exclude(FILTERS["unplaced"])
     start = int(after) if after.isdigit() else 0
     page = list(rows.order_by("-received_on", "-pk")[start : start + PAGE_SIZE + 1])
-    first = [] if show or party or start else list(visible.filter(FILTERS["unplaced"]).order_by("received_on", "pk")[:PAGE_SIZE])
+    first = (
+        []
+        if show or party or start
+        else list(visible.filter(FILTERS["unplaced"]).select_related("meant_for").order_by("received_on", "pk")[:PAGE_SIZE])
+    )
     log(user.username, "receipt.list", "party", party, {"show": show, "found": len(page[:PAGE_SIZE])})
     context = {
         "rows": [_row(r) for r in page[:PAGE_SIZE]], "first": [_row(r) for r in first], "show": show, "party": party,
         "filters": list(FILTERS), "after": start + PAGE_SIZE if len(page) > PAGE_SIZE else None,
-        "proposals": _proposals(user, party),
+        "proposals": _proposals(user, party), "places": can(user, "suspense"),
     }  # fmt: skip
     return render(request, "lending/receipts/list.html", context)
 
@@ -61,7 +69,14 @@ def _proposals(user: User, party: str) -> list[Approval]:
 
 
 def _row(r: Receipt) -> dict[str, Any]:
-    return {"r": r, "state": state_of(r), "payer": masked(str(r.payer_name)), "payer_is": f"payer_{r.payer_is}"}
+    return {"r": r, "state": state_of(r), "payer": masked(str(r.payer_name)), "payer_is": _payer_word(r)}
+
+
+def _payer_word(r: Receipt) -> str:
+    """The code of who the payer is; nothing of a payer whose person nobody knows yet."""
+    if r.payer_is != "unknown" or not r.payer_name:
+        return f"payer_{r.payer_is}"
+    return "payer_hidden" if r.party_id else ""
 
 
 def masked(name: str) -> str:
@@ -91,22 +106,38 @@ def _page(request: HttpRequest, row: Receipt, errors: dict[str, str] | None = No
     theirs = contracts_visible(user, business_date()).filter(borrower=row.party, entity=row.entity) if row.party else []
     may_book = can(user, "receipt-move")
     open_hit = live and row.screening == "hit"
+    parts = parts_shown(user, row)
+    nobodys = live and row.party_id is None and not open_hit and row.screening != "kept"
     context = {
-        **_row(row), "receipt": row, "account": masked_account(str(row.payer_account)), "parts": parts_shown(user, row),
+        **_row(row), "receipt": row, "account": masked_account(str(row.payer_account)), "parts": parts,
         "undone": undo_what_if(user, row) if can(user, "receipt-reverse") else [],
         "alerts": row.alerts.order_by("pk"), "refunds": [(f, NEXT[f.state]) for f in row.refunds.order_by("pk")],
-        "waiting": waiting.order_by("pk"), "loans": theirs,
+        "waiting": waiting.order_by("pk"), "asked_back": asked_back(row) if live else [], "loans": theirs,
         "may_reverse": live and can(user, "receipt-reverse") and not (row.refunding_minor or row.refunded_minor),
-        "may_move": live and may_book and not row.debit_id and row.screening not in ("hit", "kept"),
+        "may_move": live and may_book and row.party_id and not row.debit_id and row.screening not in ("hit", "kept"),
+        "next": what_next(row), "places": nobodys and can(user, "suspense-one"),
+        "stays": live and can(user, "receipt-reverse") and bool(row.refunding_minor or row.refunded_minor),
         "may_refund": live and can(user, "receipt-refund") and bool(row.payer_account),
         "could_go_back": sum(a for _c, a in refundable(row)) if can(user, "receipt-refund") else 0,
         "may_release": open_hit and can(user, "receipt-release"), "may_close_alert": can(user, "payer-alert-close"),
-        "may_state": can(user, "refund-state"), "lines": range(MOVE_LINES),
+        "may_state": can(user, "refund-state"), "lines": _move_lines(request, parts),
         "errors": errors or {}, "problems": [(f"f-{k}", v) for k, v in (errors or {}).items()], "given": request.POST.dict(),
-        "typed": list(zip(request.POST.getlist("loan"), request.POST.getlist("amount"), strict=False)),
         "done": request.GET.get("done") == "1",
     }  # fmt: skip
     return render(request, "lending/receipts/receipt.html", context, status=422 if errors else 200)
+
+
+def _move_lines(request: HttpRequest, parts: list[PartShown]) -> list[tuple[str, str]]:
+    """(loan, amount) as they were typed, else as they are now where the reader sees all of it; and some blank."""
+    typed = zip(request.POST.getlist("loan"), request.POST.getlist("amount"), strict=False)
+    lines = [line for line in typed if any(line)]
+    live = [p for p in parts if not p.ended]
+    if not lines and all(p.contract for p in live):
+        have: dict[str, int] = defaultdict(int)
+        for p in live:
+            have[p.contract.number] += p.part.amount_minor  # type: ignore[union-attr]
+        lines = [(number, decimal(amount)) for number, amount in sorted(have.items())]
+    return [*lines, *[("", "")] * BLANK_LINES]
 
 
 def _act(request: HttpRequest, number: str, act: Callable[[Receipt, User, str], Any]) -> HttpResponse:

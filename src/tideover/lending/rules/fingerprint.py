@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from tideover.lending.rules.payer_names import name_fit, name_plain
+from tideover.lending.rules.payer_names import name_fit, name_key
 
 DAYS = 7
 Family = Literal["file", "hook"]
@@ -73,7 +73,7 @@ def text_plain(text: str) -> str:
 
 def other_side(key: Key) -> str:
     """The other side's account, else name, as a text to compare."""
-    return key.account if key.account and "*" not in key.account else name_plain(key.name)
+    return key.account if key.account and "*" not in key.account else name_key(key.name)
 
 
 def text_of(account: str, key: Key, occurrence: int) -> str:

@@ -20,7 +20,7 @@ KINDS = (
     "breathing_space", "cease_contact", "debit_in_flight", "money_here",
 )  # fmt: skip
 """Kinds that the house itself places. A pack may have more; one that it lacks stops collection until it is lifted."""
-OF_DEBT = frozenset({"live_promise", "plan_kept", "dispute", "breathing_space", "debit_in_flight"})
+OF_DEBT = frozenset({"live_promise", "plan_kept", "dispute", "breathing_space", "debit_in_flight", "money_here"})
 """Kinds whose reason lies in the debt: about a loan they hold contact about it with everybody who stands in it."""
 TERM_KEYS = ("days_max", "review_days", "owner")
 OWNER, REVIEW_DAYS = "team_lead", 30

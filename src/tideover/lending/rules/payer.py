@@ -1,51 +1,21 @@
-"""Who a payer is, by name; and what about payers people should look at (anti-money-laundering). Pure.
+"""Who a payer is to a borrower, and what about payers people should look at (anti-money-laundering). Pure.
 
-Names are compared by a key: width, case, spaces, punctuation and the order of Latin words do not count. Banks mask names (李*明,
-*芳): a masked name fits every name that it can stand for, and never makes a third party by itself.
+Names are compared by `payer_names`. A name in pinyin or with a mask fits many people, so it never makes a third party by itself.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-MASK = "*"
-MASKS = str.maketrans(dict.fromkeys("＊*×✱●", MASK))
-LATIN = re.compile(r"[A-Z0-9*]+")
+from tideover.lending.rules.payer_names import MASK, best_fit, is_masked, name_key
+
 RANKS = ("borrower", "co_borrower", "guarantor", "controller")
 """Who a payer can be, nearest first; a name that is none of theirs is a third party's."""
-
-
-def name_key(name: str) -> str:
-    """A name as it is compared: NFKC, upper case, letters, digits and masks only; Latin words in alphabetical order."""
-    plain = unicodedata.normalize("NFKC", name).translate(MASKS).upper()
-    plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
-    kept = "".join(c if c.isalnum() or c == MASK else " " for c in plain)
-    words = kept.split()
-    if all(LATIN.fullmatch(w) for w in words):
-        return " ".join(sorted(words))
-    return "".join(words)
-
-
-def is_masked(key: str) -> bool:
-    """Whether part of a name is hidden."""
-    return MASK in key
-
-
-def names_fit(given: str, known: str) -> bool:
-    """Whether a payer's key can be that of a known name; a mask stands for one or more characters."""
-    if not given or not known:
-        return False
-    if not is_masked(given):
-        return given == known
-    if not given.replace(MASK, "").strip():
-        return False
-    pattern = ".+".join(re.escape(p) for p in re.split(r"\*+", given))
-    return re.fullmatch(pattern, known) is not None
+THEIRS = frozenset({"same", "pinyin", "masked"})
+"""Fits that make a payer one of the borrower's people; a name that is only near (张三丰, 张三) is somebody else's."""
 
 
 def payer_is(given: str, people: Mapping[str, Iterable[str]]) -> str:
@@ -57,7 +27,7 @@ def payer_is(given: str, people: Mapping[str, Iterable[str]]) -> str:
     if not key.replace(MASK, "").strip():
         return "unknown"
     for rank in RANKS:
-        if any(names_fit(key, name_key(known)) for known in people.get(rank, ())):
+        if best_fit(given, people.get(rank, ())) in THEIRS:
             return rank
     return "unknown" if is_masked(key) else "third_party"
 

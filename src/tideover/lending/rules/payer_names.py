@@ -1,63 +1,100 @@
-"""Whether the name that money came with is somebody's name: width, spaces, case and titles apart, also in pinyin or masked."""
+"""Whether the name that money came with is somebody's: the one comparison for receipts, statements and watch lists. Pure.
+
+Names are compared by a key: width, case, accents, spaces, punctuation, titles and the order of Latin words do not count. A
+Chinese name fits its own pinyin. Banks mask names (李*明, *芳): a masked name fits every name that it can stand for.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
-from itertools import islice, product
+from itertools import islice, permutations, product
 from typing import Literal
 
 Fit = Literal["same", "pinyin", "masked", "near", ""]
-TITLES = re.compile(r"(先生|女士|小姐|同志)$")
-APART = re.compile(r"[\s·•・.,，。()（）\-_'\"]+")
-READINGS_MAX = 64
-NEAR = 0.6
 RANK: dict[Fit, int] = {"same": 4, "pinyin": 3, "masked": 2, "near": 1, "": 0}
+MASK = "*"
+MASKS = str.maketrans(dict.fromkeys("＊*×✱●", MASK))
+LATIN = re.compile(r"[A-Z0-9*]+")
+TITLES = re.compile(r"(?<=\w)(先生|女士|小姐|同志)$")
+LATIN_TITLES = frozenset({"MR", "MRS", "MS", "MISS"})
+READINGS_MAX = 64
+WORDS_MAX = 4
+NEAR = 0.6
 
 
-def name_plain(name: str) -> str:
-    """A name without what banks change: full width, case, spaces, dots, brackets, titles. (株) and the like stay letters."""
-    folded = unicodedata.normalize("NFKC", name).upper()
-    return TITLES.sub("", APART.sub("", folded))
+def name_key(name: str) -> str:
+    """A name as it is compared: NFKC, upper case, letters, digits and masks only; Latin words in alphabetical order.
+
+    (株) and the like stay letters: they are part of a company's name.
+    """
+    words = _words(name)
+    return " ".join(sorted(words)) if _is_latin(words) else "".join(words)
+
+
+def is_masked(key: str) -> bool:
+    """Whether part of a name is hidden."""
+    return MASK in key
 
 
 def name_fit(payer: str, name: str) -> Fit:
     """How the payer's name fits somebody's: same; the same in pinyin (LI MING, MING LI, 李明); masked (李*); near; or not at all.
 
-    Only `same` and `pinyin` may place money; pinyin alone of a two-syllable name fits many people, so it is said apart.
+    Both may be masked (two lines of a bank). Only `same` and `pinyin` may place money; pinyin alone of a two-syllable name fits
+    many people, so it is said apart.
     """
-    a, b = name_plain(payer), name_plain(name)
-    if not a or not b:
+    given, known = name_key(payer), name_key(name)
+    if not given or not known:
         return ""
-    if a == b:
-        return "same"
-    if "*" in a or "＊" in a:
-        return "masked" if _masked(a, b) else ""
-    if a.isascii() != b.isascii() and (_letters(payer) & _readings(b) or _letters(name) & _readings(a)):
+    if given == known:
+        return "masked" if is_masked(given) else "same"
+    if is_masked(given):
+        return "masked" if _mask_fits(given, known) else ""
+    if _is_latin(given.split()) != _is_latin(known.split()) and _sounds_alike(payer, name):
         return "pinyin"
-    ratio = SequenceMatcher(None, a, b).ratio()
-    return "near" if ratio >= NEAR else ""
+    return "near" if SequenceMatcher(None, given, known).ratio() >= NEAR else ""
 
 
-def best_fit(payer: str, names: Sequence[str]) -> Fit:
+def best_fit(payer: str, names: Iterable[str]) -> Fit:
     """The best fit among the names of several people."""
     return max((name_fit(payer, n) for n in names), key=RANK.__getitem__, default="")
 
 
-def _masked(pattern: str, name: str) -> bool:
-    """李* or 示***公司: what is shown stands where the name has it, and at least one character is shown."""
-    shown = pattern.replace("*", "")
-    said = "".join(re.escape(c) if c != "*" else "." for c in re.sub(r"\*+", "*", pattern))
-    return bool(shown) and bool(re.fullmatch(said.replace(".", ".+"), name))
+def _words(name: str) -> list[str]:
+    """The words of a name in their order, in upper case, without titles."""
+    plain = unicodedata.normalize("NFKC", name).translate(MASKS).upper()
+    plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
+    words = "".join(c if c.isalnum() or c == MASK else " " for c in plain).split()
+    if _is_latin(words):
+        return [w for w in words if w not in LATIN_TITLES] or words
+    return [TITLES.sub("", "".join(words))]
+
+
+def _is_latin(words: Sequence[str]) -> bool:
+    return all(LATIN.fullmatch(w) for w in words)
+
+
+def _mask_fits(given: str, known: str) -> bool:
+    """What is shown stands where the name has it; at least one character is shown, and a mask stands for at least one."""
+    if not given.replace(MASK, "").strip():
+        return False
+    words = given.split()
+    orders = permutations(words) if 1 < len(words) <= WORDS_MAX else [words]
+    patterns = (".+".join(re.escape(p) for p in re.split(r"\*+", " ".join(o))) for o in orders)
+    return any(re.fullmatch(p, known) for p in patterns)
+
+
+def _sounds_alike(a: str, b: str) -> bool:
+    return bool(_letters(a) & _readings(name_key(b)) or _letters(b) & _readings(name_key(a)))
 
 
 def _letters(name: str) -> frozenset[str]:
-    """A name in Latin letters as one word: as it stands, and with the last word first (MING LI)."""
-    words = re.findall(r"[A-Z]+", unicodedata.normalize("NFKC", name).upper())
-    if not words:
+    """A name in Latin letters as one word: as it stands, and with the last or the first word moved (MING LI)."""
+    words = _words(name)
+    if not words or not all(w.isascii() and w.isalpha() for w in words):
         return frozenset()
     return frozenset({"".join(words), "".join([words[-1], *words[:-1]]), "".join([*words[1:], words[0]])})
 

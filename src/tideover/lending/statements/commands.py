@@ -28,6 +28,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     account.add_argument(
         "--due-hour", type=int, default=9, metavar="H", help="a day's statement is late from this hour of the next day; -1: never"
     )
+    account.add_argument(
+        "--calendar", default="", metavar="NAME", help="working days that have a statement, as cn; without: every day has one"
+    )
     secret = ask.add_parser("secret", help="make a secret; it is shown this once", description="Make a secret for a bank.")
     secret.add_argument("bank", metavar="BANK")
     secret.add_argument("--entity", required=True, metavar="CODE")
@@ -77,7 +80,7 @@ def run_account(args: argparse.Namespace) -> int:
 
         made = account_open(
             entity=_entity(args.entity), number=args.number, name=args.name, bank=args.bank, opened_on=args.opened_on,
-            due_hour=args.due_hour, actor=args.actor,
+            due_hour=args.due_hour, calendar=args.calendar, actor=args.actor,
         )  # fmt: skip
         return _told(args, {"account": made.number}, f"account {made.number} is known")
 

@@ -1,12 +1,11 @@
-"""What statements make known to the house: approvals, work, exception rows."""
+"""What statements make known to the house: approvals and work."""
 
 from __future__ import annotations
 
 
 def register() -> None:
     """From the `ready` of the app."""
-    from tideover.lending.statements import approvals, asking, panels
+    from tideover.lending.statements import approvals, asking
 
     approvals.kinds_register()
     asking.kind_register()
-    panels.panels_register()

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 
-from tideover.core.business_time import business_date, start_of_day
+from tideover.core.business_time import business_date
 from tideover.core.crypto import search_hash
 from tideover.core.models import User
+from tideover.core.packs.load import calendar
 from tideover.core.problems import NotFound, Problem
 from tideover.lending.models import BankAccount, BankLine, Match, Party, Receipt, StatementBalance, StatementFile
 from tideover.lending.models.statements import OPEN
-from tideover.lending.rules.bank_match import Suggestion, suggest
+from tideover.lending.rules.bank_match import Suggestion, suggest, why_unplaced
+from tideover.lending.rules.late_files import LOOK_DAYS, Balances, Expected, Gap, gaps, missing
 from tideover.lending.scope import entities_visible
 from tideover.lending.statements.facts import Came, came_of, facts_likely
 from tideover.lending.statements.store import account_hash
+
+AGED_DAYS = 30
 
 
 def accounts_visible(user: User, on: date) -> QuerySet[BankAccount]:
@@ -30,6 +37,11 @@ def suspense_visible(user: User, on: date) -> QuerySet[Receipt]:
     """Receipts of nobody yet, of the lenders that a post reaches; the oldest first."""
     rows = Receipt.objects.filter(party=None, reversed_at=None, entity__in=entities_visible(user, on))
     return rows.filter(unapplied_minor__gt=0).select_related("entity").order_by("received_on", "pk")
+
+
+def suspense_aged(user: User, on: date) -> QuerySet[Receipt]:
+    """Of it what nobody has claimed for longer than AGED_DAYS."""
+    return suspense_visible(user, on).filter(received_on__lt=on - timedelta(days=AGED_DAYS))
 
 
 def suspense_get(user: User, number: str, on: date) -> Receipt:
@@ -64,9 +76,10 @@ def suspense_shown(receipts: Sequence[Receipt], on: date) -> list[Waiting]:
     out = []
     for r in receipts:
         assert facts is not None
-        match = of.get(r.pk)
-        waiting = Waiting(r, match.line if match else None, (on - r.received_on).days, match.reasons if match else [])
-        waiting.suggestions = [(s, None) for s in suggest(facts.money(came[r.pk]), facts.loans_for(came[r.pk]))]  # type: ignore[misc]
+        match, money, loans = of.get(r.pk), facts.money(came[r.pk]), facts.loans_for(came[r.pk])
+        why = match.reasons if match else [reason.json() for reason in why_unplaced(money, loans)]
+        waiting = Waiting(r, match.line if match else None, (on - r.received_on).days, why)
+        waiting.suggestions = [(s, None) for s in suggest(money, loans)]  # type: ignore[misc]
         out.append(waiting)
     people = Party.objects.in_bulk({s.party_id for w in out for s, _ in w.suggestions})
     for w in out:
@@ -209,20 +222,33 @@ def _balances(account: BankAccount, days: dict[date, Day], first: date, last: da
             balance = day.said if day.said is not None else day.closing
 
 
-def statements_late(user: User, at: datetime) -> list[tuple[BankAccount, date]]:
-    """Accounts whose last business day has no statement although its hour has come, with the oldest day that is missing."""
-    today = business_date(at)
-    hour = (at - start_of_day(today)) // timedelta(hours=1)
-    out = []
-    rows = accounts_visible(user, today).filter(due_hour__gte=0, closed_on=None, opened_on__lt=today)
-    said = StatementBalance.objects.filter(account__in=rows).values_list("account")
+def expected_of(account: BankAccount) -> Expected:
+    """What an account's bank sends, as it was set down with the account."""
+    days = calendar(account.calendar) if account.calendar else None
+    return Expected(account.opened_on, account.due_hour, account.closed_on, days)
+
+
+def statements_missing(user: User, at: datetime) -> list[tuple[BankAccount, date, datetime]]:
+    """(account, day, when it was due) of each statement that should be here, by account, the oldest first. Two queries."""
+    zone = ZoneInfo(settings.BUSINESS_TIME_ZONE)
+    accounts = list(accounts_visible(user, business_date(at)).filter(due_hour__gte=0).order_by("number"))
+    said = StatementBalance.objects.filter(account__in=accounts).values_list("account")
     newest: dict[int, date] = dict(said.annotate(on=Max("last_on")).order_by())
-    for account in rows.order_by("number"):
-        last = today - timedelta(days=1 if hour >= account.due_hour else 2)
-        have = newest.get(account.pk, account.opened_on - timedelta(days=1))
-        if have < last:
-            out.append((account, have + timedelta(days=1)))
-    return out
+    clock = at.astimezone(zone).replace(tzinfo=None)
+    return [(a, day, due.replace(tzinfo=zone)) for a in accounts for day, due in missing(expected_of(a), newest.get(a.pk), clock)]
+
+
+def statement_gaps(user: User, on: date) -> list[tuple[BankAccount, Gap]]:
+    """Where statements of an account do not meet, as seen in the last LOOK_DAYS days. Two queries."""
+    accounts = {a.pk: a for a in accounts_visible(user, on)}
+    since = on - timedelta(days=LOOK_DAYS)
+    rows = StatementBalance.objects.filter(account__in=list(accounts), last_on__gte=since - timedelta(days=LOOK_DAYS)).order_by(
+        "pk"
+    )
+    said: dict[int, list[Balances]] = defaultdict(list)
+    for pk, *balances in rows.values_list("account", "first_on", "last_on", "opening_minor", "closing_minor"):
+        said[pk].append(Balances(*balances))
+    return [(accounts[pk], gap) for pk, found in said.items() for gap in gaps(found) if gap.before >= since]
 
 
 def last_balances(accounts: Sequence[BankAccount]) -> dict[int, StatementBalance]:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('lending', '0002_room_for_tips'),
+        ('lending', '0003_counter'),
     ]
 
     operations = [
