@@ -38,6 +38,7 @@ KINDS: dict[str, tuple[Step, ...]] = {
         ("signature-list", "/signatures", ""),
         ("contact-clock", "LOAN/clock", ""),
         ("loan", "LOAN", ""),
+        ("payoff-quotes", "LOAN/payoff-quotes", ""),
     ),
     "teller": (
         ("counter", "/counter", ""),
@@ -107,7 +108,8 @@ ELSEWHERE = frozenset({
     "bank-hook", "statement-rejects",
     # the borrower's
     "my-receipt", "my-schedule", "my-receipts", "my-documents", "my-document", "my-help", "my-push", "my-contact", "my-messages",
-    "my-message", "unsubscribe", "my-sign", "my-sign-file", "my-mini-program",
+    "my-message", "my-payoff", "my-held", "payoff-quote-make", "payoff-quote-withdraw",
+    "unsubscribe", "my-sign", "my-sign-file", "my-mini-program",
     # like one that is walked, or with a reference that the demo's book does not hold
     "signature", "signature-scan", "document-ask-signature", "document-paper",
     # the reference of the interface: its own page kind, checked in tests/web/test_api_docs.py

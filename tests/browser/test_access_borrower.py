@@ -42,7 +42,7 @@ def pages_of(role: str, page: Any) -> list[str]:
     """Every kind of page that the role reaches from its home, in its usual, its empty and its error state."""
     page.goto("/")
     if role == "borrower":
-        plan = address(page.locator("a[href^='/my/schedule/']"))
+        plan = address(page.locator("a[href^='/my/schedule/']")) + address(page.locator("a[href^='/my/payoff/']"))
         page.goto("/my/messages")
         message = address(page.locator("a[href^='/my/messages/']"))
         own = [
@@ -54,7 +54,17 @@ def pages_of(role: str, page: Any) -> list[str]:
             "/my/contact",
             "/my/contact?saved=withdrawn",
         ]
-        return [*own, "/my/receipts", *plan, "/my/help", "/settings", "/settings?saved=1", "/nowhere", "/verify/V-0000-0000-000"]
+        return [
+            *own,
+            "/my/receipts",
+            "/my/held",
+            *plan,
+            "/my/help",
+            "/settings",
+            "/settings?saved=1",
+            "/nowhere",
+            "/verify/V-0000-0000-000",
+        ]
     page.goto("/loans?show=late")
     person, loan = (address(page.locator(f"main a[href^='/{kind}/']")) for kind in ("people", "loans"))
     more = [f"{loan[0]}/what-if?kind=payment&amount=abc&on=", f"{loan[0]}/what-if?kind=payment&amount=100&on=2026-11-01"]

@@ -28,6 +28,9 @@ FRAMEWORK = {"api-root", "openapi-json"}
 ADDRESSES = {
     "debits": "/debits",
     "my-debits": "/my/debits",
+    "my-payoff": "/my/payoff/T-1",
+    "my-held": "/my/held",
+    "payoff-quotes": "/loans/T-1/payoff-quotes",
     "breaks": "/breaks",
     "core-files": "/core-files",
     "late-files": "/late-files",
@@ -134,7 +137,7 @@ def test_every_entry_of_the_matrix_is_a_route_or_an_act() -> None:
     acts = {
         "reveal-personal", "message-body", "message-cancel", "message-resend", "answer-done", "message-template-flag",
         "call-import", "home-messages", "home-blocked", "home-replies", "home-reviews", "home-letters", "books-home",
-        "books-loan", "books-period-close", "home-receipts", "home-payers", "debits-home", "payments-desk",
+        "books-loan", "books-period-close", "home-receipts", "home-payers", "home-held", "debits-home", "payments-desk",
         "suspense-place", "statement-settle", "bank-line-act", "home-beside", "loan-instructions", "my-instructions",
         "home-tills", "home-cash", "my-counter", "reveal-payer",
     }  # fmt: skip

@@ -33,7 +33,8 @@ from tideover.lending.counter.taking import Paid as PaidHere
 from tideover.lending.counter.taking import payment_take
 from tideover.lending.counter.tills import till_count, till_open
 from tideover.lending.documents import loan_document_issue
-from tideover.lending.models import Debit, Receipt, Slip, StatementFile, Till
+from tideover.lending.models import Debit, PayoffQuote, Receipt, Slip, StatementFile, Till
+from tideover.lending.payoff.services import payoff_quote
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.services import event_record, facility_open
 from tideover.lending.services_holds import hold_place
@@ -79,6 +80,8 @@ ONE = {
     "bank-line",
     "bank-account",
     "break-work",
+    "payoff-quote-make",
+    "payoff-quote-withdraw",
 }
 """Pages of one thing that the house of the tests does not have, and acts; tests of their own open them."""
 PATHS = {"number": "T-1", "reference": "P-0001", "as_of": "2026-02-20", "row_id": "1", "verdict_id": "1"}
@@ -104,6 +107,7 @@ def more(house: House, n: int) -> None:
     event_record(
         house.loan, kind=EventKind.PAYMENT, effective_on=date(2026, 2, 1), amount_minor=100, idempotency_key=f"p{n}", actor="t"
     )
+    payoff_quote(house.second_loan, valid_until=today + timedelta(days=n), actor="t")
     for on in (house.loan, contract):
         whose = on.borrower
         hold_place(whose, on, kind="cease_contact", starts_at=now(), actor="t")
@@ -193,6 +197,8 @@ def lists(house: House) -> dict[str, Any]:
             if "/debit-batches/" in path or "/debits/" in path:
                 d = Debit.objects.earliest("pk")
                 path = path.replace("T-1", d.batch.number).replace("P-0001", d.reference)
+            if path.startswith("/api/v1/payoff-quotes/"):
+                path = path.replace("T-1", PayoffQuote.objects.earliest("pk").number)
             if "/counter/" in path:
                 number = (Slip if "/slips/" in path else Till).objects.earliest("pk").number
                 path = path.replace("T-1", number)

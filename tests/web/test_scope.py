@@ -17,7 +17,7 @@ from tideover.contact.gate import contact_record, verdict_ask
 from tideover.contact.message_templates import templates_seed
 from tideover.contact.rules.model import Channel, Outcome, Purpose
 from tideover.core.access import EVENT_ROLES, PERMISSIONS
-from tideover.core.business_time import now
+from tideover.core.business_time import business_date, now
 from tideover.core.models import Approval, Role, User
 from tideover.core.work import work_open
 from tideover.engine.events import EventKind
@@ -28,6 +28,7 @@ from tideover.lending.counter.taking import payment_take
 from tideover.lending.counter.tills import till_open
 from tideover.lending.documents import loan_document_issue
 from tideover.lending.models import Break, Refund, Staff
+from tideover.lending.payoff.services import payoff_quote
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.services import facility_open
 from tideover.lending.services_holds import hold_place
@@ -68,6 +69,8 @@ BODIES: dict[str, Any] = {
     "api:receipt-release": {"what": "keep", "reason": "x"},
     "api:refund-state": {"state": "sent"},
     "api:payer-alert-close": {"outcome": "plain", "note": "x"},
+    "api:payoff-quotes-make": {"valid_until": "2026-05-01"},
+    "api:payoff-quote-withdraw": {"reason": "x"},
     "api:contact-outcome": {"outcome": "failed"},
     **{f"api:{unit}-end": {"valid_to": DAY} for unit in ("entities", "branches", "teams", "staff")},
 }
@@ -150,10 +153,12 @@ def two(house: House) -> tuple[House, dict[str, str]]:
         user=house.staff["bureau"], number="S777", name_zh="x", name_en="x", branch=far, valid_from=date(2020, 1, 1)
     )
     Staff.objects.exclude(pk=post_there.pk).update(branch=house.branch)
+    quoted = payoff_quote(house.other_loan, valid_until=business_date(), actor="t")
     there = debit(house.other_loan)
     names = {
         "/debits/": there.reference, "/debit-batches/": "B-NOT-THEIRS", "/mandates/": there.mandate.reference,
         "/loans/": "T-3", "/parties/": theirs.reference, "/facilities/": "F-2", "/receipts/": receipt.number,
+        "/payoff-quotes/": quoted.number,
         "/entities/": "SHOP", "/branches/": "SZ", "/teams/": team.code, "/staff/": post_there.number, **row,
     }  # fmt: skip
     return house, names

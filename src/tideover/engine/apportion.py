@@ -28,6 +28,7 @@ class Step(StrEnum):
     NOT_YET_DUE = "not_yet_due"
     DEBIT = "debit"
     BY_HAND = "by_hand"
+    PAYOFF = "payoff"
     CORE = "core"
 
 

@@ -98,7 +98,8 @@ class Event:
     on: value date (int day). recorded_at: int day, or any integer that orders knowledge (the journal hands in microseconds
     consistently for every event and for `known_at`). amount_minor: money, -1 where a waiver means "all". Only the fields
     that a kind names are read:
-      PAYMENT amount · PREPAYMENT amount, prepay_mode · REPAY_PART amount (principal) · PAYOFF - · REVERSAL of_seq ·
+      PAYMENT amount · PREPAYMENT amount, prepay_mode · REPAY_PART amount (principal) · PAYOFF amount (what came; 0: whatever
+      closes the loan), debit_id · REVERSAL of_seq ·
       RATE_CHANGE rate_ppm, later_rows · CHARGE component, amount, until (due day) · WAIVER component, amount ·
       DEFER rows, defer_interest · EXTENSION until (new maturity), rate_ppm (-1 same), from_day (rate from) ·
       REAMORTISE rows (instalments; 0 the rows left, on their own dates), from_day (first due), components (capitalised) ·

@@ -784,8 +784,13 @@ def _payoff(w, conv, today):
 
 
 @kernel
-def _on_payoff(w, loan, conv, ev, today):
+def _on_payoff(w, loan, conv, ev, amount, d, today):
     st = w.state[0]
+    if d.debit_code:
+        debit = w.debits[_debit_slot(w, d.debit_code)]
+        if debit.taken:
+            return
+        debit.taken, debit.amount = 1, 0
     owed = _payoff(w, conv, today) + st.surplus
     n = _find_undue(w, today)
     line = _line(w, ev.seq, ev.on, ev.kind)
@@ -796,7 +801,8 @@ def _on_payoff(w, loan, conv, ev, today):
     for i in range(st.rows):
         w.rows[i].due = 1
     _sort_seen(w)
-    st.surplus = _pay_due(w, loan, conv, max(owed, 0), today, line)
+    money = amount + held if amount > 0 else max(owed, 0)
+    st.surplus = _pay_due(w, loan, conv, money, today, line)
     if line >= 0:
         w.lines[line].held = st.surplus - held
     _note_rows(w, today)
@@ -1193,7 +1199,7 @@ def _apply(w, loan, conv, ev, amount, d, today):
     elif kind == E_REPAY_PART:
         _on_repay_part(w, loan, conv, ev, amount, today)
     elif kind == E_PAYOFF:
-        _on_payoff(w, loan, conv, ev, today)
+        _on_payoff(w, loan, conv, ev, amount, d, today)
     elif kind == E_RATE:
         _on_rate_change(w, loan, conv, ev, d, today)
     elif kind == E_CHARGE:

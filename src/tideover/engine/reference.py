@@ -577,6 +577,11 @@ class Replay(State):
         return low
 
     def _on_payoff(self, event: Event, today: int) -> None:
+        if event.debit_id:
+            if event.debit_id in self.debits_taken:
+                return
+            self.debits_taken.add(event.debit_id)
+            self.debits.pop(event.debit_id, None)
         owed = self.standing(today).payoff_minor + self.surplus
         undue = self._undue(today)
         line = self.line(event)
@@ -585,7 +590,8 @@ class Replay(State):
             undue_rows = [r for r in self.rows if not r.due]
             for row in undue_rows:
                 row.due = True
-        amount, held, self.surplus = max(owed, 0), self.surplus, 0
+        amount = event.amount_minor + self.surplus if event.amount_minor > 0 else max(owed, 0)
+        held, self.surplus = self.surplus, 0
         for row in self.rows:
             row.due = True
         self.surplus = self._pay_due(amount, today, line)

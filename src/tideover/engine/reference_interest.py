@@ -135,13 +135,28 @@ def payoff_of(state: State, today: int) -> int:
 
 
 def pay_off(state: State, event: Event, today: int) -> None:
-    """Everything is paid: interest stops today, or at the end of the running row where the terms say so."""
-    line = state.line(event)
+    """Everything is paid: interest stops today, or at the end of the running row where the terms say so.
+
+    An amount that falls short ends nothing: it is a payment. What is more than is owed is held.
+    """
+    if event.debit_id:
+        if event.debit_id in state.debits_taken:
+            return
+        state.debits_taken.add(event.debit_id)
+        state.debits.pop(event.debit_id, None)
+    line, held, before = state.line(event), state.surplus, state.closed_on
     running = next((r for r in regular(state) if r.plan.due_on >= today), None)
     whole = rules_of(state).payoff_interest == PayoffInterest.TO_ROW_END and running is not None
     state.closed_on = running.plan.end if whole and running is not None else today
     relay(state, today)
-    amount = sum(max(0, row_open(state, r)) for r in state.rows)
-    held, state.surplus = min(state.surplus, amount), max(0, state.surplus - amount)
-    line.held_minor = -held
-    allocate(state, amount, today, line)
+    owed = sum(max(0, row_open(state, r)) for r in state.rows)
+    money = event.amount_minor + held if event.amount_minor > 0 else max(owed, held)
+    if money < owed:
+        state.closed_on = before
+        relay(state, today)
+        rest = pay_early(state, event.amount_minor, today, line)
+        line.held_minor = allocate(state, rest, today, line, event.kind)
+        state.surplus += line.held_minor
+        return
+    state.surplus = money - owed + allocate(state, owed, today, line)
+    line.held_minor = state.surplus - held

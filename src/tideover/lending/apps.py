@@ -20,6 +20,7 @@ class LendingConfig(AppConfig):
         from tideover.lending.documents import kinds_register
         from tideover.lending.panels import EXCEPTIONS, home_row
         from tideover.lending.panels_documents import loan_documents, signatures_stuck
+        from tideover.lending.payoff.register import register as payoff_register
         from tideover.lending.receipts.register import register as receipts_register
         from tideover.lending.selectors import reach_of
         from tideover.lending.statements.register import register as statements_register
@@ -42,6 +43,7 @@ class LendingConfig(AppConfig):
         receipts_register()
         counter_register()
         statements_register()
+        payoff_register()
         beside.kinds_register()
         work_sources.kinds_register()
         publishing.kinds_register()

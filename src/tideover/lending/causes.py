@@ -43,6 +43,8 @@ def events_done(contract: Contract, rows: Iterable[LoanEvent], actor: str) -> No
             cause_ends(cause_of_event(contract, event.of_seq), why="its event was reversed", actor=actor)
         elif event.kind == EventKind.DEBIT:
             debit_holds(contract, event.debit_id, moves=event.debit_status in DEBIT_MOVES, actor=actor)
+        elif event.kind == EventKind.PAYOFF and event.debit_id:
+            debit_holds(contract, event.debit_id, moves=False, actor=actor)
     if money:
         promises_settle([contract], actor=actor)
 

@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from tideover.lending import views, views_documents, views_mine, views_signing
 from tideover.lending.desk.urls import urlpatterns as desk_urls
+from tideover.lending.payoff.urls import urlpatterns as payoff_urls
 from tideover.lending.statements.urls import urlpatterns as statement_urls
 
 urlpatterns = [
@@ -31,6 +32,7 @@ urlpatterns = [
     path("my/sign/<str:request_id>", views_signing.my_sign, name="my-sign"),
     path("my/sign/<str:request_id>/file", views_signing.my_sign_file, name="my-sign-file"),
     path("my/help", views_mine.my_help, name="my-help"),
+    *payoff_urls,
     *statement_urls,
     *desk_urls,
 ]

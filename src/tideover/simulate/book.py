@@ -24,8 +24,9 @@ from tideover.engine.standing import Standing
 from tideover.engine.terms import date_of, day
 from tideover.lending.columns import loans_read, standings_of
 from tideover.lending.imports.bulk import BulkEvent, append
-from tideover.lending.models import Branch, Contract, Facility, LegalEntity, LoanParty, Party, Product, Staff, StandingRow
+from tideover.lending.models import Branch, Contract, Debit, Facility, LegalEntity, LoanParty, Party, Product, Staff, StandingRow
 from tideover.lending.products import catalogue_load
+from tideover.lending.rules.debits import OPEN
 from tideover.lending.selectors import standing_fields
 from tideover.simulate.aftermath import acts, event, rows_left, securities
 from tideover.simulate.contacts import contacts_lived
@@ -315,7 +316,9 @@ def _demo_borrower(as_of: date) -> None:
     late = StandingRow.objects.filter(
         days_past_due__range=(3, 25), contract__borrower__kind="person", contract__instalments__gt=5
     )
-    row = late.order_by("days_past_due", "contract_id").first() or StandingRow.objects.order_by("contract_id").first()
+    late = late.order_by("days_past_due", "contract_id")
+    calm = late.exclude(contract__in=Debit.objects.filter(state__in=OPEN).values("contract"))  # so that they can pay off
+    row = calm.first() or late.first() or StandingRow.objects.order_by("contract_id").first()
     assert row is not None
     user = User.objects.create(username="borrower", role=Role.BORROWER, password=make_password(DEMO_PASSWORD))
     party = row.contract.borrower

@@ -29,6 +29,7 @@ from tideover.lending.publishing import product_ask, product_newest
 from tideover.lending.receipts.refunds import refund_ask
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.simulate.counter import counter
+from tideover.simulate.payoffs import payoffs_lay
 from tideover.simulate.statements import statements
 
 SURFACE = "reminder.before_due"
@@ -44,6 +45,7 @@ def desk_lay(as_of: date) -> None:
     _work(staff, as_of)
     counter(staff, as_of)
     statements(as_of)
+    payoffs_lay(as_of)
 
 
 def _late(days: int) -> Iterator[Contract]:

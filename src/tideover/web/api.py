@@ -28,6 +28,7 @@ from tideover.lending.beside.api import router as beside_router
 from tideover.lending.counter.api import router as counter_router
 from tideover.lending.debits.api import router as debits_router
 from tideover.lending.desk.api import router as desk_router
+from tideover.lending.payoff.api import router as payoff_router
 from tideover.lending.receipts.api import router as receipts_router
 from tideover.lending.receipts.api_payers import router as payers_router
 from tideover.lending.statements.api import router as statements_router
@@ -89,6 +90,7 @@ for part in (
     loans_router,
     receipts_router,
     payers_router,
+    payoff_router,
     debits_router,
     counter_router,
     statements_router,

@@ -198,6 +198,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DEBIT_POLICY = os.environ.get("TIDEOVER_DEBIT_POLICY", "")
+PAYOFF_POLICY = os.environ.get("TIDEOVER_PAYOFF_POLICY", "")
 DEBIT_FOLDER = Path(os.environ.get("TIDEOVER_DEBIT_FOLDER", DATA_DIR / "debits"))
 DEBIT_CHANNEL = os.environ.get("TIDEOVER_DEBIT_CHANNEL", "")
 DEBIT_BATCH = int(os.environ.get("TIDEOVER_DEBIT_BATCH", "5000"))

@@ -27,7 +27,9 @@ def debit_locked(pk: int) -> Debit:
     """
     clock.writing()
     rows = Debit.objects.select_for_update(of=("self",), no_key=True)
-    return rows.select_related("contract__borrower__branch__entity", "contract__entity", "batch", "mandate", "account").get(pk=pk)
+    return rows.select_related(
+        "contract__borrower__branch__entity", "contract__entity", "batch", "mandate", "account", "payoff"
+    ).get(pk=pk)
 
 
 def debit_move(

@@ -15,13 +15,27 @@ from tideover.core.action_log import log
 from tideover.core.business_time import now
 from tideover.core.lease import LEASE, owner_new
 from tideover.core.packs.load import NoRule, calendar
+from tideover.core.problems import Refused, refuse
 from tideover.engine.standing import Standing
 from tideover.engine.terms import date_of, day
 from tideover.lending.debits.policy import local, policy, reasons
 from tideover.lending.debits.selectors import mandate_of, money_in_flight, month_used
-from tideover.lending.models import Contract, Debit, DebitBatch, DebitMove, Dispute, Hold, LegalEntity, Mandate, Product, Receipt
+from tideover.lending.models import (
+    Contract,
+    Debit,
+    DebitBatch,
+    DebitMove,
+    Dispute,
+    Hold,
+    LegalEntity,
+    Mandate,
+    PayoffQuote,
+    Product,
+    Receipt,
+)
 from tideover.lending.models.organisation import BookMode
-from tideover.lending.rules.debits import Account, IsBusiness, Leave, Loan, NotPlanned, Planned, State, Tried, plan
+from tideover.lending.payoff.figures import figures_of
+from tideover.lending.rules.debits import Account, IsBusiness, Leave, Loan, NotPlanned, Planned, State, Tried, plan, requested
 from tideover.lending.selectors import loan_standing
 from tideover.lending.services_holds import open_now
 
@@ -143,11 +157,7 @@ def _batch(
         why_not["missed_cut_off"] += len(planned)
         return None
     owner = owner_new()
-    batch = DebitBatch.objects.create(
-        number=f"B{here:%Y%m%d}-{secrets.token_hex(4).upper()}", entity=entity, debit_on=here.date(), cut_off_at=cut_off,
-        channel=channel or settings.DEBIT_CHANNEL or ("http" if settings.BANK_ADDRESS else "file"), made_at=at, made_by=actor,
-        lease_owner=owner, lease_until=max(at, now()) + LEASE,
-    )  # fmt: skip
+    batch = _batch_new(entity, here, cut_off, at, actor, channel, lease_owner=owner, lease_until=max(at, now()) + LEASE)
     for contract, p in sorted(planned, key=lambda x: x[1].loan):
         if not _draft(batch, contract, p, at, actor):
             why_not["in_flight"] += 1
@@ -171,6 +181,62 @@ def _close(batch: DebitBatch, actor: str) -> DebitBatch | None:
     return mine
 
 
+def _batch_new(
+    entity: LegalEntity, here: datetime, cut_off: datetime, at: datetime, actor: str, channel: str = "", **lease: object
+) -> DebitBatch:  # fmt: skip
+    return DebitBatch.objects.create(
+        number=f"B{here:%Y%m%d}-{secrets.token_hex(4).upper()}", entity=entity, debit_on=here.date(), cut_off_at=cut_off,
+        channel=channel or settings.DEBIT_CHANNEL or ("http" if settings.BANK_ADDRESS else "file"), made_at=at, made_by=actor,
+        **lease,
+    )  # fmt: skip
+
+
+def request_now(contract: Contract, amount_minor: int, at: datetime) -> Planned | NotPlanned:
+    """Whether the borrower could have an amount taken now; nothing is written."""
+    if contract.entity.book_mode != BookMode.RECORD:
+        return NotPlanned(contract.pk, "overlay")
+    said = requested(loan_facts(contract, at), amount_minor, policy(), local(at))
+    if isinstance(said, Planned) and local(at).time() >= policy().cut_off:
+        return NotPlanned(contract.pk, "missed_cut_off")
+    return said
+
+
+def debit_request(quote: PayoffQuote, *, amount_minor: int, actor: str, at: datetime | None = None) -> Debit:
+    """Draft the debit with which a borrower pays their loan off today, in a batch of its own that leaves at once.
+
+    Raises Refused with the reason of the rule as code: in_flight, no_mandate, over_cap … (rules.debits.WHY_NOT), overlay,
+    missed_cut_off. Pressed twice it is drafted once: the database refuses a second open debit of a loan.
+    """
+    when = at or now()
+    here, contract = local(when), quote.contract
+    try:
+        with transaction.atomic():
+            Contract.objects.select_for_update(of=("self",), no_key=True).get(pk=contract.pk)
+            said = request_now(contract, amount_minor, when)
+            if isinstance(said, NotPlanned):
+                raise refuse(said.reason, f"nothing is taken for loan {contract.number} now: {said.reason}")
+            cut_off = datetime.combine(here.date(), policy().cut_off, here.tzinfo)
+            batch = _batch_new(contract.entity, here, cut_off, when, actor)
+            debit = Debit.objects.create(
+                reference=_reference(here.date()), contract=contract, mandate_id=said.mandate, account_id=said.account,
+                batch=batch, due_on=said.due_on, debit_on=here.date(), attempt=said.attempt, amount_minor=amount_minor,
+                payoff=quote, drafted_at=when,
+            )  # fmt: skip
+            DebitMove.objects.create(
+                debit=debit, at=when, before="", after=State.DRAFTED, actor=actor, detail={"payoff": quote.number}
+            )
+            batch.count, batch.total_minor = 1, amount_minor
+            batch.save(update_fields=["count", "total_minor"])
+            log(actor, "debit.request", "loan", contract.number, {"debit": debit.reference, "quote": quote.number})
+    except IntegrityError as error:
+        raise refuse("in_flight", f"money of loan {contract.number} is on its way already") from error
+    return debit
+
+
+def _reference(on: date) -> str:
+    return f"D{on:%y%m%d}-{secrets.token_hex(6).upper()}"
+
+
 def _draft(batch: DebitBatch, contract: Contract, p: Planned, at: datetime, actor: str) -> bool:
     """One drafted debit, decided once more under the loan's lock, in a transaction of its own; False where another planner was
     faster, it is not to be, or the batch is not this planner's any more."""
@@ -189,7 +255,7 @@ def _draft(batch: DebitBatch, contract: Contract, p: Planned, at: datetime, acto
             ):
                 return False
             debit = Debit.objects.create(
-                reference=f"D{batch.debit_on:%y%m%d}-{secrets.token_hex(6).upper()}", contract=contract, mandate_id=p.mandate,
+                reference=_reference(batch.debit_on), contract=contract, mandate_id=p.mandate,
                 account_id=p.account, batch=batch, due_on=p.due_on, debit_on=batch.debit_on, attempt=p.attempt,
                 amount_minor=min(p.amount_minor, again.due_minor), part_allowed=p.part_allowed, drafted_at=at,
             )  # fmt: skip
@@ -201,14 +267,27 @@ def _draft(batch: DebitBatch, contract: Contract, p: Planned, at: datetime, acto
     return True
 
 
+def _closes(debit: Debit) -> int:
+    """What pays its loan off on the day; what was asked for where that is not certain any more."""
+    try:
+        return figures_of(debit.contract, debit.debit_on).closing(debit.debit_on).amount_minor
+    except Refused:
+        return debit.amount_minor
+
+
 def still_owed(debit: Debit, at: datetime) -> int | str:
-    """What a drafted debit may take as it is about to leave: no more than was planned, none where a hold, a dispute, a withdrawn
-    mandate or a payment came since; the reason instead where nothing may be taken."""
+    """What a drafted debit may take as it is about to leave, or the reason why nothing may be taken.
+
+    No more than was planned or asked for; none where a hold, a dispute, a withdrawn mandate or a payment came since.
+    """
     facts = loan_facts(debit.contract, at)
     mandate = debit.mandate
     if debit.contract.entity.book_mode != BookMode.RECORD:
         return "stopped"  # a core keeps the book since, and debits
     if mandate.withdrawn_at is not None or facts.disputed or any(h in policy().stops or h == "dispute" for h in facts.holds):
         return "stopped"
-    owed = min(facts.due_minor, facts.owed_minor) - facts.arrived_minor
+    if debit.payoff is not None:
+        owed = _closes(debit)
+    else:
+        owed = min(facts.due_minor, facts.owed_minor) - facts.arrived_minor
     return min(debit.amount_minor, owed) if owed > 0 else "not_owed"

@@ -12,7 +12,7 @@ from tideover.engine.events import EventKind
 from tideover.engine.standing import TraceLine
 from tideover.engine.terms import NO_DAY, Component, date_of
 from tideover.lending.documents.common import LoanOnDay, loan_facts
-from tideover.lending.models import LoanEvent
+from tideover.lending.models import LoanEvent, PayoffUse
 from tideover.lending.panels_loan import brings_money, owed_lines
 from tideover.lending.receipts.selectors import late_for_money_here
 from tideover.lending.selectors import loan_status
@@ -153,4 +153,12 @@ def payoff_data(loan: LoanOnDay) -> dict[str, object]:
         "by_guarantor": Amount(guaranteed),
         "balance": Amount(0),
         "was_written_off": s.is_written_off,
+        "quote": _quote(loan),
     }
+
+
+def _quote(loan: LoanOnDay) -> dict[str, object] | None:
+    """The quote by which the loan was paid off, and its last day; None where it was paid off without one."""
+    uses = PayoffUse.objects.filter(quote__contract=loan.contract, ended_at=None, on__lte=loan.as_of)
+    use = uses.select_related("quote").order_by("pk").first()
+    return None if use is None else {"number": use.quote.number, "valid_until": use.quote.valid_until}

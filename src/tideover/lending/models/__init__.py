@@ -17,6 +17,7 @@ from tideover.lending.models.imports import ImportBatch
 from tideover.lending.models.journal import BookClock, LoanEvent, StandingRow
 from tideover.lending.models.organisation import Branch, LegalEntity, Staff, Team
 from tideover.lending.models.party import ContactPoint, Party
+from tideover.lending.models.payoff import HeldWish, PayoffQuote, PayoffUse
 from tideover.lending.models.plain import (
     Claim,
     Complaint,
@@ -44,9 +45,9 @@ from tideover.lending.models.statements import (
 __all__ = [
     "BankAccount", "BankLine", "BookClock", "Branch", "Break", "Claim", "Collateral", "Complaint", "ContactPoint",
     "ContactRecord", "Contract", "CoreBalance", "CoreFile", "CoreHold", "CoreMovement", "CorePolicy", "CounterSeries", "Debit",
-    "DebitAccount", "DebitAnswer", "DebitBatch", "DebitFile", "DebitMove", "Dispute", "Facility", "HelpRequest", "Hold",
-    "HoldReview", "HookNonce", "HookSecret", "ImportBatch", "Instruction", "LegalEntity", "LineSeen", "LoanEvent",
-    "LoanParty", "Mandate", "MandateAct", "Match", "Notice", "Party", "PayerAlert", "Product", "Promise", "PublishedRate",
-    "Receipt", "ReceiptPart", "Refund", "ResetNotice", "Slip", "SlipPrint", "Staff", "StandingRow", "StatementBalance",
-    "StatementFile", "Team", "Till", "TillCount", "TillMove", "WatchList", "WatchName",
+    "DebitAccount", "DebitAnswer", "DebitBatch", "DebitFile", "DebitMove", "Dispute", "Facility", "HeldWish", "HelpRequest",
+    "Hold", "HoldReview", "HookNonce", "HookSecret", "ImportBatch", "Instruction", "LegalEntity", "LineSeen", "LoanEvent",
+    "LoanParty", "Mandate", "MandateAct", "Match", "Notice", "Party", "PayerAlert", "PayoffQuote", "PayoffUse", "Product",
+    "Promise", "PublishedRate", "Receipt", "ReceiptPart", "Refund", "ResetNotice", "Slip", "SlipPrint", "Staff", "StandingRow",
+    "StatementBalance", "StatementFile", "Team", "Till", "TillCount", "TillMove", "WatchList", "WatchName",
 ]  # fmt: skip

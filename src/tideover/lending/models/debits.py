@@ -125,7 +125,8 @@ class DebitBatch(models.Model):
 
 class Debit(models.Model):
     """One debit of one loan. `due_on`: the due day for which it tries; `attempt`: which try of that day's it is, from 1.
-    `taken_minor`: what the bank took; `value_date`: the day on which it left the account, in the lender's time zone."""
+    `taken_minor`: what the bank took; `value_date`: the day on which it left the account, in the lender's time zone.
+    `payoff`: the borrower asked for it, to pay the loan off by this quote."""
 
     reference = models.CharField(max_length=40, unique=True)
     contract = models.ForeignKey("lending.Contract", on_delete=models.PROTECT, related_name="debits")
@@ -145,6 +146,7 @@ class Debit(models.Model):
     drafted_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
+    payoff = models.ForeignKey("lending.PayoffQuote", null=True, on_delete=models.PROTECT, related_name="debits")
     inquire_at = models.DateTimeField(null=True)
     inquiries = models.IntegerField(default=0)
 

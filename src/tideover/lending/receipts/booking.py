@@ -10,11 +10,12 @@ from django.db.models import Sum
 
 from tideover.core.business_time import business_date
 from tideover.core.sql import Asked, answers, to_insert
-from tideover.engine.apportion import Given
+from tideover.engine.apportion import Given, Step
 from tideover.engine.events import EventKind
 from tideover.lending import clock
 from tideover.lending.journal import OWN_KEYS, event_append, is_live
 from tideover.lending.models import Contract, Receipt, ReceiptPart
+from tideover.lending.payoff.uses import use_end
 from tideover.lending.receipts.debts import claims_due
 from tideover.lending.receipts.planning import Place, Plan, steps_of, total
 from tideover.lending.selectors import loan_standing
@@ -22,7 +23,10 @@ from tideover.lending.services import standing_refresh
 
 
 def part_book(receipt: Receipt, contract: Contract, on: date, given: Given, *, actor: str) -> ReceiptPart:
-    """Book a part on a loan: one payment of its journal (of a debit's money, its success). `receipt` is changed in place."""
+    """Book a part on a loan: one payment of its journal (of a debit's money, its success; a pay-off where that is the step).
+
+    `receipt` is changed in place.
+    """
     amount = total(given)
     part = ReceiptPart(receipt=receipt, contract=contract, amount_minor=amount, booked_on=on, steps=steps_of(given))
     receipt.placed_minor += amount
@@ -34,16 +38,25 @@ def part_book(receipt: Receipt, contract: Contract, on: date, given: Given, *, a
         Asked(placed, [receipt.placed_minor, receipt.unapplied_minor, receipt.pk]),
     )
     part.pk = made[0][0][0]
-    said = {"debit_id": receipt.debit.reference, "debit_status": "success"} if receipt.debit else None
+    said = {"debit_id": receipt.debit.reference} if receipt.debit else None
+    kind = EventKind.DEBIT if said else EventKind.PAYMENT
+    if given[0][0] == Step.PAYOFF:
+        kind = EventKind.PAYOFF
+    elif said:
+        said["debit_status"] = "success"
     event_append(
-        contract, kind=EventKind.DEBIT if said else EventKind.PAYMENT, effective_on=on, amount_minor=amount, extra=said,
+        contract, kind=kind, effective_on=on, amount_minor=amount, extra=said,
         idempotency_key=f"{OWN_KEYS}{receipt.number}:{part.pk}", actor=actor, receipt_part=part,
     )  # fmt: skip
     return part
 
 
 def payment_take_back(part: ReceiptPart, *, actor: str, core_told: bool = False) -> bool:
-    """Reverse the payment of a part; False when somebody reversed it by itself before. core_told: as `event_append` has it."""
+    """Reverse the payment of a part, and what was booked around a pay-off; False when somebody reversed it by itself before.
+
+    core_told: as `event_append` has it.
+    """
+    use_end(part, actor=actor)
     [event] = part.events.all()
     if not is_live(part.contract, event.seq):
         return False

@@ -36,6 +36,7 @@ STEP_WORDS: dict[str, str] = {
     Step.LAW_PRO_RATA: gettext_noop("Loans of equal rank share in proportion to what is due (Civil Code art. 560)."),
     Step.NOT_YET_DUE: gettext_noop("Nothing else was due: kept for the next instalment."),
     Step.DEBIT: gettext_noop("The debit was made for this loan."),
+    Step.PAYOFF: gettext_noop("It pays this loan off, as quoted."),
     Step.BY_HAND: gettext_noop("Two people, or one within their limit, put it here."),
     Step.CORE: gettext_noop("The core booked this money here."),
 }
@@ -44,6 +45,7 @@ STEP_WORDS_MINE: dict[str, str] = {
     **STEP_WORDS,
     Step.DESIGNATION: gettext_noop("You named this loan."),
     Step.LAW_BURDEN: gettext_noop("The loan that costs you most comes first (Civil Code art. 560)."),
+    Step.PAYOFF: gettext_noop("It paid this loan off, as you asked."),
     Step.DEBIT: gettext_noop("It was taken from your account for this loan."),
     Step.BY_HAND: gettext_noop("We put it here after we had looked at it."),
     Step.CORE: gettext_noop("Our account system booked it here."),

@@ -25,7 +25,7 @@ from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.contract_terms import terms_for
 from tideover.lending.held import figures_held, standing_moved
 from tideover.lending.journal import journals_read
-from tideover.lending.models import Contract, Party, Receipt, ReceiptPart
+from tideover.lending.models import Contract, Party, PayoffUse, Receipt, ReceiptPart
 from tideover.lending.models.organisation import BookMode
 from tideover.lending.receipts.core_parts import core_has
 from tideover.lending.receipts.debts import COMING, debts_on, loans_of, security_ranks
@@ -35,6 +35,8 @@ Cell = tuple[int, date]
 Place = tuple[int, int, date]
 """(receipt id, contract id, value date)"""
 PLANNED_SEQ = 10**9
+NOT_WANTED_BACK = "NOT EXISTS (SELECT 1 FROM lending_heldwish w WHERE w.receipt_id = lending_receipt.id AND w.wish = 'send_back')"
+NO_PAYOFF = "NOT EXISTS (SELECT 1 FROM lending_payoffuse u WHERE u.part_id = lending_receiptpart.id)"
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ def _cells(rows: Iterable[tuple[int, date, int]]) -> dict[Cell, int]:
 def in_play(party: Party | int, entity_id: int) -> list[Receipt]:
     """Receipts of a borrower that a plan may divide, in the order of their days."""
     person = party.pk if isinstance(party, Party) else party
-    where = "party_id = %s AND entity_id = %s AND reversed_at IS NULL AND NOT pinned AND debit_id IS NULL"
+    where = "party_id = %s AND entity_id = %s AND reversed_at IS NULL AND NOT pinned AND debit_id IS NULL AND " + NOT_WANTED_BACK
     return sorted(objects(Receipt, rows_read(Receipt, whole(Receipt), where, [person, entity_id])), key=_order)
 
 
@@ -135,16 +137,23 @@ def _gone_through(
 
 
 def _parts(receipts: dict[int, Receipt], start: date) -> list[ReceiptPart]:
-    """Live parts from `start` on. A receipt with a payment that somebody reversed by itself is left out of play."""
+    """Live parts from `start` on, pay-offs apart: they stand. A receipt with a payment that somebody reversed by itself is left
+    out of play."""
     named, bound = among("receipt_id", list(receipts))
+    where = f"{named} AND ended_at IS NULL AND booked_on >= %s AND {NO_PAYOFF}"
     since = connection.ops.adapt_datefield_value(start)
-    found = [
-        pk for (pk,) in rows_read(ReceiptPart, ("id",), f"{named} AND ended_at IS NULL AND booked_on >= %s", [*bound, since])
-    ]
+    found = [pk for (pk,) in rows_read(ReceiptPart, ("id",), where, [*bound, since])]
     if not found:
         return []
     rows = ReceiptPart.objects.filter(pk__in=found)
     return list(rows.select_related("receipt", "contract").prefetch_related("events").order_by("pk"))
+
+
+def _paid_off(receipts: Iterable[Receipt]) -> set[int]:
+    """Receipts of which a part paid a loan off, and money is left."""
+    some = [r.pk for r in receipts if r.placed_minor and r.unapplied_minor]
+    live = PayoffUse.objects.filter(part__receipt__in=some, ended_at=None)
+    return set(live.values_list("part__receipt", flat=True)) if some else set()
 
 
 class _Days:
@@ -155,6 +164,7 @@ class _Days:
         beside = [pk for pk, c in plan.loans.items() if c.entity.book_mode == BookMode.OVERLAY]
         self.figures = figures_held(beside, plan.through) if beside else {}
         self.stored: dict[int, list[Event]] = {}
+        self.paid_off = _paid_off(plan.receipts.values())
         moving: dict[int, set[int]] = defaultdict(set)
         for p in plan.live:
             moving[p.contract_id] |= {e.seq for e in p.events.all()}
@@ -192,12 +202,20 @@ class _Days:
         return [r for r in self.plan.receipts.values() if r.received_on <= on and self.left[r.pk] > 0]
 
     def _divide(self, on: date) -> date | None:
-        """Divide what is there on a day; the next day on which an instalment falls due."""
+        """Divide what is there on a day; the next day on which an instalment falls due.
+
+        What is left of money that paid a loan off pays what is due, never what is to come: it is the borrower's to have back.
+        """
         here = self._here(on)
-        if not here:
-            return None
+        left_over = [r for r in here if r.pk in self.paid_off]
+        fresh = [r for r in here if r.pk not in self.paid_off]
+        found = [self._among(h, on, coming) for h, coming in ((fresh, True), (left_over, False)) if h]
+        return found[-1] if found else None
+
+    def _among(self, here: list[Receipt], on: date, coming: bool) -> date | None:
+        """Divide some receipts on a day; the next day on which an instalment falls due."""
         standings = {c: self.standing(c, on) for c in self.plan.loans.values() if c.disbursed_on <= on}
-        debts = debts_on(on, standings, self.security)
+        debts = [d for d in debts_on(on, standings, self.security) if coming or not d.id.endswith(COMING)]
         monies = [
             Money(r.idempotency_key, self.left[r.pk], r.designation if r.received_on == on else None, day(r.received_on))
             for r in here
@@ -210,8 +228,8 @@ class _Days:
         for key, given in found.given.items():
             for debt, steps in given.items():
                 self._planned(by_key[key], by_number[debt.removesuffix(COMING)], on, steps)
-        coming = [s.next_due_on for s in standings.values() if s.next_due_on != NO_DAY and s.next_due_on > day(on)]
-        return max(date_of(min(coming)), on + timedelta(days=1)) if coming else None
+        later = [s.next_due_on for s in standings.values() if s.next_due_on != NO_DAY and s.next_due_on > day(on)]
+        return max(date_of(min(later)), on + timedelta(days=1)) if later else None
 
     def _planned(self, receipt: Receipt, contract: Contract, on: date, steps: Given) -> None:
         place = (receipt.pk, contract.pk, on)

@@ -18,9 +18,12 @@ from tideover.lending.services_holds import open_now
 
 SEES_UNPLACED = frozenset({Role.PAYMENTS, Role.FINANCE, Role.COMPLIANCE, Role.AUDITOR})
 """Who sees money that is nobody's yet."""
+HELD = Q(party__isnull=False, reversed_at=None, unapplied_minor__gt=0) & ~Q(screening__in=("hit", "kept"))
+"""Money of a known person that no loan took."""
 FILTERS: dict[str, Q] = {
     "unplaced": Q(party=None, reversed_at=None),
     "left": Q(unapplied_minor__gt=0, reversed_at=None) & ~Q(party=None),
+    "wanted_back": HELD & Q(held_wish__wish="send_back"),
     "waiting": Q(waiting=True, reversed_at=None),
     "stopped": Q(screening="hit", reversed_at=None),
     "third_party": Q(payer_is="third_party"),

@@ -27,6 +27,7 @@ from tideover.lending import clock
 from tideover.lending.beside.instructions import ACTOR
 from tideover.lending.journal import KEY_LENGTH_MAX, row_lock
 from tideover.lending.models import Contract, Debit, LegalEntity, Party, Receipt, ReceiptPart
+from tideover.lending.payoff.taking import loans_meant, payoffs_take
 from tideover.lending.receipts import payer as payers
 from tideover.lending.receipts.booking import (
     moves_book,
@@ -104,6 +105,7 @@ def receipt_record(
     Raises Refused (nothing changes) for a non-positive amount, a designation of a loan the payer does not have or of nobody's
     money, a debit whose money is here already.
     """
+    designation = loans_meant(designation)
     wishes = _designated(designation)
     _problems(amount_minor, idempotency_key, party, wishes, debit)
     body = _request_hash(
@@ -185,7 +187,9 @@ def _take(receipt: Receipt, party: Party, wishes: Mapping[str, int | None], acto
         return
     if receipt.debit is not None:
         contract = receipt.debit.contract
-        part_book(receipt, contract, receipt.received_on, [(Step.DEBIT, receipt.amount_minor)], actor=actor)
+        meant = {contract.number: None} if receipt.debit.payoff_id else {}
+        if not payoffs_take(receipt, party, meant, actor=actor):
+            part_book(receipt, contract, receipt.received_on, [(Step.DEBIT, receipt.amount_minor)], actor=actor)
         standings_refresh([contract], as_of)
         if not Receipt.objects.filter(party=party, entity=receipt.entity_id, received_on__gt=receipt.received_on).exists():
             return
@@ -193,6 +197,7 @@ def _take(receipt: Receipt, party: Party, wishes: Mapping[str, int | None], acto
     named = theirs.filter(number__in=list(wishes)).values_list("number", flat=True) if wishes else ()
     if unknown := sorted(set(wishes) - set(named)):
         raise refuse("bad_designation", f"the designation names {unknown[0]}, which is no loan of theirs", "designation")
+    standings_refresh(payoffs_take(receipt, party, wishes, actor=actor), as_of)
     receipts_divide(party, receipt.entity_id, receipt.received_on, actor=actor, as_of=as_of, new=receipt)
 
 
@@ -241,6 +246,7 @@ def receipt_place(
     """
     if not reason.strip():
         raise refuse("missing", "say how you know whose money it is", "reason")
+    designation = loans_meant(designation)
     wishes = _designated(designation)
     with transaction.atomic():
         clock.writing()

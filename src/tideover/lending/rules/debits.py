@@ -323,6 +323,33 @@ def _plan(x: Loan, policy: Policy, at: datetime, is_business: IsBusiness, left: 
     return Planned(x.id, m.id, account, amount, row, attempt, part)
 
 
+def requested(x: Loan, amount_minor: int, policy: Policy, at: datetime) -> Planned | NotPlanned:
+    """Whether an amount that the borrower asks to be taken now can be: under the same leave, holds and caps, never beside another
+    debit, and never in part. Tries and days of the plan do not bind it."""
+    if amount_minor <= 0:
+        return NotPlanned(x.id, "nothing_due")
+    if x.moving_minor > 0 or any(t.state in OPEN for t in x.tries):
+        return NotPlanned(x.id, "in_flight")
+    if x.disputed or "dispute" in x.holds:
+        return NotPlanned(x.id, "dispute")
+    if any(h in policy.stops for h in x.holds):
+        return NotPlanned(x.id, "hold")
+    m, today = x.mandate, at.date()
+    if m is None:
+        return NotPlanned(x.id, "no_mandate")
+    if today < m.valid_from or (m.valid_to is not None and today > m.valid_to):
+        return NotPlanned(x.id, "outside_mandate")
+    account = _account(x, m, policy, today)
+    if account is None:
+        return NotPlanned(x.id, "no_account")
+    if amount_minor > m.cap_take_minor:
+        return NotPlanned(x.id, "over_cap")
+    if amount_minor > m.cap_month_minor - m.used_month_minor:
+        return NotPlanned(x.id, "over_month")
+    attempt = 1 + sum(t.counts for t in x.tries if t.due_on == today)
+    return Planned(x.id, m.id, account, amount_minor, today, attempt, False)
+
+
 def _row_today(x: Loan, m: Leave, policy: Policy, at: datetime, is_business: IsBusiness) -> date | str:
     """The due day (the newest) that is to be tried now, or why none is."""
     why = "not_today"

@@ -38,6 +38,7 @@ class Money(Enum):
     POSITIVE = "positive"
     POSITIVE_OR_ALL = "positive, or -1 for all"
     POSITIVE_OR_NONE = "positive, or 0 where only days change"
+    POSITIVE_OR_CLOSES = "positive, or 0 for whatever closes the loan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ SHAPES: dict[EventKind, Shape] = {
     EventKind.PAYMENT: _shape(Money.POSITIVE, may="debit_id"),
     EventKind.PREPAYMENT: _shape(Money.POSITIVE, may="prepay_mode"),
     EventKind.REPAY_PART: _shape(Money.POSITIVE),
-    EventKind.PAYOFF: _shape(Money.NONE),
+    EventKind.PAYOFF: _shape(Money.POSITIVE_OR_CLOSES, may="debit_id"),
     EventKind.REVERSAL: _shape(Money.NONE, "of_seq"),
     EventKind.RATE_CHANGE: _shape(Money.NONE, "rate_ppm", "later_rows"),
     EventKind.CHARGE: _shape(Money.POSITIVE, "component", "until"),
@@ -96,7 +97,7 @@ MEANINGS: dict[EventKind, str] = {
     EventKind.PAYMENT: "money from the borrower, divided by the loan's allocation order",
     EventKind.PREPAYMENT: "money meant for principal not yet due; the plan is made anew",
     EventKind.REPAY_PART: "part of the principal paid back with its own interest, before it is due",
-    EventKind.PAYOFF: "everything that is owed on the day is paid; the loan ends",
+    EventKind.PAYOFF: "everything that is owed falls due and is paid; with an amount that falls short, the rest stays due",
     EventKind.REVERSAL: "an earlier event never happened",
     EventKind.RATE_CHANGE: "another rate from this day on",
     EventKind.CHARGE: "a fee, cost or penalty is asked for, with a due day of its own",
@@ -184,6 +185,8 @@ def _money_problems(money: Money, name: str, amount_minor: int) -> list[Problem]
         return [Problem("amount_not_positive", "the amount must be more than zero", "amount")]
     if money is Money.POSITIVE_OR_NONE and amount_minor < 0:
         return [Problem("amount_not_positive", "the amount must be more than zero, or 0 where only days change", "amount")]
+    if money is Money.POSITIVE_OR_CLOSES and amount_minor < 0:
+        return [Problem("amount_not_positive", "the amount must be more than zero, or 0 for whatever closes the loan", "amount")]
     if money is Money.POSITIVE_OR_ALL and amount_minor <= 0 and amount_minor != -1:
         return [Problem("amount_not_positive", "the amount must be more than zero, or -1 minor unit for all", "amount")]
     return []

@@ -12,9 +12,9 @@ from django.db.models import Count, Q, QuerySet
 
 from tideover.core.crypto import search_hash
 from tideover.lending.models import BankAccount, BankLine, Contract, LoanParty, Match, Party, Refund, StandingRow
+from tideover.lending.payoff.selectors import quotes_named
 from tideover.lending.rules.bank_match import Loan, Money, words_of
 from tideover.lending.rules.bank_out import RETURN_DAYS, Earlier, Out, Waiting
-from tideover.lending.statements.quotes import quotes_named
 
 BY_AMOUNT_MAX, LOANS_MAX = 200, 2000
 CO_BORROWERS = ("co_borrower",)
