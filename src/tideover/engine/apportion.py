@@ -28,6 +28,7 @@ class Step(StrEnum):
     NOT_YET_DUE = "not_yet_due"
     DEBIT = "debit"
     BY_HAND = "by_hand"
+    CORE = "core"
 
 
 DECIDED_BY = (Step.LAW_DUE, Step.CONTRACT, Step.CONTRACT, Step.LAW_SECURITY, Step.LAW_BURDEN, Step.LAW_EARLIEST)

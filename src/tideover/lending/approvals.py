@@ -32,7 +32,8 @@ from tideover.core.problems import Forbidden, Problem
 from tideover.engine.events import EventKind
 from tideover.engine.standing import Standing
 from tideover.engine.terms import NO_DAY, date_of
-from tideover.lending.beside.instructions import instruction_request, is_instructed
+from tideover.lending.beside.instructions import instruction_request
+from tideover.lending.beside.writes import Way, way_of
 from tideover.lending.journal import event_possible
 from tideover.lending.models import Contract, Instruction, LoanEvent
 from tideover.lending.rules.at_stake import GIVES_UP, at_stake_minor
@@ -91,7 +92,7 @@ def _do(contract: Contract, said: Mapping[str, Any], key: str, reason: str, acto
         "kind": EventKind[said["kind"].upper()], "effective_on": date.fromisoformat(said["effective_on"]),
         "amount_minor": said["amount_minor"], "extra": said["extra"] or None, "idempotency_key": key, "actor": actor,
     }  # fmt: skip
-    if is_instructed(contract, values["kind"]):
+    if way_of(contract, values["kind"], values["extra"]) == Way.ASK:
         return instruction_request(contract, reason=reason, **values)
     return event_record(contract, **values)
 

@@ -92,6 +92,15 @@ def standing_held(
     return Held(standing_carried(figure.said, day(figure.on), base, now), CORE, figure.on)
 
 
+def standing_moved(contract: Contract, stored: Sequence[Event], now: Standing, figure: Figure | None) -> Standing:
+    """What replay says on a day (`now`, of events other than the `stored` ones) with the core's figures carried to it, as
+    `standing_held` does for the journal as it is. figure: the loan's, None where replay's own hold; before its day they do."""
+    if figure is None or now.as_of < day(figure.on):
+        return now
+    base = replay(terms_for(contract), stored, day(figure.on), micros(figure.compared_at), Depth.TOTALS)
+    return standing_carried(figure.said, day(figure.on), base, now)
+
+
 def figures_held(contract_ids: Sequence[int], as_of: date, known_at: datetime | None = None) -> dict[int, Figure]:
     """The core's figures that hold on a day, by contract id; most loans have none. Two queries at most."""
     return figures_of(answers(holds_asked(contract_ids, as_of, known_at))[0], as_of, known_at)

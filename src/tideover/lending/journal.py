@@ -20,6 +20,7 @@ from tideover.engine.reference import effective
 from tideover.engine.replay import replay
 from tideover.engine.terms import NO_DAY, day
 from tideover.lending import clock
+from tideover.lending.beside.writes import way_check
 from tideover.lending.causes import events_done
 from tideover.lending.chain import GENESIS, Link, body_hash, canonical, chain_hashes
 from tideover.lending.contract_terms import terms_for
@@ -128,10 +129,13 @@ def event_append(
     amount_minor: int = 0,
     extra: dict[str, Any] | None = None,
     receipt_part: ReceiptPart | None = None,
+    core_told: bool = False,
 ) -> LoanEvent:
     """Append one event, or return the one that the same key and body appended before.
 
-    Raises IdempotencyConflict (same key, another body) and Refused when the event cannot happen to this loan; nothing changes.
+    core_told: the loan's core booked or confirmed it, or follows it by the contract; without it a change of a loan whose ledger
+    is a core's is refused (beside/writes.py). Raises IdempotencyConflict (same key, another body) and Refused when the event
+    cannot happen to this loan; nothing changes.
     """
     problems = [*key_problems(idempotency_key), *event_problems(kind, amount_minor, extra)]
     if problems:
@@ -149,6 +153,8 @@ def event_append(
                 if bytes(before.body_hash) != body or before.contract_id != contract.pk:
                     raise _key_conflict(idempotency_key)
                 return before
+            if not core_told:
+                way_check(locked, kind, extra)
             stored = [said.event() for said in journals_of(journal).get(contract.pk, ())]
             recorded_at = clock.above(closed, instant(stored[-1].recorded_at) if stored else None)
             new = NewEvent(kind, effective_on, recorded_at, amount_minor, idempotency_key, actor, extra, receipt_part)

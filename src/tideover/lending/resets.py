@@ -51,6 +51,7 @@ def resets_record(contract: Contract, *, until: date, actor: str, fixings: Fixin
                 extra=extra,
                 idempotency_key=key,
                 actor=actor,
+                core_told=True,  # a term of the contract, which its core follows by itself
             )
             if event.seq > count:
                 standing_refresh(contract, as_of=until)

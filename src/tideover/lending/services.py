@@ -40,7 +40,6 @@ from tideover.lending.models import (
     Staff,
     StandingRow,
 )
-from tideover.lending.models.organisation import BookMode
 from tideover.lending.models.party import PartyKind
 from tideover.lending.payments import Booking, NewPayment
 from tideover.lending.rates import fixing, pack_here
@@ -48,14 +47,6 @@ from tideover.lending.receipts.selectors import late_for_money_here
 from tideover.lending.rules.fees import fees_due, fees_read
 from tideover.lending.selectors import facility_available, standing_fields
 
-OUTSIDE = frozenset(
-    {
-        EventKind.PAYMENT, EventKind.PREPAYMENT, EventKind.REPAY_PART, EventKind.PAYOFF, EventKind.MERCHANT_REFUND,
-        EventKind.PAYOUT_REFUND, EventKind.DOWN_PAYMENT, EventKind.GUARANTOR_PAYMENT, EventKind.PAY_GUARANTOR,
-        EventKind.RATE_CHANGE, EventKind.INSOLVENCY, EventKind.JUDGMENT,
-    }
-)  # fmt: skip
-"""Kinds that tell what happened outside; every other kind changes what a core keeps, and has to be asked of it."""
 LOAN_NUMBER = re.compile(r"[A-Za-z0-9._-]{1,30}")
 
 
@@ -311,9 +302,6 @@ def event_record(
     The same key and body again return the first event and write nothing. Raises Refused for a change of a loan whose ledger is
     a core's: that leaves as an instruction (lending/beside).
     """
-    if kind not in OUTSIDE and contract.entity.book_mode == BookMode.OVERLAY:
-        message = f"the core of {contract.entity.code} keeps this loan: ask it by an instruction"
-        raise refuse("core_decides", message, "kind")
     if idempotency_key.startswith(OWN_KEYS):
         raise refuse("reserved_key", f"keys that begin with {OWN_KEYS} are the lender's own", "idempotency_key")
     if kind == EventKind.CHARGE and (extra or {}).get("component") == "penalty" and is_moving(contract):

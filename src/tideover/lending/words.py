@@ -44,6 +44,8 @@ NAMES = {
     "core.confirmed": "confirmed",
     "core.rejected": "rejected",
     "core.reflected": "seen in the core",
+    "core.periods": "equal periods",
+    "surplus": "money held",
     "days_past_due": "days late",
     "fees_charged": "fees charged",
     "held_money": "people whose waiting money was placed",

@@ -11,7 +11,7 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
-from tideover.simulate.gateways import peers_start, ports_choose
+from tideover.simulate.gateways import CORE_FILES, peers_start, ports_choose
 
 MONTHS_CLOSED = 13
 
@@ -64,6 +64,7 @@ def run_demo(args: argparse.Namespace) -> int:
     from tideover.daily.close import close_day
     from tideover.lending.clock import cut_off_take
     from tideover.lending.models import Contract
+    from tideover.simulate.beside import core_files_lay, loans_lay
     from tideover.simulate.book import build
     from tideover.simulate.desk import desk_lay
     from tideover.simulate.ledger import late_news, periods_close
@@ -76,6 +77,7 @@ def run_demo(args: argparse.Namespace) -> int:
         started = time.perf_counter()
         build(args.loans, business_date(), args.seed, quiet=not sys.stderr.isatty())
         today = business_date()
+        loans_lay(today, args.seed)
         month_ends = _month_ends(today)
         books_post(month_ends[0] - timedelta(days=1), cut_off=cut_off_take(), first=first_payout())
         for month_end in month_ends:
@@ -83,6 +85,7 @@ def run_demo(args: argparse.Namespace) -> int:
         close_day(today - timedelta(days=1), today=today)
         periods_close(today)
         late_news(today)
+        core_files_lay(today, home / CORE_FILES)
         close_day(today, today=today)
         desk_lay(today)
         print(f"built {Contract.objects.count()} loans in {time.perf_counter() - started:.0f} s")
@@ -148,7 +151,7 @@ def _serve(args: argparse.Namespace, ports: dict[str, int]) -> int:
 
     others = peers_start(ports, settings.DATA_DIR, f"http://{args.host}:{args.port}") if ports else []
     if not args.no_worker:
-        for what in ("outbox", "debits"):
+        for what in ("outbox", "debits", *(["beside"] if settings.CORES else [])):
             command = [sys.executable, "-m", "tideover.cli", what, "work", "--parent", str(os.getpid())]
             others.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
     try:

@@ -1,11 +1,12 @@
-"""The demo lender's bank: an account, a statement of yesterday with money that nobody claimed, a file that does not add up."""
+"""The demo lender's bank: an account, a statement (a batch's credit, money nobody claimed), a file that does not add up."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from datetime import date, timedelta
 
-from tideover.lending.models import BankAccount, Contract
+from tideover.lending.models import BankAccount, Contract, DebitBatch
+from tideover.lending.models.organisation import BookMode
 from tideover.lending.statements.rules.line import BadStatement
 from tideover.lending.statements.services import account_open, statement_import
 
@@ -17,7 +18,9 @@ def statements(as_of: date) -> int:
     """Make the account and take in its statement, once; how many lines. Late borrowers pay without saying enough."""
     if BankAccount.objects.filter(number=NUMBER).exists():
         return 0
-    late = Contract.objects.filter(standing__overdue_minor__gt=0).exclude(standing__bucket="written_off")
+    late = Contract.objects.filter(entity__book_mode=BookMode.RECORD, standing__overdue_minor__gt=0).exclude(
+        standing__bucket="written_off"
+    )
     loans = list(late.select_related("borrower", "standing", "entity").order_by("standing__days_past_due", "pk")[:4])
     if not loans:
         return 0
@@ -40,6 +43,8 @@ def statements(as_of: date) -> int:
         ("3200.00", "", "", "物业公司", "房租"),
     ]
     day = as_of - timedelta(days=1)
+    settled = DebitBatch.objects.filter(entity=loans[0].entity, state="settled", debit_on=day, taken_minor__gt=0)
+    rows += [("", f"{b.taken_minor / 100:.2f}", "", "代扣业务待清算", f"代扣清算 {b.number}") for b in settled.order_by("pk")]
     statement_import(_table(day, rows), f"{day:%Y%m%d}.csv", actor="payments", account=NUMBER)
     with suppress(BadStatement):  # the page shows what was wrong with it
         changed = _table(day, rows[:2]).replace(rows[1][1].encode(), b"1.00", 1)

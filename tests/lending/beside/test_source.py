@@ -22,6 +22,8 @@ MAY_REPLAY = {
     "lending/doctor.py": "the cache against the reader, through held_into",
     "lending/panels_loan.py": "where one payment went when it was booked: a fact of the journal",
     "lending/panels_mine_why.py": "what changed in 30 days; not asked while the core's figures hold",
+    "lending/receipts/planning.py": "the days of a plan with payments that are not booked: carried by standing_moved",
+    "lending/receipts/panels.py": "what undoing a receipt would change: carried by standing_moved",
     "lending/api_agreements.py": "the plan of a contract that is not signed yet",
     "daily/loans.py": "the tape, through held_into; the other clock of a reschedule",
 }
@@ -49,6 +51,10 @@ def test_only_the_named_modules_ask_replay_alone() -> None:
     assert _found(ALONE) <= set(MAY_REPLAY)
 
 
+def test_every_named_module_still_asks_replay() -> None:
+    assert set(MAY_REPLAY) - _found(ALONE) == set()
+
+
 def test_only_the_named_modules_make_a_cached_standing() -> None:
     writes = {n for n in _found(FIELDS) if not n.startswith("simulate/")}
     assert writes <= MAY_WRITE
@@ -57,5 +63,7 @@ def test_only_the_named_modules_make_a_cached_standing() -> None:
 def test_who_replays_for_a_cache_or_a_tape_puts_the_cores_figures_in() -> None:
     for name in ("lending/imports/standings.py", "lending/imports/events.py", "lending/doctor.py", "daily/loans.py"):
         assert "held_into(" in (SRC / name).read_text(encoding="utf-8"), name
+    for name in ("lending/receipts/planning.py", "lending/receipts/panels.py"):
+        assert "standing_moved(" in (SRC / name).read_text(encoding="utf-8"), name
     for name in ("lending/payments.py", "lending/services.py", "lending/selectors.py"):
         assert "standing_held(" in (SRC / name).read_text(encoding="utf-8"), name

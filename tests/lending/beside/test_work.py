@@ -166,5 +166,7 @@ def test_the_command_takes_in_compares_and_lists(overlay: House, tmp_path: Path,
     client.force_login(overlay.staff["auditor"])
     [item] = client.get("/api/v1/breaks").json()["items"]
     assert (item["amount"], item["age_days"]) == ("7.00", 0)
+    assert client.get("/api/v1/breaks?age_days=1").json()["items"] == []
+    assert client.get("/api/v1/breaks?age_days=-1").status_code == 422
     assert client.post(f"/api/v1/breaks/{item['id']}/mend", {}, content_type="application/json").status_code == 403
     assert len(by_loan(list(Break.objects.all()))) == 1

@@ -2,7 +2,8 @@
 
     python -m tests.lending.debits.fault_table [--loans 40] [--kills 15] [--channels file,http] [--faults cut,half,…] > table.md
 
-The bank is --trusting: what is presented twice is taken twice. `lost`, `doubled`, `wrong` and `open` must be zero.
+steps: the n-th worker dies with its n-th commit, file or word with the bank. The bank is --trusting: what is presented twice is
+taken twice. `lost`, `doubled`, `wrong` and `open` must be zero.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -25,24 +24,25 @@ from typing import Any
 from tests.databases import book_fresh
 
 FAULTS: dict[str, tuple[str, ...]] = {
-    "file": ("none", "drop_before", "late", "half", "twice", "cut", "bad_totals", "unknown", "contradict", "mix"),
-    "http": ("none", "drop_before", "drop_after", "garbage", "delay", "restart", "late", "half", "cut", "bad_totals", "unknown",
-             "contradict", "mix"),
+    "file": ("none", "steps", "drop_before", "late", "half", "twice", "cut", "bad_totals", "unknown", "contradict", "mix"),
+    "http": ("none", "steps", "drop_before", "drop_after", "garbage", "delay", "restart", "late", "half", "cut", "bad_totals",
+             "unknown", "contradict", "mix"),
 }  # fmt: skip
 CHANCE = 0.5
+THREE_DAYS_S = 60 * 3600
+"""Told within the world's last jump, which ends 72 hours after its evening."""
 MIX = ("drop_before", "late", "half", "twice", "cut", "bad_totals", "unknown", "contradict", "drop_after")
 EVENING = datetime(2026, 11, 25, 10, 30, tzinfo=UTC).timestamp()
 """When the world begins: 18:30 in Beijing, on the day on which its loans fall due."""
-WORLD = [sys.executable, "-m", "tests.lending.debits.fault_world"]
 
 
 def chances(fault: str) -> list[str]:
     """The bank's arguments for one row of the table."""
-    named = {"none": {}, "mix": dict.fromkeys(MIX, 0.12)}.get(fault, {fault: CHANCE})
+    named = {"none": {}, "steps": {}, "mix": dict.fromkeys(MIX, 0.12)}.get(fault, {fault: CHANCE})
     return [x for name, chance in named.items() for x in ("--fault", f"{name}={chance}")]
 
 
-def row(channel: str, fault: str, *, loans: int, kills: int, seed: int, workers: int = 2) -> dict[str, Any]:
+def row(channel: str, fault: str, *, loans: int, kills: int, seed: int) -> dict[str, Any]:
     """Run one world: what it came to. The numbers are those of `check` in tests/lending/debits/fault_world.py."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -55,61 +55,23 @@ def row(channel: str, fault: str, *, loans: int, kills: int, seed: int, workers:
             "TIDEOVER_BANK": f"http://127.0.0.1:{port}", "TIDEOVER_BANK_TIMEOUT": "1", "TIDEOVER_DEBIT_CHANNEL": channel,
             "TIDEOVER_DEBIT_BATCH": "4",
         }  # fmt: skip
-        began = float(env["DEBIT_WORLD_BEGAN"])
-        subprocess.run([*WORLD, "build", str(loans)], env=env, check=True)
         bank = [sys.executable, "-m", "tideover.sandbox.bank", "--trusting", *chances(fault)]
         given = {
-            "port": port, "folder": home / "debits", "record": home / "ledger.jsonl", "seed": seed, "offset": EVENING - began,
-            "reveal-after": 2, "delay": 1.5, "down": 0.3,
+            "port": port, "folder": home / "debits", "record": home / "ledger.jsonl", "seed": seed,
+            "reveal-after": THREE_DAYS_S if fault == "unknown" else 2, "delay": 1.5, "down": 0.3,
+            "offset": EVENING - float(env["DEBIT_WORLD_BEGAN"]),
         }  # fmt: skip
         bank += [f"--{name}={value}" for name, value in given.items()]
+        how = "steps" if fault == "steps" else "killed"
+        world = [sys.executable, "-m", "tests.lending.debits.fault_world", loans, kills, seed, home / "ledger.jsonl", how]
         with subprocess.Popen(bank, env=env, stderr=subprocess.DEVNULL) as peer:
             try:
                 _wait(port)
-                killed = _killed(env, random.Random(seed), kills, workers)
-                _later(env, port, began)
+                done = subprocess.run([str(x) for x in world], env=env, check=True, stdout=subprocess.PIPE, text=True)
             finally:
                 peer.kill()
-        said = json.loads(
-            subprocess.run(
-                [*WORLD, "check", str(home / "ledger.jsonl")], env=env, check=True, capture_output=True, text=True
-            ).stdout
-        )
-    return {"channel": channel, "fault": fault, "kills": killed, **said, "seconds": round(time.perf_counter() - started)}
-
-
-def _killed(env: dict[str, str], dice: random.Random, kills: int, workers: int) -> int:
-    """Two workers at once, killed at random moments and begun anew; then one that is left alone for a while."""
-    running = [_worker(env) for _ in range(workers)]
-    killed = 0
-    while killed < kills:
-        at = dice.randrange(workers)
-        assert running[at].stdout is not None
-        running[at].stdout.readline()  # it has begun
-        time.sleep(dice.uniform(0.0, 0.5))
-        if running[at].poll() is None:
-            running[at].send_signal(signal.SIGKILL)
-            killed += 1
-        running[at].wait()
-        running[at] = _worker(env)
-    for process in running:
-        process.kill()
-        process.wait()
-    subprocess.run([*WORLD, "work", "2"], env=env, check=True, stdout=subprocess.DEVNULL)
-    return killed
-
-
-def _worker(env: dict[str, str], seconds: float = 600) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*WORLD, "work", str(seconds)], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-
-
-def _later(env: dict[str, str], port: int, began: float) -> None:
-    """Faults end and time passes, on both sides: leases end, then the cut-off, then three days in which the bank is asked."""
-    for hours in (0.1, 24, 72):
-        env = {**env, "DEBIT_WORLD_BEGAN": str(began - hours * 3600), "DEBIT_NO_PLAN": "1"}
-        body = json.dumps({"offset_s": EVENING - began + hours * 3600}).encode()
-        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}/sandbox/clock", body), timeout=5).close()
-        subprocess.run([*WORLD, "work", "1.2"], env=env, check=True, stdout=subprocess.DEVNULL)
+    said = json.loads(done.stdout.splitlines()[-1])
+    return {"channel": channel, "fault": fault, "kills": kills, **said, "seconds": round(time.perf_counter() - started)}
 
 
 def _port() -> int:
@@ -142,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--channels", default="file,http")
     p.add_argument("--faults", default="")
     args = p.parse_args(argv)
-    os.environ.setdefault("TIDEOVER_TEMPLATES", tempfile.mkdtemp())
+    os.environ.setdefault("TIDEOVER_MIGRATED", tempfile.mkdtemp())
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
     bad = 0
     for channel in args.channels.split(","):
@@ -150,6 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             said = row(channel, fault, loans=args.loans, kills=args.kills, seed=args.seed)
             bad += said["lost"] + said["doubled"] + said["wrong"] + said["open"]
             print(f"| {' | '.join(str(said[c]) for c in COLUMNS)} |", flush=True)
+            for life in said["why"]:
+                print("; ".join(life), file=sys.stderr)
     return 1 if bad else 0
 
 

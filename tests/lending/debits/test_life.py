@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from django.db import IntegrityError, transaction
 
 from tests.factories import House, debit
 from tests.lending.debits.worlds import TODAY, clock, debtor, due_today, in_flight, result
+from tideover.core.business_time import now
 from tideover.engine.events import EventKind
 from tideover.lending.debits import bank
 from tideover.lending.debits.answers import answer_apply, file_take, result_take
@@ -246,3 +248,61 @@ def test_a_failure_is_asked_after_once_and_money_that_left_after_all_is_booked(
     assert debits_inquire(clock(23)) == 0 and states() == ["failed"]
     assert debits_inquire(clock(12, 1)) == 1 and states() == ["taken"]
     assert debits_inquire(clock(12, 2)) == 0 and len(asked) == Receipt.objects.count() == 1
+
+
+def test_a_failure_is_asked_after_until_the_bank_has_said_that_it_stands(
+    house: House, settings: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BANK_ADDRESS = "http://bank"  # type: ignore[attr-defined]
+    d = in_flight(house, due_today(house))
+    take(d, ("1001", 0, None), source="http")
+    said: list[bytes | None] = [None, None, result((d.reference, "0000", d.amount_minor, clock()))]
+    monkeypatch.setattr(bank, "inquire", lambda reference: said.pop(0))
+    for hours in (12, 24, 48):  # twice it does not answer
+        debits_inquire(clock(hours, 1))
+    assert states() == ["taken"] and Receipt.objects.get().received_on == TODAY and said == []
+    assert debits_inquire(clock(60, 1)) == 0
+
+
+def test_a_failure_that_stands_is_asked_after_once(house: House, settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.BANK_ADDRESS = "http://bank"  # type: ignore[attr-defined]
+    d = in_flight(house, due_today(house))
+    take(d, ("1001", 0, None), source="http")
+    monkeypatch.setattr(bank, "inquire", lambda reference: result((reference, "1001", 0, None)))
+    assert [debits_inquire(clock(12, n)) for n in (0, 1, 2)] == [0, 1, 0]
+    assert states() == ["failed"]
+
+
+def test_an_answer_that_cannot_be_booked_holds_up_no_other(house: House) -> None:
+    first, second = (in_flight(house, due_today(house, n)) for n in ("D-1", "D-2"))
+    before = clock(days=-90)  # before its loan began
+    data = result((first.reference, "0000", 5, before), (second.reference, "0000", second.amount_minor, clock()))
+    assert result_take(data, source="file", at=clock(19), actor="bank") == {"conflict": 1, "applied": 1}
+    assert states() == ["in_flight", "taken"] and first.answers.get().effect == "conflict"
+    assert [r.source_reference for r in Receipt.objects.all()] == [second.reference]
+
+
+def test_what_was_drafted_before_a_core_keeps_the_book_never_leaves(house: House) -> None:
+    contract = due_today(house)
+    debits_plan(house.entity, actor="t", at=clock())
+    house.entity.book_mode = "overlay"
+    house.entity.save()
+    batches_send(clock())
+    assert states() == ["failed"] and journal(contract.pk) == []
+    assert debits_plan(house.entity, actor="t", at=clock())[1] == {"overlay": 1}
+
+
+def test_a_planner_that_died_half_way_leaves_a_batch_that_a_sender_takes_over(house: House) -> None:
+    contract = due_today(house)
+    [batch] = debits_plan(house.entity, actor="t", at=clock())[0]
+    DebitBatch.objects.filter(pk=batch.pk).update(lease_owner="dead", lease_until=now() + timedelta(days=2), count=0)
+    assert batches_send(clock()) == 0
+    DebitBatch.objects.filter(pk=batch.pk).update(lease_until=clock())
+    assert batches_send(clock(minute=1)) == 1
+    assert states() == ["in_flight"] and DebitBatch.objects.get().count == 1 and money_in_flight([contract.pk])
+
+
+def test_the_words_that_were_agreed_to_are_kept_with_their_hash(house: House) -> None:
+    due_today(house)
+    act = debtor(house).mandates.get().acts.get()
+    assert hashlib.sha256(act.detail["words"].encode()).hexdigest() == act.detail["sha256"]

@@ -136,7 +136,7 @@ def main() -> None:
     p.add_argument("--lines", type=int, default=40)
     p.add_argument("--fault", action="append")
     args = p.parse_args()
-    os.environ.setdefault("TIDEOVER_TEMPLATES", tempfile.mkdtemp())
+    os.environ.setdefault("TIDEOVER_MIGRATED", tempfile.mkdtemp())
     for fault in args.fault or FAULTS:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(row(fault, args.lines, Path(folder))), flush=True)

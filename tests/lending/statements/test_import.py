@@ -10,16 +10,9 @@ from tests.factories import House
 from tests.lending.statements.samples import ACCOUNT, Paid, camt, table
 from tideover.core.business_time import now
 from tideover.lending.models import BankAccount, BankLine, Match, Receipt, StatementFile
+from tideover.lending.statements.correct import doubt_answer, line_become, line_settle
 from tideover.lending.statements.rules.line import BadStatement
-from tideover.lending.statements.services import (
-    account_open,
-    doubt_answer,
-    line_become,
-    line_settle,
-    lines_open,
-    statement_import,
-    statements_finish,
-)
+from tideover.lending.statements.services import account_open, lines_open, statement_import, statements_finish
 
 pytestmark = pytest.mark.django_db
 

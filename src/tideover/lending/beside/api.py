@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
 
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 from pydantic import Field
 
 from tideover.core.api_approvals import WaitingOut, waiting_out
@@ -69,8 +69,11 @@ def break_out(b: Break) -> dict[str, Any]:
 
 
 @route(router.get, "/breaks", "breaks-list", BreakPage)
-def breaks_list(request: HttpRequest, cursor: Cursor, limit: Limit, state: str = "open", cause: str = "", loan: str = "") -> Any:
-    """Differences between the core and replay in your scope."""
+def breaks_list(
+    request: HttpRequest, cursor: Cursor, limit: Limit, state: str = "open", cause: str = "", loan: str = "",
+    age_days: Annotated[int, Query(ge=0, le=36_500)] = 0,
+) -> Any:  # fmt: skip
+    """Differences between the core and replay in your scope; `age_days`: that began so many days ago, or earlier."""
     if state not in BREAK_STATES:
         raise refuse("unknown_state", f"state {state} is not one of {', '.join(BREAK_STATES)}", "state")
     if cause and cause not in CAUSES:
@@ -78,6 +81,7 @@ def breaks_list(request: HttpRequest, cursor: Cursor, limit: Limit, state: str =
     rows = breaks_visible(request.user, business_date()).filter(state=state)
     rows = rows.filter(cause=cause) if cause else rows
     rows = rows.filter(number=loan) if loan else rows
+    rows = rows.filter(first_on__lte=business_date() - timedelta(days=age_days)) if age_days else rows
     return page_of(rows, cursor, limit, break_out, by="pk")
 
 
@@ -112,7 +116,7 @@ class MendOut(Schema):
 
 @route(router.post, "/breaks/{pk}/mend", "break-mend", MendOut, keyed=False)
 def mend(request: HttpRequest, pk: int) -> Any:
-    """Let the journal follow the core where the cause says how, and compare the loan again."""
+    """Let the journal follow the core where the cause says how, or tell the core of money that it lacks."""
     broken = _broken(request, pk)
     return {"loan_id": broken.number, "agrees": break_mend(broken, actor=request.user)}
 

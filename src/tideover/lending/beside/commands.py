@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+PAUSE_S = 2.0
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -45,11 +48,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "2 refused.",
     )
     instructions.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (default: 100)")
+    work = what.add_parser(
+        "work",
+        help="the worker of instructions",
+        description="Rounds with every core that TIDEOVER_CORES names, again and again. `tideover serve` runs one. It may be "
+        "killed at any instant: nothing is asked of a core twice.",
+    )
+    work.add_argument("--once", action="store_true", help="stop when a round moves nothing")
+    work.add_argument("--parent", type=int, default=0, metavar="PID", help="stop when this process is gone")
     policy = what.add_parser("policy", help="publish the policy of an entity from a day on", description="docs/beside-a-core.md")
     policy.add_argument("file", type=Path, metavar="YAML")
     policy.add_argument("--from", type=date.fromisoformat, dest="first", required=True, metavar="DATE")
-    for name, q in (("take", take), ("compare", compare), ("breaks", breaks), ("instructions", instructions), ("policy", policy)):
-        q.add_argument("--entity", metavar="CODE", help="the legal entity (default: the only one beside a core)")
+    acts = {"take": take, "compare": compare, "breaks": breaks, "instructions": instructions, "policy": policy, "work": work}
+    for name, q in acts.items():
+        if q is not work:
+            q.add_argument("--entity", metavar="CODE", help="the legal entity (default: the only one beside a core)")
         q.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
         q.set_defaults(func=run, act_of=name)
 
@@ -158,6 +171,17 @@ def _instructions(args: argparse.Namespace) -> int:
     return 1 if counts["unanswered"] else 0
 
 
+def _work(args: argparse.Namespace) -> int:
+    from tideover.lending.beside.worker import run
+
+    stopped: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda n, _frame: stopped.append(n))
+    counts = asdict(run(once=args.once, parent=args.parent, pause_s=PAUSE_S, stopped=lambda: bool(stopped)))
+    _say(args, counts, [", ".join(f"{n} {count}" for n, count in counts.items())])
+    return 0
+
+
 def _policy(args: argparse.Namespace) -> int:
     from tideover.lending.beside.policies import policy_publish
 
@@ -167,4 +191,4 @@ def _policy(args: argparse.Namespace) -> int:
     return 0
 
 
-ACTS = {"take": _take, "compare": _compare, "breaks": _breaks, "instructions": _instructions, "policy": _policy}
+ACTS = {"take": _take, "compare": _compare, "breaks": _breaks, "instructions": _instructions, "policy": _policy, "work": _work}

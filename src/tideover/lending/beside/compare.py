@@ -22,7 +22,7 @@ from tideover.core.problems import refuse
 from tideover.engine.events import Event, EventKind
 from tideover.engine.terms import day
 from tideover.lending.beside.breaks import Found, breaks_settle
-from tideover.lending.beside.instructions import instructions_reflect
+from tideover.lending.beside.instructions import instructions_heard, instructions_reflect
 from tideover.lending.beside.policies import policy_of
 from tideover.lending.clock import cut_off_take
 from tideover.lending.columns import OK, Conventions, Loans, columns_of, numbers, standings_of
@@ -63,6 +63,7 @@ class _Moment:
 def file_compare(file: CoreFile, *, actor: str) -> Compared:
     """Compare a taken file of balances with replay; again, the same breaks are renewed. Raises Refused: not balances, not
     taken, or a newer day is compared already."""
+    instructions_heard(file.entity)
     moment, out = _moment(file), Compared(file)
     shared = Conventions.of_book()
     for partition in Book(moment.file.day or date.min, moment.known).partitions():

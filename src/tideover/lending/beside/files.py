@@ -23,7 +23,9 @@ from tideover.core.problems import refuse
 from tideover.core.sql_columns import columns_insert
 from tideover.engine.events import EventKind
 from tideover.engine.terms import date_of, day
-from tideover.lending.imports.files import Source, file_read
+from tideover.lending.beside.instructions import instructions_heard
+from tideover.lending.beside.policies import policy_of
+from tideover.lending.imports.files import BadFile, Source, file_read
 from tideover.lending.imports.frame import Frame, Reject, frame_make
 from tideover.lending.imports.mapping import BadMapping, mapping_read
 from tideover.lending.imports.targets import CORE_COMPONENTS, CORE_PARTS
@@ -67,12 +69,19 @@ def file_take(entity: LegalEntity, path: Path, mapping_text: str, *, actor: str,
     mapping = mapping_read(mapping_text)
     if mapping.kind not in KIND_OF:
         raise BadMapping(f"the mapping is for {mapping.kind}; a core's file is {' or '.join(KIND_OF)}")
-    kind, source = KIND_OF[mapping.kind], file_read(path, skip=mapping.skip, sheet=mapping.sheet)
-    sha = hashlib.sha256(hashlib.sha256(mapping_text.encode()).digest() + path.read_bytes()).hexdigest()
+    kind, data = KIND_OF[mapping.kind], _bytes(path)
+    sha = hashlib.sha256(hashlib.sha256(mapping_text.encode()).digest() + data).hexdigest()
     before = CoreFile.objects.filter(entity=entity, kind=kind, sha256=sha).first()
     if before is not None and before.state == "taken":
-        return Taken(before, "already", before.row_count, source=source)
-    frame = frame_make(source, mapping)
+        return Taken(before, "already", before.row_count)
+    try:
+        source = file_read(path, skip=mapping.skip, sheet=mapping.sheet)
+        frame = frame_make(source, mapping)
+    except BadFile as error:
+        if not dry_run:
+            unread = Taken(None, "refused", 0, [Reject(0, "", "", str(error))])
+            _refused(entity, kind, path, sha, actor, unread, before)
+        raise
     lines = _checked(entity, kind, frame)
     taken = Taken(before, "checked", len(frame) + len(source.broken), frame.rejects, _unknown(lines), source)
     if dry_run:
@@ -81,7 +90,16 @@ def file_take(entity: LegalEntity, path: Path, mapping_text: str, *, actor: str,
         taken.file, taken.state = _refused(entity, kind, path, sha, actor, taken, before), "refused"
         return taken
     taken.file, taken.state = _store(entity, kind, path, sha, actor, lines, taken.unknown, before), "taken"
+    if kind == "movements":
+        instructions_heard(entity)
     return taken
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadFile(f"{path}: {error.strerror}") from error
 
 
 def _checked(entity: LegalEntity, kind: str, frame: Frame) -> _Lines:
@@ -93,6 +111,7 @@ def _checked(entity: LegalEntity, kind: str, frame: Frame) -> _Lines:
     if kind == "balances":
         frame.reject_twice("loan_id", "the loan stands twice in the file")
         _sums(frame)
+        _whole(entity, frame, on)
     else:
         _movements(frame, on, contract)
     return _Lines(frame, on, contract)
@@ -135,6 +154,19 @@ def _sums(frame: Frame) -> None:
         total = sum((frame.number(c) for c in arrears), np.zeros(len(frame), np.int64))
         wrong = frame.given("arrears_balance") & (frame.number("arrears_balance") != total)
         frame.reject(wrong, "arrears_balance", "it is not arrears_principal and arrears_interest")
+
+
+def _whole(entity: LegalEntity, frame: Frame, on: date | None) -> None:
+    """A file with far fewer loans than the one before breaks off."""
+    if on is None:
+        return
+    earlier = CoreFile.objects.filter(entity=entity, kind="balances", state="taken", day__lt=on).order_by("-day").first()
+    if earlier is None:
+        return
+    percent = policy_of(entity, on).fewer_percent
+    if len(frame) * 100 <= earlier.row_count * (100 - percent):
+        reason = f"the file breaks off: it has {len(frame)} loans, that of {earlier.day} had {earlier.row_count}"
+        frame.rejects.append(Reject(int(frame.rows[-1]) + 1, "loan_id", "", reason))
 
 
 def _movements(frame: Frame, on: date | None, contract: np.ndarray) -> None:

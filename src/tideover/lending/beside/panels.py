@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,8 @@ from django.utils.translation import gettext_noop
 from tideover.core.business_time import business_date
 from tideover.core.models import User
 from tideover.engine.events import EventKind
-from tideover.lending.beside.instructions import on_their_way
+from tideover.engine.terms import DAY_COUNT_NAMES, DayCount
+from tideover.lending.beside.instructions import TELL, on_their_way
 from tideover.lending.models import Break, Contract, Instruction
 from tideover.lending.models.organisation import BookMode
 from tideover.lending.words import money, word
@@ -42,8 +43,21 @@ def mend_words(b: Break) -> str:
     if b.mend == "tell_core":
         return f"{head} ({word(said['kind'])} {money(said['amount_minor'])} · {said['on']})"
     if b.mend == "change_terms":
-        return f"{head} ({said['ours']} → {said['day_count']})"
+        return f"{head} ({_counted(said['ours'])} → {_counted(said['day_count'])})"
     return head
+
+
+def _counted(code: str) -> str:
+    """A day count by its trade name."""
+    return DAY_COUNT_NAMES.get(DayCount[code.upper()]) or word(f"core.{code}")
+
+
+def told_of(rows: Sequence[Break]) -> dict[int, Instruction]:
+    """By break, the newest instruction by which the core was told of the money that it lacks."""
+    of = {(b.contract_id, b.mend_with["seq"]): b.pk for b in rows if b.mend == "tell_core"}
+    told = Instruction.objects.filter(contract__in=[c for c, _seq in of], idempotency_key__startswith=TELL)
+    by_age = told.select_related("event").order_by("pk")
+    return {of[i.contract_id, i.event.seq]: i for i in by_age if i.event and (i.contract_id, i.event.seq) in of}
 
 
 def loan_side(user: User, contract: Contract) -> Mapping[str, Any] | None:
@@ -59,6 +73,7 @@ def loan_side(user: User, contract: Contract) -> Mapping[str, Any] | None:
 
 def borrower_side(user: User, reader: User) -> Mapping[str, Any] | None:
     """What a borrower's loans wait for: a change that was asked of the core and is not in force yet."""
-    rows = Instruction.objects.filter(contract__borrower__user=reader, state__in=("requested", "sent")).select_related("contract")
+    rows = Instruction.objects.filter(contract__borrower__user=reader, event=None, state__in=("requested", "sent"))
+    rows = rows.select_related("contract")
     lines = [(i, EventKind(i.kind).name.lower()) for i in rows.order_by("requested_at")]
     return {"lines": lines} if lines else None

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from tideover.core.business_time import now
+from tideover.core.business_time import now, start_of_day
 from tideover.core.models import User
 from tideover.core.problems import NotFound, Problem
 from tideover.lending.beside.policies import policy_of
@@ -148,5 +148,5 @@ def instructions_to_work(user: User, on: date) -> QuerySet[Instruction]:
 
 def unsettled(rows: QuerySet[Instruction], today: date, reflect_days: int) -> QuerySet[Instruction]:
     """Instructions that somebody must look at: a problem, or confirmed and not seen in the core's files for too long."""
-    late = Q(state="confirmed", confirmed_on__lt=today - timedelta(days=reflect_days))
+    late = Q(state="confirmed", answered_at__lt=start_of_day(today - timedelta(days=reflect_days)))
     return rows.filter(~Q(problem="") | late)

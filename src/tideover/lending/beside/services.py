@@ -21,11 +21,14 @@ from tideover.core.problems import refuse
 from tideover.core.work_sources import ACTOR as HOUSE
 from tideover.core.work_sources import SETTLED, Opening
 from tideover.engine.events import EventKind
+from tideover.lending import clock
 from tideover.lending.beside.compare import loans_compare
+from tideover.lending.beside.instructions import event_tell
 from tideover.lending.beside.policies import policy_of
 from tideover.lending.beside.selectors import Broken, by_loan
 from tideover.lending.journal import event_append
-from tideover.lending.models import Break, Contract, LoanEvent
+from tideover.lending.models import Break, Contract, Instruction, LoanEvent
+from tideover.lending.receipts.core_money import core_payment_book, part_redate
 from tideover.lending.services import standing_refresh
 from tideover.lending.words import NAMES, money, word
 
@@ -34,8 +37,9 @@ WORKS_BREAKS = frozenset({Role.PAYMENTS, Role.FINANCE})
 WORK_DAYS = 2
 """The house's own target from a break's first day to an answer."""
 OWN = "tideover:core:"
-MENDS = ("book_movement", "move_event")
-"""Mends that the house can do by itself: the journal follows what the core has booked."""
+MENDS = ("book_movement", "move_event", "tell_core")
+"""Mends of one press: the journal follows what the core has booked, or the core is told of money that it lacks."""
+TOLD = "the core's file lacks it"
 
 
 def broken_get(rows: Sequence[Break]) -> Broken:
@@ -91,43 +95,67 @@ def _work_settle(rows: Sequence[Break]) -> None:
 
 
 def break_mend(broken: Broken, *, actor: User) -> bool:
-    """Let the journal follow the core where the cause says how: book the movement that it lacks, or move an event to the core's
-    day; then compare the loan again. Whether both agree now. Raises Refused where the cause names no such mend."""
+    """Let the journal follow the core where the cause says how (book the movement that it lacks, move an event to the core's day)
+    and compare the loan again; or tell the core of money that it lacks. Whether both agree now.
+
+    Raises Refused where the cause names no such mend, and where an instruction that asks for the same is on its way.
+    """
     head, contract = broken.head, broken.head.contract
     if contract is None or head.mend not in MENDS:
         raise refuse("no_mend", "the house cannot mend this by itself", "mend")
     with transaction.atomic():
+        clock.writing()
         if head.mend == "book_movement":
             for n, m in enumerate(head.mend_with["movements"]):
-                kind, on = EventKind[m["kind"].upper()], date.fromisoformat(m["on"])
-                _book(contract, kind, on, m["amount_minor"], None, f"{m['reference'] or head.pk}:{n}", actor)
+                _book(contract, m, f"{m['reference'] or head.pk}:{n}", actor)
+        elif head.mend == "tell_core":
+            event_tell(LoanEvent.objects.get(contract=contract, seq=head.mend_with["seq"]), reason=TOLD, actor=actor.username)
         else:
             _move(contract, head, actor)
         standing_refresh(contract, as_of=max(business_date(), contract.disbursed_on))
         log(actor.username, "break.mend", "loan", contract.number, {"mend": head.mend})
+    if head.mend == "tell_core":
+        return False
     loans_compare([contract.pk], actor=actor.username)
     left = Break.objects.filter(contract=contract, state="open").exists()
     _work_settle(broken.rows)
     return not left
 
 
-def _book(
+def _book(contract: Contract, said: dict[str, Any], key: str, actor: User) -> None:
+    """Book a movement of the core: a payment out of money of the borrower that is here already, where there is some."""
+    kind, on, amount = EventKind[said["kind"].upper()], date.fromisoformat(said["on"]), said["amount_minor"]
+    pending = Instruction.objects.filter(contract=contract, kind=int(kind), amount_minor=amount, event=None)
+    if asked := pending.filter(state__in=("requested", "sent")).first():
+        raise refuse("asked_already", f"{asked.reference} asked the core for this: its answer books it", "mend")
+    if kind != EventKind.PAYMENT or core_payment_book(contract, on, amount, actor=actor.username) is None:
+        _append(contract, kind, on, amount, None, key, actor)
+    contract.refresh_from_db()
+
+
+def _append(
     contract: Contract, kind: EventKind, on: date, amount: int, extra: dict[str, Any] | None, key: str, actor: User
 ) -> None:
     event_append(
         contract, kind=kind, effective_on=on, amount_minor=amount, extra=extra, actor=actor.username,
-        idempotency_key=f"{OWN}{contract.number}:{key}"[:80],
+        idempotency_key=f"{OWN}{contract.number}:{key}"[:80], core_told=True,
     )  # fmt: skip
 
 
 def _move(contract: Contract, head: Break, actor: User) -> None:
-    """Take an event back and book it again on the core's day."""
+    """Take an event back and book it again on the core's day; money of a receipt stays its part."""
     said = head.mend_with
-    event = LoanEvent.objects.get(contract=contract, seq=said["seq"])
-    _book(contract, EventKind.REVERSAL, event.effective_on, 0, {"of_seq": event.seq}, f"back:{event.seq}", actor)
-    contract.refresh_from_db()
+    event = LoanEvent.objects.select_related("receipt_part__receipt", "receipt_part__contract").get(
+        contract=contract, seq=said["seq"]
+    )
     to = date.fromisoformat(said["to"])
-    _book(contract, EventKind(event.kind), to, event.amount_minor, event.extra, f"{event.seq}:{said['to']}", actor)
+    if event.receipt_part is not None:
+        part_redate(event.receipt_part, to, actor=actor.username)
+        contract.refresh_from_db()
+        return
+    _append(contract, EventKind.REVERSAL, event.effective_on, 0, {"of_seq": event.seq}, f"back:{event.seq}", actor)
+    contract.refresh_from_db()
+    _append(contract, EventKind(event.kind), to, event.amount_minor, event.extra, f"{event.seq}:{said['to']}", actor)
 
 
 # --- approval and work -------------------------------------------------------------------------------------------------
@@ -191,6 +219,13 @@ def work_renew() -> None:
 def item_of(broken: Broken) -> WorkItem | None:
     """The open work item of a loan's breaks."""
     return WorkItem.objects.filter(kind=WORK, key=f"{WORK}:{broken.entity.code}:{broken.number}", done_at=None).first()
+
+
+def items_of(groups: Sequence[Broken]) -> dict[tuple[int, str], WorkItem]:
+    """The open work items of many loans' breaks, by entity id and number."""
+    keys = {f"{WORK}:{b.entity.code}:{b.number}": (b.entity.pk, b.number) for b in groups}
+    rows = WorkItem.objects.filter(kind=WORK, key__in=list(keys), done_at=None).select_related("claimed_by")
+    return {keys[i.key]: i for i in rows}
 
 
 def kinds_register() -> None:

@@ -6,12 +6,15 @@ Money that left the customer always counts, whatever was said before. Nothing is
 from __future__ import annotations
 
 import hashlib
+import logging
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.db import transaction
+from django.db.models import Sum
 
 from tideover.core.business_time import business_date, now
+from tideover.core.problems import Refused
 from tideover.lending.debits import bank
 from tideover.lending.debits.moves import debit_locked, debit_move
 from tideover.lending.debits.policy import policy, reasons
@@ -25,24 +28,41 @@ UNREAD = Reason("", "result_unknown", State.UNKNOWN, "", "")
 NOT_RECEIVED = "2003"
 NOT_RECEIVED_AFTER = timedelta(minutes=15)
 """So long after its cut-off the bank takes nothing of a batch any more, however its clock differs from ours."""
+logger = logging.getLogger(__name__)
 
 
 def answer_apply(said: Result, *, source: str, at: datetime, actor: str, file: DebitFile | None = None) -> str:
     """Apply one answer in one transaction; its effect. An answer about a reference that is not ours is kept as a stranger.
 
-    "Never received" counts only once the batch's cut-off has passed, after which the bank takes nothing of it any more.
+    "Never received" counts only once the batch's cut-off has passed, after which the bank takes nothing of it any more. Money
+    that no loan can take (a day before the loan began) is a conflict: the debit stays as it is, and a person looks.
     """
     found = Debit.objects.filter(reference=said.reference).values_list("pk", flat=True).first()
     if found is None:
         _keep(None, said, source, "stranger", file)
         return "stranger"
+    try:
+        return _apply(found, said, source, at, actor, file)
+    except Refused as refused:
+        logger.warning("the bank's answer about %s cannot be booked: %s", said.reference, refused)
+        with transaction.atomic():
+            debit = debit_locked(found)
+            _keep(debit, said, source, Effect.CONFLICT, file)
+            _again(debit, State(debit.state), at)
+        return Effect.CONFLICT
+
+
+def _apply(pk: int, said: Result, source: str, at: datetime, actor: str, file: DebitFile | None) -> str:
     with transaction.atomic():
-        debit = debit_locked(found)
+        debit = debit_locked(pk)
         code = reasons().get(said.code, UNREAD)
         state = State.TAKEN if said.amount_minor > 0 else code.state if code.state != State.TAKEN else State.UNKNOWN
         if said.code == NOT_RECEIVED and at < debit.batch.cut_off_at + NOT_RECEIVED_AFTER:
             state, code = State.UNKNOWN, UNREAD
         effect = effect_of(State(debit.state), debit.taken_minor, state, said.amount_minor)
+        if debit.state == State.FAILED and state == State.FAILED and source == "inquiry":
+            debit.inquire_at = None  # the bank was asked, and the failure stands
+            debit.save(update_fields=["inquire_at"])
         if effect == Effect.REPEATED and debit.answers.filter(code=said.code, amount_minor=said.amount_minor).exists():
             _again(debit, state, at)
             return effect
@@ -82,7 +102,7 @@ def _taken(debit: Debit, said: Result, code: Reason, actor: str) -> None:
 def _other(debit: Debit, state: State, code: Reason, at: datetime, actor: str) -> None:
     ask_at = next_ask(debit, at) if state in OPEN else None
     if state == State.FAILED and bank.is_set_up():
-        # A failure is asked after once more: a bank may have been wrong.
+        # A failure is asked after until the bank has said once more that it stands: a bank may have been wrong.
         ask_at = max(at, debit.batch.cut_off_at) + timedelta(hours=policy().answer_hours)
     debit_move(debit, state, reason=code.reason, actor=actor, inquire_at=ask_at)
     if state == State.FAILED and code.stops:
@@ -103,9 +123,17 @@ def next_ask(debit: Debit, at: datetime) -> datetime:
 
 
 def batch_settle(batch_id: int, at: datetime) -> None:
-    """A batch that is out is settled with the last result of its debits."""
-    if not Debit.objects.filter(batch=batch_id, state__in=OPEN).exists():
-        DebitBatch.objects.filter(pk=batch_id, state="out").update(state="settled", settled_at=at)
+    """A batch that is out is settled with the last result of its debits; what it took is summed up, again with each later one.
+
+    Inside a transaction, last of its locks: of two workers with the last two results the second sees the first one's.
+    """
+    DebitBatch.objects.select_for_update(of=("self",), no_key=True).get(pk=batch_id)
+    debits = Debit.objects.filter(batch=batch_id)
+    if debits.filter(state__in=OPEN).exists():
+        return
+    DebitBatch.objects.filter(pk=batch_id, state="out").update(state="settled", settled_at=at)
+    taken = debits.aggregate(n=Sum("taken_minor"))["n"] or 0
+    DebitBatch.objects.filter(pk=batch_id, state="settled").update(taken_minor=taken)
 
 
 def result_take(data: bytes, *, source: str, at: datetime, actor: str, file: DebitFile | None = None) -> dict[str, int]:

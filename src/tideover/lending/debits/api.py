@@ -37,6 +37,9 @@ class BatchOut(Schema):
     total: Amount
     out_at: datetime | None
     settled_at: datetime | None
+    taken: Amount = Field(description="what its debits took, once every result is here")
+    credited: Amount = Field(description="what bank statements say came for it")
+    credited_on: date | None
     sha256: str
 
 
@@ -85,7 +88,9 @@ class MandateIn(Strict):
     accounts: list[AccountIn] = Field(min_length=1, max_length=5)
     cap_take: Money
     cap_month: Money
-    words: str = Field(min_length=1, max_length=5000, description="what the borrower read and agreed to; its hash is kept")
+    words: str = Field(
+        min_length=1, max_length=5000, description="what the borrower read and agreed to; it is kept, with its hash"
+    )
     how: Literal["paper", "telephone"]
     loans: list[str] = Field([], max_length=100, description="numbers; empty: every loan with the entity")
     valid_from: Day | None = None
@@ -216,7 +221,8 @@ def _batch_out(b: DebitBatch) -> dict[str, Any]:
     return {
         "number": b.number, "entity": b.entity.code, "channel": b.channel, "state": b.state, "debit_on": b.debit_on,
         "cut_off_at": b.cut_off_at, "count": b.count, "total": decimal(b.total_minor), "out_at": b.out_at,
-        "settled_at": b.settled_at, "sha256": b.hash_hex,
+        "settled_at": b.settled_at, "taken": decimal(b.taken_minor), "credited": decimal(b.credited_minor),
+        "credited_on": b.credited_on, "sha256": b.hash_hex,
     }  # fmt: skip
 
 

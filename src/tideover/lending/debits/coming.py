@@ -10,6 +10,7 @@ from tideover.lending.debits.planning import due_on_day, is_business
 from tideover.lending.debits.policy import local, policy
 from tideover.lending.debits.selectors import money_in_flight
 from tideover.lending.models import Contract, Mandate
+from tideover.lending.models.organisation import BookMode
 from tideover.lending.rules.debits import next_debit
 from tideover.lending.selectors import loan_standing
 
@@ -25,7 +26,8 @@ class Coming:
 
 
 def coming(mandate: Mandate, at: datetime) -> list[Coming]:
-    """The next debit of each loan under a mandate, by what is known now; a loan that is paid off is left out."""
+    """The next debit of each loan under a mandate, by what is known now; a loan that is paid off is left out. Beside a core none
+    is foreseen: it takes the money itself."""
     named = set(mandate.contracts.values_list("pk", flat=True))
     loans = Contract.objects.filter(borrower=mandate.party, entity=mandate.entity).select_related("product", "entity")
     rows = [c for c in loans.order_by("pk") if not named or c.pk in named]
@@ -41,7 +43,8 @@ def _coming(contract: Contract, mandate: Mandate, at: datetime, moving_minor: in
         return None
     rows = [date_of(r.due_on) for r in s.rows if r.outstanding_minor]
     found = next_debit(rows, policy(), mandate.payday, is_business(contract.entity), here)
-    if found is None or (mandate.valid_to is not None and found[0] > mandate.valid_to):
+    beside = contract.entity.book_mode != BookMode.RECORD
+    if found is None or beside or (mandate.valid_to is not None and found[0] > mandate.valid_to):
         return Coming(contract, None, 0, moving_minor)
     on = found[0]
     ahead = sum(r.outstanding_minor for r in s.rows if day(here.date()) < r.due_on <= day(on))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.http import QueryDict
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from tideover.lending.debits.mandates import ACCOUNT_NUMBER, Account
@@ -27,6 +28,12 @@ BANKS = {
     "CMBC": ("民生银行", "China Minsheng Bank"),
 }
 ACCOUNTS = (1, 2)
+
+
+def bank_named(code: str, otherwise: str) -> str:
+    """A bank in the page's language; one that is not listed as it was entered."""
+    zh, en = BANKS.get(code, (otherwise, otherwise))
+    return zh if (get_language() or "").startswith("zh") else en
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from tideover.core.business_time import business_date, now
 from tideover.core.crypto import search_hash
 from tideover.core.ids import handle_new
 from tideover.core.problems import Problem, Refused, refuse
+from tideover.lending import clock
 from tideover.lending.debits.moves import debit_move
 from tideover.lending.models import Contract, Debit, DebitAccount, LegalEntity, Mandate, MandateAct, Party
 from tideover.lending.rules.debits import State
@@ -85,6 +86,7 @@ def mandate_give(
     if problems:
         raise Refused(*problems)
     with transaction.atomic():
+        clock.writing()
         for before in Mandate.objects.select_for_update(no_key=True).filter(party=party, entity=entity, withdrawn_at=None):
             _end(before, how=how, reason="replaced", actor=actor)
         mandate = Mandate.objects.create(
@@ -94,7 +96,13 @@ def mandate_give(
         )  # fmt: skip
         mandate.contracts.set(contracts)
         _accounts_set(mandate, accounts)
-        detail = {"words": mandate.words_hash.hex(), "loans": [c.number for c in contracts], "accounts": len(accounts)}
+        # The words themselves, for no release of this program shows them for good.
+        detail = {
+            "words": words,
+            "sha256": mandate.words_hash.hex(),
+            "loans": [c.number for c in contracts],
+            "accounts": len(accounts),
+        }
         _act(mandate, "given", how=how, actor=actor, detail=detail)
     return mandate
 
@@ -139,6 +147,7 @@ def mandate_withdraw(mandate: Mandate, *, how: str, actor: str, reason: str = ""
     Withdrawing twice changes nothing.
     """
     with transaction.atomic():
+        clock.writing()
         locked = Mandate.objects.select_for_update(of=("self",), no_key=True).select_related("party").get(pk=mandate.pk)
         if locked.withdrawn_at is None:
             _end(locked, how=how, reason=reason or "withdrawn", actor=actor)

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from tideover.core.business_time import business_date, now
 from tideover.engine.events import EventKind
+from tideover.lending import clock
 from tideover.lending.journal import OWN_KEYS, event_append
 from tideover.lending.models import Debit, DebitMove
 from tideover.lending.rules.debits import MOVES, State
@@ -19,7 +20,12 @@ SAID = {State.SENT: "sent", State.UNKNOWN: "unknown", State.FAILED: "failed"}
 
 
 def debit_locked(pk: int) -> Debit:
-    """A debit under its row's lock; inside a transaction. Locks are taken in the order debit, party, loan."""
+    """A debit under its row's lock; inside a transaction. Locks are taken in the order clock, batch, debit, party, loan.
+
+    Whoever locks a batch or a mandate before calls `clock.writing` first: a close waits for those who joined the writers, and
+    holds up those who have not.
+    """
+    clock.writing()
     rows = Debit.objects.select_for_update(of=("self",), no_key=True)
     return rows.select_related("contract__borrower__branch__entity", "contract__entity", "batch", "mandate", "account").get(pk=pk)
 

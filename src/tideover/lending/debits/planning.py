@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q, Sum
 
 from tideover.core.action_log import log
 from tideover.core.business_time import now
+from tideover.core.lease import LEASE, owner_new
 from tideover.core.packs.load import NoRule, calendar
 from tideover.engine.standing import Standing
 from tideover.engine.terms import date_of, day
@@ -141,28 +142,43 @@ def _batch(
     if at >= cut_off:
         why_not["missed_cut_off"] += len(planned)
         return None
+    owner = owner_new()
+    batch = DebitBatch.objects.create(
+        number=f"B{here:%Y%m%d}-{secrets.token_hex(4).upper()}", entity=entity, debit_on=here.date(), cut_off_at=cut_off,
+        channel=channel or settings.DEBIT_CHANNEL or ("http" if settings.BANK_ADDRESS else "file"), made_at=at, made_by=actor,
+        lease_owner=owner, lease_until=max(at, now()) + LEASE,
+    )  # fmt: skip
+    for contract, p in sorted(planned, key=lambda x: x[1].loan):
+        if not _draft(batch, contract, p, at, actor):
+            why_not["in_flight"] += 1
+    return _close(batch, actor)
+
+
+def _close(batch: DebitBatch, actor: str) -> DebitBatch | None:
+    """A batch that is filled: free for a sender; one without debits is deleted."""
     with transaction.atomic():
-        batch = DebitBatch.objects.create(
-            number=f"B{here:%Y%m%d}-{secrets.token_hex(4).upper()}", entity=entity, debit_on=here.date(), cut_off_at=cut_off,
-            channel=channel or settings.DEBIT_CHANNEL or ("http" if settings.BANK_ADDRESS else "file"), made_at=at, made_by=actor,
-        )  # fmt: skip
-        for contract, p in sorted(planned, key=lambda x: x[1].loan):
-            if not _draft(batch, contract, p, at, actor):
-                why_not["in_flight"] += 1
-        made = batch.debits.aggregate(n=Sum("amount_minor"))
-        batch.count, batch.total_minor = batch.debits.count(), made["n"] or 0
-        if not batch.count:
-            batch.delete()
+        mine = DebitBatch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
+        if mine.lease_owner != batch.lease_owner or mine.state != "drafted":
+            return mine  # it took so long that a sender took the batch over, with what was drafted by then
+        made = mine.debits.aggregate(n=Sum("amount_minor"))
+        mine.count, mine.total_minor = mine.debits.count(), made["n"] or 0
+        mine.lease_owner, mine.lease_until = "", None
+        if not mine.count:
+            mine.delete()
             return None
-        batch.save()
-        log(actor, "debit.plan", "debit_batch", batch.number, {"count": batch.count})
-    return batch
+        mine.save()
+        log(actor, "debit.plan", "debit_batch", mine.number, {"count": mine.count})
+    return mine
 
 
 def _draft(batch: DebitBatch, contract: Contract, p: Planned, at: datetime, actor: str) -> bool:
-    """One drafted debit, decided once more under the loan's lock; False where another planner was faster or it is not to be."""
+    """One drafted debit, decided once more under the loan's lock, in a transaction of its own; False where another planner was
+    faster, it is not to be, or the batch is not this planner's any more."""
     try:
         with transaction.atomic():
+            mine = DebitBatch.objects.filter(pk=batch.pk, lease_owner=batch.lease_owner, state="drafted")
+            if not mine.update(lease_until=max(at, now()) + LEASE):
+                return False
             Contract.objects.select_for_update(of=("self",), no_key=True).get(pk=contract.pk)
             again = loan_facts(contract, at)
             if any(t.state in ("drafted", "sent", "in_flight", "unknown") for t in again.tries) or again.moving_minor:
@@ -190,6 +206,8 @@ def still_owed(debit: Debit, at: datetime) -> int | str:
     mandate or a payment came since; the reason instead where nothing may be taken."""
     facts = loan_facts(debit.contract, at)
     mandate = debit.mandate
+    if debit.contract.entity.book_mode != BookMode.RECORD:
+        return "stopped"  # a core keeps the book since, and debits
     if mandate.withdrawn_at is not None or facts.disputed or any(h in policy().stops or h == "dispute" for h in facts.holds):
         return "stopped"
     owed = min(facts.due_minor, facts.owed_minor) - facts.arrived_minor

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
-from tideover.core.business_time import now
+from tideover.core.business_time import business_date, now
 from tideover.core.models import User
 from tideover.core.problems import NotFound, Problem
 from tideover.lending.models import Contract, Debit, DebitAnswer, DebitBatch, DebitFile, Mandate
@@ -17,8 +18,8 @@ from tideover.lending.selectors import contracts_visible
 
 LOOK_DAYS = 7
 """Failures, refused files and answers against what stands are shown for so many days."""
-CREDIT_WITHIN = timedelta(days=10)
-"""The bank credits a batch at most so long after its day."""
+CREDIT_WITHIN = timedelta(days=31)
+"""A credit line is looked up among batches of so many days before it; one that comes later is placed by hand."""
 
 
 def money_in_flight(contract_ids: Iterable[int], at: datetime | None = None) -> dict[int, int]:
@@ -36,12 +37,40 @@ def is_moving(contract: Contract) -> bool:
     return Debit.objects.filter(contract=contract, state__in=MOVING).exists()
 
 
+UNCREDITED = Q(state="settled") & ~Q(taken_minor=F("credited_minor"))
+"""Batches of which every result is here, and the statements say something else: less came, or (rarely) more."""
+
+
+CREDITED_AFTER = timedelta(days=1)
+"""The bank credits a batch by the end of the day after its own."""
+
+
+def batches_uncredited(rows: QuerySet[DebitBatch], on: date) -> QuerySet[DebitBatch]:
+    """Batches of which the bank should have credited what it took by a day, and the statements say another sum."""
+    return rows.filter(UNCREDITED, debit_on__lt=on - CREDITED_AFTER)
+
+
 def batch_expected(entity_id: int, amount_minor: int, on: date) -> DebitBatch | None:
-    """The batch that a credit line of the bank settles: its taken money is this amount, its day lies at most CREDIT_WITHIN before
-    `on`, and no line has settled it yet; the oldest of several. None: the line is something else."""
-    rows = DebitBatch.objects.filter(entity=entity_id, credited_on=None, debit_on__range=(on - CREDIT_WITHIN, on))
-    taken = rows.annotate(taken=Sum("debits__taken_minor", filter=Q(debits__value_date__lte=on)))
-    return taken.filter(taken=amount_minor).order_by("debit_on", "pk").first() if amount_minor > 0 else None
+    """The batch that a credit line of the bank could settle by its amount: what was taken until `on` and is not credited yet is
+    this amount, and its day lies at most CREDIT_WITHIN before; the oldest of several. None: the line is something else."""
+    left = F("credited_minor") + amount_minor
+    rows = DebitBatch.objects.filter(
+        UNCREDITED | Q(state="out", total_minor__gte=left), entity=entity_id, debit_on__range=(on - CREDIT_WITHIN, on)
+    )  # fmt: skip
+    taken = rows.annotate(until=Coalesce(Sum("debits__taken_minor", filter=Q(debits__value_date__lte=on)), 0))
+    return taken.filter(until=left).order_by("debit_on", "pk").first() if amount_minor > 0 else None
+
+
+def batch_named(entity_id: int, numbers: Collection[str], amount_minor: int) -> DebitBatch | None:
+    """The one batch whose number the bank's words say, while it can take the amount: no more than went to the bank in all."""
+    rows = DebitBatch.objects.filter(entity=entity_id, number__in=numbers, total_minor__gte=F("credited_minor") + amount_minor)
+    found = list(rows[:2])
+    return found[0] if len(found) == 1 else None
+
+
+def names_debited(batch: DebitBatch) -> list[str]:
+    """Holders of the accounts that a batch asks."""
+    return [d.account.holder for d in batch.debits.select_related("account")]
 
 
 def mandate_live(party_id: int, entity_id: int) -> Mandate | None:
@@ -73,7 +102,10 @@ def batches_visible(user: User, on: date) -> QuerySet[DebitBatch]:
 
 
 def batches_to_work(rows: QuerySet[DebitBatch], show: str) -> QuerySet[DebitBatch]:
-    """Batches by what they wait for. drafted: to be sent; unanswered: for the first answer; half: for the others."""
+    """Batches by what they wait for. drafted: to be sent; unanswered: for the first answer; half: for the others; uncredited: for
+    the bank's credit, which statements do not show as it should be by today."""
+    if show == "uncredited":
+        return batches_uncredited(rows, business_date())
     if show == "drafted":
         return rows.filter(state__in=("drafted", "ready"))
     answered = Debit.objects.filter(batch=OuterRef("pk")).exclude(state__in=(State.DRAFTED, State.SENT, State.IN_FLIGHT))

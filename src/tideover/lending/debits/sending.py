@@ -22,6 +22,7 @@ from django.db.models import Q
 
 from tideover.core.business_time import now
 from tideover.core.lease import LEASE, owner_new
+from tideover.lending import clock
 from tideover.lending.debits import bank
 from tideover.lending.debits.answers import batch_settle, next_ask, result_take
 from tideover.lending.debits.moves import debit_locked, debit_move
@@ -99,6 +100,7 @@ def _mark(pk: int, at: datetime, owner: str) -> bool:
     batch = DebitBatch.objects.get(pk=pk)
     for debit_pk in batch.debits.filter(state=State.DRAFTED).order_by("pk").values_list("pk", flat=True):
         with transaction.atomic():
+            clock.writing()
             if _renew(pk, at, owner) is None:
                 return False
             debit = debit_locked(debit_pk)
@@ -155,6 +157,7 @@ def batch_content(batch: DebitBatch) -> bytes:
 def _hand_over(pk: int, at: datetime, owner: str) -> bytes | None:
     """Commit that the batch is about to leave, and give its bytes; None where it must not leave: its debits fail."""
     with transaction.atomic():
+        clock.writing()
         mine = _mine(pk, owner)
         if mine is None or mine.state != "ready":
             return None
@@ -209,4 +212,5 @@ def _leave(pk: int, at: datetime, to: State, reason: str) -> None:
                 ask_at = next_ask(debit, at) if soon else debit.inquire_at
                 debit_move(debit, to, reason=reason, actor=ACTOR, inquire_at=ask_at)
     DebitBatch.objects.filter(pk=pk, state="handing").update(state="out", out_at=at, lease_owner="", lease_until=None)
-    batch_settle(pk, at)
+    with transaction.atomic():
+        batch_settle(pk, at)

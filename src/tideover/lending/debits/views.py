@@ -27,7 +27,7 @@ from tideover.lending.debits.selectors import (
 )
 from tideover.lending.debits.worker import debit_ask
 from tideover.lending.models import Debit, Receipt
-from tideover.lending.rules.debits import MOVING, State
+from tideover.lending.rules.debits import MOVING, OPEN, State
 from tideover.lending.views import user_of
 
 PAGE = 50
@@ -42,6 +42,7 @@ BATCHES = {
     "drafted": gettext_noop("Debit batches not sent yet"),
     "unanswered": gettext_noop("Debit batches without an answer"),
     "half": gettext_noop("Debit batches answered in part"),
+    "uncredited": gettext_noop("Debit batches that the bank has not credited"),
 }
 """Lists of batches (selectors.batches_to_work)."""
 
@@ -61,7 +62,9 @@ def debits(request: HttpRequest) -> HttpResponse:
     user, today = user_of(request), business_date()
     mine = debits_visible(user, today)
     state = request.GET.get("state", "")
-    context: dict[str, Any] = {"state": state if state in STATES else "", "states": STATES}
+    counts = dict(mine.filter(state__in=OPEN).order_by().values_list("state").annotate(n=Count("pk")))
+    context: dict[str, Any] = {"state": state if state in STATES else ""}
+    context["tabs"] = [{"state": s, "n": counts.get(s, 0)} for s in STATES]
     show, reason = request.GET.get("show", ""), request.GET.get("reason", "")
     if show in SHOWN or context["state"]:
         rows = debits_to_work(mine, show) if show in SHOWN else mine.filter(state=state)
@@ -75,17 +78,14 @@ def debits(request: HttpRequest) -> HttpResponse:
         return render(request, "lending/debits/files.html", context)
     counted = {s: Count("debits", filter=Q(debits__state=s)) for s in STATES}
     money = {
-        "taken_minor": Sum("debits__taken_minor"),
+        "took_minor": Sum("debits__taken_minor"),
         "moving_minor": Sum("debits__amount_minor", filter=Q(debits__state__in=MOVING)),
     }
     waits, found = request.GET.get("batches", ""), batches_visible(user, today)
     found = batches_to_work(found, waits) if waits in BATCHES else found
     context["batches"], context["more"] = _page(request, found.annotate(**counted, **money))
-    context |= {"waits": BATCHES.get(waits, ""), "query": _query(request)}
+    context |= {"waits": BATCHES.get(waits, ""), "uncredited": waits == "uncredited", "query": _query(request)}
     if "before" not in request.GET and not context["waits"]:
-        context["counts"] = list(
-            mine.order_by().values("state").annotate(n=Count("pk"), total=Sum("amount_minor")).order_by("state")
-        )
         failed = debits_to_work(mine, "failed").order_by().values("reason")
         context["failed"] = [
             {**r, "words": reason_words(r["reason"])}
@@ -117,7 +117,11 @@ def batch(request: HttpRequest, number: str) -> HttpResponse:
         raise Http404(number) from error
     rows, more = _page(request, debits_visible(user, today).filter(batch=found))
     _worded(rows)
-    context = {"batch": found, "rows": rows, "more": more, "files": list(found.files.order_by("pk"))}
+    context = {
+        "batch": found, "rows": rows, "more": more, "files": list(found.files.order_by("pk")),
+        "missing_minor": found.taken_minor - found.credited_minor if found.state == "settled" else 0,
+        "opens_line": can(user, "bank-line"),
+    }  # fmt: skip
     return render(request, "lending/debits/batch.html", context)
 
 
@@ -147,5 +151,6 @@ def debit(request: HttpRequest, reference: str) -> HttpResponse:
         "answers": [(a, reason_words(known[a.code].reason) if a.code in known else "") for a in d.answers.order_by("pk")],
         "receipt": Receipt.objects.filter(source_kind="debit", source_reference=d.reference).first(),
         "may_ask": may_ask,
+        "opens_receipt": can(user, "receipt"),
     }
     return render(request, "lending/debits/debit.html", context)

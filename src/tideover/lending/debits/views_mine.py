@@ -14,7 +14,7 @@ from tideover.core.access import require
 from tideover.core.business_time import now
 from tideover.core.problems import Refused
 from tideover.lending.debits.coming import coming
-from tideover.lending.debits.forms import ACCOUNTS, BANKS, mandate_read, words, words_agreed
+from tideover.lending.debits.forms import ACCOUNTS, BANKS, bank_named, mandate_read, words, words_agreed
 from tideover.lending.debits.mandates import accounts_order, mandate_give, mandate_withdraw
 from tideover.lending.debits.selectors import mandate_live
 from tideover.lending.models import LegalEntity, Mandate, Party
@@ -37,14 +37,14 @@ def my_debits(request: HttpRequest) -> HttpResponse:
             done, problems = _act(request, party, lender)
             if done:
                 return HttpResponseRedirect(f"{reverse('my-debits')}?saved={done}")
-    saved = request.GET.get("saved", "")
+    saved, given = request.GET.get("saved", ""), request.POST.dict() if problems else {}
     context = {
         "sections": [_section(party, e) for e in lenders],
         "saved": saved if saved in SAVED else "",
         "problems": problems,
-        "given": request.POST.dict() if problems else {},
-        "banks": [(code, zh if (get_language() or "").startswith("zh") else en) for code, (zh, en) in BANKS.items()],
-        "slots": ACCOUNTS,
+        "given": given,
+        "banks": [(code, bank_named(code, code)) for code in BANKS],
+        "slots": [{"n": n, "bank": given.get(f"bank{n}", ""), "number": given.get(f"number{n}", "")} for n in ACCOUNTS],
         "asked": request.POST.get("lender", "") if problems else "",
     }
     return render(request, "lending/debits/mine.html", context, status=422 if problems else 200)
@@ -59,10 +59,11 @@ def _section(party: Party, lender: LegalEntity) -> dict[str, Any]:
     section: dict[str, Any] = {
         "lender": lender,
         "mandate": mandate,
-        "words": words(_lender_name(lender), _("the most at once"), _("the most in a month")),
+        "words": words(_lender_name(lender), _("the first amount above"), _("the second amount above")),
     }
     if mandate is not None:
-        section["accounts"] = list(mandate.accounts.filter(ended_at=None).order_by("rank"))
+        accounts = mandate.accounts.filter(ended_at=None).order_by("rank")
+        section["accounts"] = [(a, bank_named(a.bank_code, a.bank_name)) for a in accounts]
         section["coming"] = coming(mandate, now())
         section["acts"] = list(mandate.acts.order_by("pk"))
     return section

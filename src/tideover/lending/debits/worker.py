@@ -82,7 +82,7 @@ def debits_inquire(at: datetime, *, actor: str = ACTOR, limit: int = 200) -> int
             ask_at = next_ask(debit, at)
             late = at >= debit.batch.cut_off_at + max(NOT_RECEIVED_AFTER, _answer_time())
             if debit.state == State.FAILED:
-                debit.inquire_at = None  # asked once, whether the failure stands
+                debit.inquire_at = ask_at  # until the bank has answered whether the failure stands
                 debit.save(update_fields=["inquiries", "inquire_at"])
             elif debit.state == State.IN_FLIGHT and late:
                 debit_move(debit, State.UNKNOWN, reason="no_answer", actor=actor, inquire_at=ask_at)

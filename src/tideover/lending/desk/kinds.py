@@ -64,6 +64,11 @@ def _batches(show: str) -> Callable[[User, date], Found]:
     return lambda user, on: sums(batches_to_work(batches_visible(user, on), show), "made_at", "total_minor")
 
 
+def _uncredited(user: User, on: date) -> Found:
+    rows = batches_to_work(batches_visible(user, on), "uncredited")
+    return sums(rows.annotate(missing_minor=F("taken_minor") - F("credited_minor")), "debit_on", "missing_minor")
+
+
 def _debits(show: str, oldest: str) -> Callable[[User, date], Found]:
     return lambda user, on: sums(debits_to_work(debits_visible(user, on), show), oldest, "amount_minor")
 
@@ -163,6 +168,14 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "debits_half", DEBITS, gettext_noop("Debit batches answered in part"), _batches("half"), "debits?batches=half", PAYMENTS
+    ),
+    Kind(
+        "debits_uncredited",
+        DEBITS,
+        gettext_noop("Debit batches that the bank has not credited"),
+        _uncredited,
+        "debits?batches=uncredited",
+        PAYMENTS,
     ),
     Kind(
         "debits_unknown",

@@ -129,6 +129,11 @@ class Break(models.Model):
     accepted_by = models.CharField(max_length=80, blank=True)
     accepted_minor = models.BigIntegerField(null=True)
 
+    @property
+    def days(self) -> int:
+        """The size of a difference of days."""
+        return abs(self.amount_minor)
+
     class Meta:
         constraints = [
             models.UniqueConstraint(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from tideover.core.fields import EncryptedTextField
 from tideover.lending.rules.debits import OPEN, State
@@ -74,8 +74,9 @@ class DebitBatch(models.Model):
     """What goes to the bank at once. drafted → ready (what it says is fixed) → handing (about to leave) → out → settled.
 
     A worker that dies in `handing` leaves a batch of which nobody knows whether it left. `content_hash`: SHA-256 of the file or
-    body as it went out. `cut_off_at`: the bank takes nothing of it that arrives later. `credited_on`: the day on which the bank's
-    one credit for it was recognised in a statement.
+    body as it went out. `cut_off_at`: the bank takes nothing of it that arrives later. `taken_minor`: what its debits took,
+    summed up when it settles and with every later result. `credited_minor`: what statements say came for it (one line, and
+    a second one for what the bank took late); `credited_on`, `credited_by`: day and reference of the last such line.
     """
 
     STATES = [(s, s) for s in ("drafted", "ready", "handing", "out", "settled")]
@@ -92,6 +93,8 @@ class DebitBatch(models.Model):
     content_hash = models.BinaryField(max_length=32, default=b"")
     out_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
+    taken_minor = models.BigIntegerField(default=0)
+    credited_minor = models.BigIntegerField(default=0)
     credited_on = models.DateField(null=True)
     credited_by = models.CharField(max_length=80, blank=True)
     lease_owner = models.CharField(max_length=80, blank=True)
@@ -112,7 +115,12 @@ class DebitBatch(models.Model):
         return " ".join(self.hash_hex[n : n + 8] for n in range(0, 64, 8))
 
     class Meta:
-        indexes = [models.Index(fields=["made_at"], name="batch_open", condition=~Q(state="settled"))]
+        indexes = [
+            models.Index(fields=["made_at"], name="batch_open", condition=~Q(state="settled")),
+            models.Index(
+                fields=["debit_on"], name="batch_uncredited", condition=Q(state="settled") & ~Q(taken_minor=F("credited_minor"))
+            ),
+        ]  # fmt: skip
 
 
 class Debit(models.Model):

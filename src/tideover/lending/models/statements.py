@@ -205,7 +205,15 @@ class Match(models.Model):
     """When somebody said that a line of kind other needs nothing more."""
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["line"], condition=Q(undone_at__isnull=True), name="bank_match_live_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["line"], condition=Q(undone_at__isnull=True), name="bank_match_live_once"),
+            # A refund leaves by one line, and comes back by one.
+            models.UniqueConstraint(
+                fields=["kind", "of"],
+                condition=Q(undone_at__isnull=True, kind__in=("refund", "returned_out")) & ~Q(of=""),
+                name="bank_refund_once",
+            ),
+        ]
         indexes = [
             models.Index(
                 fields=["kind", "at"],

@@ -42,21 +42,21 @@ def part_book(receipt: Receipt, contract: Contract, on: date, given: Given, *, a
     return part
 
 
-def payment_take_back(part: ReceiptPart, *, actor: str) -> bool:
-    """Reverse the payment of a part; False when somebody reversed it by itself before."""
+def payment_take_back(part: ReceiptPart, *, actor: str, core_told: bool = False) -> bool:
+    """Reverse the payment of a part; False when somebody reversed it by itself before. core_told: as `event_append` has it."""
     [event] = part.events.all()
     if not is_live(part.contract, event.seq):
         return False
     event_append(
         part.contract, kind=EventKind.REVERSAL, effective_on=event.effective_on, extra={"of_seq": event.seq},
-        idempotency_key=f"{OWN_KEYS}{part.receipt.number}:{part.pk}:reversal", actor=actor,
+        idempotency_key=f"{OWN_KEYS}{part.receipt.number}:{part.pk}:reversal", actor=actor, core_told=core_told,
     )  # fmt: skip
     return True
 
 
-def part_end(receipt: Receipt, part: ReceiptPart, *, actor: str) -> None:
+def part_end(receipt: Receipt, part: ReceiptPart, *, actor: str, core_told: bool = False) -> None:
     """Take a part off its loan: its payment is reversed and its money is unapplied again. `receipt` is changed in place."""
-    payment_take_back(part, actor=actor)
+    payment_take_back(part, actor=actor, core_told=core_told)
     part.ended_at = clock.stamp(joined=True)
     part.save(update_fields=["ended_at"])
     receipt.placed_minor -= part.amount_minor

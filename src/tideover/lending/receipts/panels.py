@@ -18,6 +18,7 @@ from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import day
 from tideover.lending.contract_terms import terms_for
+from tideover.lending.held import figures_held, standing_moved
 from tideover.lending.journal import engine_events
 from tideover.lending.models import Contract, Receipt, ReceiptPart
 from tideover.lending.panels_loan import Trail, payment_trail
@@ -36,6 +37,7 @@ STEP_WORDS: dict[str, str] = {
     Step.NOT_YET_DUE: gettext_noop("Nothing else was due: kept for the next instalment."),
     Step.DEBIT: gettext_noop("The debit was made for this loan."),
     Step.BY_HAND: gettext_noop("Two people, or one within their limit, put it here."),
+    Step.CORE: gettext_noop("The core booked this money here."),
 }
 """Why a part went to its loan, in one sentence a step."""
 STEP_WORDS_MINE: dict[str, str] = {
@@ -44,6 +46,7 @@ STEP_WORDS_MINE: dict[str, str] = {
     Step.LAW_BURDEN: gettext_noop("The loan that costs you most comes first (Civil Code art. 560)."),
     Step.DEBIT: gettext_noop("It was taken from your account for this loan."),
     Step.BY_HAND: gettext_noop("We put it here after we had looked at it."),
+    Step.CORE: gettext_noop("Our account system booked it here."),
 }
 """The same for the borrower."""
 
@@ -109,14 +112,16 @@ def undo_what_if(user: User, receipt: Receipt) -> list[Undone]:
         return []
     today = business_date()
     seen = contracts_visible(user, today).select_related("product", "entity")
-    out = []
-    for contract in seen.filter(receipt_parts__receipt=receipt, receipt_parts__ended_at=None).distinct().order_by("pk"):
+    loans = list(seen.filter(receipt_parts__receipt=receipt, receipt_parts__ended_at=None).distinct().order_by("pk"))
+    figures, out = figures_held([c.pk for c in loans], today), []
+    for contract in loans:
         parts = receipt.parts.filter(ended_at=None, contract=contract).prefetch_related("events")
         seqs = {e.seq for p in parts for e in p.events.all()}
         events = engine_events(contract.events.order_by("seq"))
         kept = [e for e in events if e.seq not in seqs and not (e.kind == EventKind.REVERSAL and e.of_seq in seqs)]
         on = max(day(today), day(contract.disbursed_on))
         then = replay(terms_for(contract), kept, on, None, Depth.ROWS)
+        then = standing_moved(contract, events, then, figures.get(contract.pk))
         out.append(Undone(contract, loan_standing(contract, today, depth=Depth.ROWS), then))
     return out
 

@@ -2,8 +2,8 @@
 
 The plan goes through the days from `start` on in order. On each day on which money came in, or on which an instalment fell due
 while money was left, what is there is divided over the debts as they stand with everything planned so far. So the plan does not
-depend on the order in which receipts were entered. What people decided (pinned receipts), what a debit took, and what lies before
-`start` is taken as it is.
+depend on the order in which receipts were entered. What people decided (pinned receipts), what a debit took, what a core has in
+its ledger, and what lies before `start` is taken as it is. Where the core's figures hold the debts are the core's.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending.contract_terms import terms_for
+from tideover.lending.held import figures_held, standing_moved
 from tideover.lending.journal import journals_read
 from tideover.lending.models import Contract, Party, Receipt, ReceiptPart
+from tideover.lending.models.organisation import BookMode
+from tideover.lending.receipts.core_parts import core_has
 from tideover.lending.receipts.debts import COMING, debts_on, loans_of, security_ranks
 
 Cell = tuple[int, date]
@@ -120,6 +123,8 @@ def _gone_through(
 ) -> _Days:  # fmt: skip
     loans = loans_of(party, entity_id)
     receipts = {r.pk: r for r in in_play(party, entity_id)}
+    if any(c.entity.book_mode == BookMode.OVERLAY for c in loans):
+        receipts = {pk: r for pk, r in receipts.items() if not core_has(r)}
     live = _parts(receipts, start)
     receipts |= {r.pk: r for r in more}
     last = max([through, *(r.received_on for r in receipts.values()), *(p.booked_on for p in live)])
@@ -147,13 +152,16 @@ class _Days:
 
     def __init__(self, plan: Plan, security: dict[int, int]) -> None:
         self.plan, self.security = plan, security
+        beside = [pk for pk, c in plan.loans.items() if c.entity.book_mode == BookMode.OVERLAY]
+        self.figures = figures_held(beside, plan.through) if beside else {}
+        self.stored: dict[int, list[Event]] = {}
         moving: dict[int, set[int]] = defaultdict(set)
         for p in plan.live:
             moving[p.contract_id] |= {e.seq for e in p.events.all()}
         self.events: dict[int, list[Event]] = {}
         journals = journals_read(list(plan.loans))
         for pk in plan.loans:
-            stored = [said.event() for said in journals.get(pk, ())]
+            stored = self.stored[pk] = [said.event() for said in journals.get(pk, ())]
             gone = {e.of_seq for e in stored if e.kind == EventKind.REVERSAL}
             for p in [p for p in plan.live if p.contract_id == pk and {e.seq for e in p.events.all()} & gone]:
                 self._leave_out(p, moving)
@@ -216,7 +224,8 @@ class _Days:
     def standing(self, contract: Contract, on: date) -> Standing:
         """A loan on a day, with what is planned so far."""
         events = [e for e in self.events[contract.pk] if e.on <= day(on)]
-        return replay(terms_for(contract), events, day(on), None, Depth.ROWS)
+        now = replay(terms_for(contract), events, day(on), None, Depth.ROWS)
+        return standing_moved(contract, self.stored[contract.pk], now, self.figures.get(contract.pk))
 
 
 def steps_of(given: Given) -> list[list[str | int]]:

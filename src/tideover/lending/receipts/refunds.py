@@ -22,6 +22,7 @@ from tideover.core.models import Approval, Role, User
 from tideover.core.problems import refuse
 from tideover.engine.events import EventKind
 from tideover.lending import clock
+from tideover.lending.beside.writes import Way, way_of
 from tideover.lending.journal import OWN_KEYS, event_append
 from tideover.lending.models import Contract, Party, Receipt, Refund
 from tideover.lending.receipts.booking import standings_refresh
@@ -32,8 +33,9 @@ from tideover.lending.words import money
 KIND = "receipt.refund"
 ASKS = frozenset({Role.PAYMENTS, Role.FINANCE})
 DECIDES = frozenset({Role.FINANCE, Role.BRANCH_HEAD})
-NEXT = {"approved": ("sent", "gone", "returned"), "sent": ("gone", "returned"), "gone": ("returned",), "returned": ()}
-"""What can follow a state; a bank returns money even days after it said that it was gone."""
+NEXT = {"approved": ("sent", "gone", "returned"), "sent": ("gone", "returned"), "gone": ("returned", "sent"), "returned": ()}
+"""What can follow a state; a bank returns money even days after it said that it was gone. Back to sent: what was taken for its
+line was another."""
 
 
 def refundable(receipt: Receipt) -> list[tuple[Contract | None, int]]:
@@ -44,12 +46,14 @@ def refundable(receipt: Receipt) -> list[tuple[Contract | None, int]]:
     out: list[tuple[Contract | None, int]] = [(None, receipt.unapplied_minor)] if receipt.unapplied_minor else []
     own: dict[int, set[int]] = {}
     loans: dict[int, Contract] = {}
-    parts = receipt.parts.filter(ended_at=None).select_related("contract__product").prefetch_related("events")
+    parts = receipt.parts.filter(ended_at=None).select_related("contract__product", "contract__entity").prefetch_related("events")
     for p in parts.order_by("contract_id"):
         own.setdefault(p.contract_id, set()).update(e.seq for e in p.events.all())
         loans[p.contract_id] = p.contract
     back = _back(receipt)
     for pk, seqs in own.items():
+        if way_of(loans[pk], EventKind.CREDIT_REFUND) == Way.ASK:
+            continue  # the core keeps that balance: it goes back by an instruction
         standing = loan_standing(loans[pk], business_date())
         left_there = sum(line.held_minor for line in standing.trace if line.seq in seqs)
         held = min(left_there - back.get(loans[pk].number, 0), standing.surplus_minor)
@@ -154,8 +158,8 @@ def refund_move(
         _settle(row, receipt, state, actor)
         row.state, row.bank_reference = state, bank_reference[:80] or row.bank_reference
         row.sent_at = row.sent_at or now()
-        if state in ("gone", "returned"):
-            row.ended_at, row.ended_on = now(), on or business_date()
+        ends = state in ("gone", "returned")
+        row.ended_at, row.ended_on = (now(), on or business_date()) if ends else (None, None)
         row.save(update_fields=["state", "bank_reference", "sent_at", "ended_at", "ended_on"])
         log(actor, f"refund.{state}", "receipt", receipt.number, {"refund": row.reference, "reason": reason[:200]})
     return row
@@ -164,7 +168,7 @@ def refund_move(
 def _settle(refund: Refund, receipt: Receipt, state: str, actor: str) -> None:
     """Move the money between what is under way, gone, and here again."""
     was = "refunded_minor" if refund.state == "gone" else "refunding_minor"
-    goes = {"gone": "refunded_minor", "returned": "unapplied_minor"}.get(state, was)
+    goes = {"gone": "refunded_minor", "returned": "unapplied_minor"}.get(state, "refunding_minor")
     setattr(receipt, was, getattr(receipt, was) - refund.unapplied_minor)
     setattr(receipt, goes, getattr(receipt, goes) + refund.unapplied_minor)
     receipt.save(update_fields=["unapplied_minor", "refunding_minor", "refunded_minor"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tideover.lending.beside.instructions import CONFIRMED
 from tideover.lending.receipts import approvals, correct, payer, proposals, refunds, screening
+from tideover.lending.receipts.services import core_took_back
 
 
 def register() -> None:
@@ -11,3 +13,4 @@ def register() -> None:
         module.kind_register()
     proposals.kinds_register()
     payer.kinds_register()
+    CONFIRMED.append(core_took_back)

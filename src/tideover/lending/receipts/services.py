@@ -24,8 +24,9 @@ from tideover.core.work import work_done
 from tideover.engine.apportion import Step
 from tideover.engine.terms import NO_DAY, PRINCIPAL_MINOR_MAX, date_of
 from tideover.lending import clock
+from tideover.lending.beside.instructions import ACTOR
 from tideover.lending.journal import KEY_LENGTH_MAX, row_lock
-from tideover.lending.models import Contract, Debit, Party, Receipt, ReceiptPart
+from tideover.lending.models import Contract, Debit, LegalEntity, Party, Receipt, ReceiptPart
 from tideover.lending.receipts import payer as payers
 from tideover.lending.receipts.booking import (
     moves_book,
@@ -35,6 +36,8 @@ from tideover.lending.receipts.booking import (
     standings_refresh,
     takes_from_none,
 )
+from tideover.lending.receipts.core_money import core_money_take
+from tideover.lending.receipts.core_parts import core_take_back, taken_back
 from tideover.lending.receipts.debts import loans_of
 from tideover.lending.receipts.holds import money_hold_end
 from tideover.lending.receipts.planning import plan_make
@@ -175,7 +178,11 @@ def _problems(
 
 
 def _take(receipt: Receipt, party: Party, wishes: Mapping[str, int | None], actor: str, as_of: date) -> None:
-    """Book a new receipt of a party: a debit's money on its loan, other money as the plan of all their receipts says."""
+    """Book a new receipt of a party: money that a core told of before where it has it, a debit's money on its loan, other money
+    as the plan of all their receipts says."""
+    if (touched := core_money_take(receipt, party, actor=actor)) and not receipt.unapplied_minor:
+        standings_refresh(touched, as_of)
+        return
     if receipt.debit is not None:
         contract = receipt.debit.contract
         part_book(receipt, contract, receipt.received_on, [(Step.DEBIT, receipt.amount_minor)], actor=actor)
@@ -263,7 +270,8 @@ def receipt_reverse(
 ) -> Receipt:  # fmt: skip
     """Reverse every part of a receipt as one act; reversing it again, under any key, changes nothing.
 
-    A part whose payment was reversed by itself before is left as it is. Key and reason go into the action log. What later
+    A part whose payment was reversed by itself before is left as it is. What a core has of it the core is asked to take back
+    first: the receipt stands until it has confirmed, and is reversed then. Key and reason go into the action log. What later
     receipts now ought to pay instead is booked where it takes from no loan, else proposed. Raises Refused where money of it is on
     its way back to the payer, or gone.
     """
@@ -279,7 +287,12 @@ def receipt_reverse(
         if locked.refunding_minor or locked.refunded_minor or refunds_from_loans(locked):
             message = f"money of {locked.number} went back to its payer, or is on its way"
             raise refuse("refunded", message, "receipt")
-        parts = list(locked.parts.filter(ended_at=None).select_related("contract", "receipt").order_by("contract_id", "pk"))
+        rows = locked.parts.filter(ended_at=None).select_related("contract__entity", "receipt").prefetch_related("events")
+        parts = list(rows.order_by("contract_id", "pk"))
+        if asked := core_take_back(locked, parts, actor=actor):
+            said = {"key": idempotency_key, "instructions": [i.reference for i in asked]}
+            log(actor, "receipt.ask_back", "receipt", locked.number, said)
+            return locked
         for part in parts:
             payment_take_back(part, actor=actor)
         standings_refresh({p.contract_id: p.contract for p in parts}.values(), today)
@@ -292,6 +305,12 @@ def receipt_reverse(
             receipts_divide(party, locked.entity_id, locked.received_on, actor=actor, as_of=today)
         log(actor, "receipt.reverse", "receipt", locked.number, {"key": idempotency_key, "reason": reason.strip()[:300]})
     return locked
+
+
+def core_took_back(entity: LegalEntity) -> None:
+    """Reverse the receipts of which a core has confirmed that it took everything back."""
+    for receipt in taken_back(entity):
+        receipt_reverse(receipt, idempotency_key="core", actor=ACTOR)
 
 
 def refunds_from_loans(receipt: Receipt) -> bool:

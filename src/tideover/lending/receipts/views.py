@@ -20,6 +20,7 @@ from tideover.core.rest import decimal
 from tideover.lending.forms import amount_read
 from tideover.lending.models import Receipt
 from tideover.lending.receipts.approvals import receipt_reverse_ask
+from tideover.lending.receipts.core_parts import asked_back
 from tideover.lending.receipts.correct import receipt_move_ask
 from tideover.lending.receipts.panels import STEP_WORDS_MINE, PartShown, parts_shown, state_of, undo_what_if, what_next
 from tideover.lending.receipts.payer import alert_close
@@ -111,7 +112,7 @@ def _page(request: HttpRequest, row: Receipt, errors: dict[str, str] | None = No
         **_row(row), "receipt": row, "account": masked_account(str(row.payer_account)), "parts": parts,
         "undone": undo_what_if(user, row) if can(user, "receipt-reverse") else [],
         "alerts": row.alerts.order_by("pk"), "refunds": [(f, NEXT[f.state]) for f in row.refunds.order_by("pk")],
-        "waiting": waiting.order_by("pk"), "loans": theirs,
+        "waiting": waiting.order_by("pk"), "asked_back": asked_back(row) if live else [], "loans": theirs,
         "may_reverse": live and can(user, "receipt-reverse") and not (row.refunding_minor or row.refunded_minor),
         "may_move": live and may_book and row.party_id and not row.debit_id and row.screening not in ("hit", "kept"),
         "next": what_next(row), "places": nobodys and can(user, "suspense-one"),

@@ -22,6 +22,8 @@ RETURN_WORDS = re.compile(r"冲正|退票|退汇|撤销|抹账|RETURN|REVERSAL|C
 FEE_WORDS = re.compile(
     r"手续费|账户管理费|账户维护费|工本费|短信费|网银服务费|汇划费|电汇费|\bFEE\b|\bNCHG\b|\bCHARGES?\b", re.IGNORECASE
 )
+COLLECTED_WORDS = re.compile(r"代扣|代收|批扣|批量扣|COLLECTION|DIRECT DEBIT", re.IGNORECASE)
+BATCH_NUMBER = re.compile(r"B\d{8}-[0-9A-F]{8}")
 FEE_MAX_MINOR = 100_000
 """A fee of the bank above this is looked at by somebody."""
 REASONS = {
@@ -32,7 +34,10 @@ REASONS = {
     "payout": "it pays out loan %(loan)s",
     "fee": "the bank's own words call it a fee",
     "other": "nothing in it is known",
+    "returned_refunded": "the bank takes back line %(line)s, whose money went back to its payer already",
     "returned_out": "money that we sent came back: nobody paid it in",
+    "refund_back": "refund %(refund)s came back",
+    "refund_taken": "it looks like refund %(refund)s, which left by another line",
     "settlement": "it is the bank's one line for debit batch %(batch)s",
     "said": "somebody said so",
     "same_said": "somebody said that it is line %(line)s",
@@ -86,6 +91,25 @@ def is_return(said: str, reversal: bool) -> bool:
     return reversal or bool(RETURN_WORDS.search(unicodedata.normalize("NFKC", said)))
 
 
+def batches_named(words: frozenset[str]) -> frozenset[str]:
+    """Numbers of debit batches among the words of a line."""
+    return frozenset(w for w in words if BATCH_NUMBER.fullmatch(w))
+
+
+def may_settle(said: str, name: str, account: str) -> bool:
+    """Whether a credit line that names no batch can be the bank's own for one: it speaks of collecting, or has no other side.
+
+    Its amount must be what the batch took, and nobody who was debited may be the other side: a borrower whose debit failed pays
+    the same amount by hand.
+    """
+    return bool(COLLECTED_WORDS.search(unicodedata.normalize("NFKC", said))) or not (name or account)
+
+
+def came_back(out: Out, refunds: Sequence[Waiting]) -> Waiting | None:
+    """The refund that a credit line brings back: named, or the only one of its amount to its account."""
+    return _waiting(out, refunds, by_account=True)
+
+
 def out_decide(
     out: Out, *, own: Sequence[str], earlier: Sequence[Earlier], refunds: Sequence[Waiting], payouts: Sequence[Waiting]
 ) -> Became:
@@ -119,7 +143,8 @@ def taken_back(out: Out, earlier: Sequence[Earlier]) -> Earlier | None:
 
 def _waiting(out: Out, waiting: Sequence[Waiting], *, by_account: bool) -> Waiting | None:
     same = [w for w in waiting if w.amount_minor == out.amount_minor]
-    named = [w for w in same if w.number.upper() in out.words]
+    said = out.said.upper()
+    named = [w for w in same if w.number.upper() in out.words or w.number.upper() in said]
     if len(named) == 1:
         return named[0]
     if named or not by_account:

@@ -12,7 +12,7 @@ from tideover.lending.rules.held import COMPARED
 TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 KEYS = (
     "tolerance_minor", "tolerance_days", "hold_over_minor", "hold_over_days", "rounding_minor", "accept_alone_minor", "files",
-    "due", "reflect_days", "inquire_after_minutes",
+    "due", "reflect_days", "inquire_after_minutes", "fewer_percent",
 )  # fmt: skip
 
 
@@ -28,7 +28,8 @@ class BesidePolicy:
     rounding_minor: up to here on every component a break is called rounding. accept_alone_minor: up to here one person
     accepts a break. files: which kinds the core sends every day. due: by when on the next day, in the business time zone.
     reflect_days: how many core days a confirmed instruction may take until it is seen. inquire_after_minutes: when an
-    instruction without an answer is asked after.
+    instruction without an answer is asked after. fewer_percent: a file of balances with so many per cent fewer loans than the
+    one before breaks off, and is refused.
     """
 
     tolerance: Mapping[str, int] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class BesidePolicy:
     due: str = "09:00"
     reflect_days: int = 2
     inquire_after_minutes: int = 30
+    fewer_percent: int = 10
 
     def tolerance_of(self, component: str) -> int:
         """The tolerance of a compared component."""
@@ -77,6 +79,7 @@ def policy_read(data: Mapping[str, Any]) -> BesidePolicy:
         _number("accept_alone_minor", data.get("accept_alone_minor", 0)), tuple(files), due,
         _number("reflect_days", data.get("reflect_days", 2), 1),
         _number("inquire_after_minutes", data.get("inquire_after_minutes", 30)),
+        _number("fewer_percent", data.get("fewer_percent", 10), 1),
     )  # fmt: skip
 
 

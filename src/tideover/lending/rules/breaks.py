@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tideover.engine.events import Event, EventKind, EventRejected
+from tideover.engine.events import DebitStatus, Event, EventKind, EventRejected
 from tideover.engine.reference import effective
 from tideover.engine.replay import replay
 from tideover.engine.standing import Depth, Standing
@@ -31,7 +31,7 @@ MONEY = frozenset(
         EventKind.DISBURSEMENT,
     }
 )  # fmt: skip
-"""Kinds that a core's movements and the journal are matched by."""
+"""Kinds that a core's movements and the journal are matched by; what a debit brought in is a payment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def hypotheses(
     found: Mapping[str, int],
 ) -> Iterator[Hypothesis]:  # fmt: skip
     """Every hypothesis, the best founded first."""
-    money = [e for e in effective(list(events), None) if e.kind in MONEY and e.on <= as_of]
+    money = [e for e in effective(list(events), None) if kind_of(e) in MONEY and e.on <= as_of]
     lacking, extra = unmatched(money, [m for m in moves if m.on <= as_of], moves_from)
     yield from _lacking(terms, events, lacking)
     yield from _redated(terms, events, lacking, extra)
@@ -139,7 +139,7 @@ def unmatched(money: Sequence[Event], moves: Sequence[Move], moves_from: int | N
 
     Events from before the first day of movements are not asked of the core.
     """
-    there = Counter((e.kind, e.on, e.amount_minor) for e in money)
+    there = Counter((kind_of(e), e.on, e.amount_minor) for e in money)
     lacking = []
     for m in moves:
         key = (m.kind, m.on, m.amount_minor)
@@ -149,11 +149,16 @@ def unmatched(money: Sequence[Event], moves: Sequence[Move], moves_from: int | N
             lacking.append(m)
     extra = []
     for e in money:
-        key = (e.kind, e.on, e.amount_minor)
+        key = (kind_of(e), e.on, e.amount_minor)
         if there[key] and moves_from is not None and e.on >= moves_from:
             there[key] -= 1
             extra.append(e)
     return lacking, extra
+
+
+def kind_of(e: Event) -> EventKind:
+    """The kind under which a core's movements tell of an event."""
+    return EventKind.PAYMENT if e.kind == EventKind.DEBIT and e.debit_status == DebitStatus.SUCCESS else e.kind
 
 
 def _seq(events: Sequence[Event]) -> int:
@@ -177,11 +182,11 @@ def _redated(terms: Terms, events: Sequence[Event], lacking: Sequence[Move], ext
     """An event of the journal on the day on which the core has a movement of the same kind and amount."""
     for m in lacking:
         for e in extra:
-            if (e.kind, e.amount_minor) == (m.kind, m.amount_minor):
+            if (kind_of(e), e.amount_minor) == (m.kind, m.amount_minor):
                 yield _on_day(terms, events, e, m.on)
     for m in lacking:  # the event lies before the core's first movement file
         for e in events:
-            if (e.kind, e.amount_minor) == (m.kind, m.amount_minor) and e not in extra and 0 < abs(e.on - m.on) <= 31:
+            if (kind_of(e), e.amount_minor) == (m.kind, m.amount_minor) and e not in extra and 0 < abs(e.on - m.on) <= 31:
                 yield _on_day(terms, events, e, m.on)
 
 

@@ -18,6 +18,9 @@ from tideover.engine.terms import NO_DAY
 
 COMPONENTS = ("principal", "interest", "accrued", "penalty", "compound", "fee", "recovery_cost", "surplus")
 """Components of a core's balance; `fee` holds third-party fees too, as the tape's `fees_outstanding` does."""
+PAYS = ("recovery_cost", "fee", "interest", "penalty", "compound", "principal", "accrued")
+"""Components of a claim, in the order in which money pays them that replay had given to others."""
+ROWS = ("principal", "interest", "accrued")
 OVERDUE = ("overdue_principal", "overdue_interest")
 COMPARED = (*COMPONENTS, "days_past_due")
 ABSENT = -(2**62)
@@ -41,24 +44,44 @@ def carried(core: Figures, base: Figures, now: Figures, on: Any, core_on: Any) -
     """The fields of `now` that the core's figures change, by name (int64[n]).
 
     core: SAID by name, ABSENT where not given; base, now: replay on `core_on` and on `on` (int days), by field of STANDING.
-    Nothing falls below zero. Money in minor units.
+    Nothing falls below zero, and no money that came in since is lost by that. Money in minor units.
     """
     by: dict[str, Any] = {n: _delta(core, n, component_of(base, n)) for n in COMPONENTS}
     by |= {n: _delta(core, n, base[n]) for n in OVERDUE}
-    out: dict[str, np.ndarray] = {n: np.maximum(now[n] + by[n], 0) for n in COMPONENTS if n != "fee"}
-    fees = np.maximum(component_of(now, "fee") + by["fee"], 0)
+    out = _spread({n: component_of(now, n) + by[n] for n in COMPONENTS})
+    fees = out["fee"]
     out["third_party_fee"] = np.minimum(now["third_party_fee"], fees)
     out["fee"] = fees - out["third_party_fee"]
     out["payoff"] = sum((out[n] for n in COMPONENTS if n != "surplus"), -out["surplus"]) + out["third_party_fee"]
-    out |= {n: np.maximum(now[n] + by[n], 0) for n in OVERDUE}
-    late = sum(by[n] for n in (*OVERDUE, "penalty", "compound"))
+    out |= {n: _late_part(core, by, now, out, n) for n in OVERDUE}
+    late = sum(out[n] - now[n] for n in (*OVERDUE, "penalty", "compound"))
     out["total_overdue"] = np.maximum(now["total_overdue"] + late, out["overdue_principal"] + out["overdue_interest"])
-    out["row_outstanding"] = np.maximum(now["row_outstanding"] + by["principal"] + by["interest"] + by["accrued"], 0)
+    out["row_outstanding"] = np.maximum(now["row_outstanding"] + sum(out[n] - now[n] for n in ROWS), 0)
     return out | _lateness(core, base, now, out["total_overdue"], on - core_on, on) | _next(core, now, on)
 
 
 def _delta(core: Figures, name: str, base: Any) -> Any:
     return np.where(core[name] == ABSENT, 0, core[name] - base)
+
+
+def _late_part(core: Figures, by: Figures, now: Figures, out: Figures, name: str) -> np.ndarray:
+    """The late part of principal or interest; never more of it than the core says that there is at all."""
+    whole = name.removeprefix("overdue_")
+    late = np.maximum(now[name] + by[name], 0)
+    less = (core[whole] != ABSENT) | (out[whole] < now[whole] + by[whole])
+    return np.where(less, np.minimum(late, out[whole]), late)
+
+
+def _spread(raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Components, none below zero. Money that replay gave to what the core does not claim pays the rest of its claims, in the
+    order PAYS, and what then is left is held: money that came in since counts in full."""
+    out = {n: np.maximum(v, 0) for n, v in raw.items()}
+    over = sum(out[n] - raw[n] for n in PAYS)
+    for n in PAYS:
+        pays = np.minimum(over, out[n])
+        out[n], over = out[n] - pays, over - pays
+    out["surplus"] = out["surplus"] + over
+    return out
 
 
 def _lateness(core: Figures, base: Figures, now: Figures, overdue: np.ndarray, since: Any, on: Any) -> dict[str, np.ndarray]:
@@ -119,13 +142,23 @@ def _rows(rows: list[Row], s: Standing) -> list[Row]:
         first = open_of[id(past[0])]
         open_of[id(past[0])] = first[0] + left["principal"], first[1] + left["interest"]
         left = dict.fromkeys(left, 0)
-    out = [_row(r, *open_of[id(r)]) if id(r) in open_of else r for r in rows]
+    out = [_row(r, *open_of[id(r)]) if id(r) in open_of else _today(r, s) for r in rows]
     if any(left.values()):
         since = s.oldest_due_on if s.oldest_due_on != NO_DAY else s.as_of - 1
         extra = Row(0, since, since, left["principal"], left["interest"], s.principal_minor)
         extra.outstanding_minor = sum(left.values())
         out.insert(0, extra)
     return out
+
+
+def _today(r: Row, s: Standing) -> Row:
+    """A row that falls due on the day asks for no more than the core says is left beside what is late."""
+    if r.due_on != s.as_of or not r.outstanding_minor:
+        return r
+    principal, interest = r.principal_minor - r.paid_principal_minor, r.interest_minor - r.paid_interest_minor
+    p = min(principal, s.principal_minor - s.overdue_principal_minor)
+    i = min(interest, s.interest_minor - s.overdue_interest_minor)
+    return r if (p, i) == (principal, interest) else _row(r, max(0, p), max(0, i))
 
 
 def _row(r: Row, principal: int, interest: int) -> Row:

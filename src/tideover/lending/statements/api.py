@@ -20,8 +20,9 @@ from tideover.lending.models import BankLine, Match, Party, Receipt, StatementFi
 from tideover.lending.scope import entities_visible
 from tideover.lending.statements import selectors as s
 from tideover.lending.statements.approvals import line_become_ask, suspense_place_ask
+from tideover.lending.statements.correct import doubt_answer
 from tideover.lending.statements.rules.line import BadStatement
-from tideover.lending.statements.services import doubt_answer, statement_import
+from tideover.lending.statements.services import statement_import
 from tideover.lending.statements.words import reasons_english
 
 router = Router(tags=["statements"])
@@ -110,8 +111,8 @@ class PlacedOut(Schema):
 
 
 class BecomeIn(Strict):
-    kind: Literal["suspense", "own", "returned_out", "refund", "returned", "payout", "fee", "other"]
-    of: str = Field("", max_length=60, description="the line, refund or loan that it is about")
+    kind: Literal["suspense", "settlement", "own", "returned_out", "refund", "returned", "payout", "fee", "other"]
+    of: str = Field("", max_length=60, description="the batch, line, refund or loan that it is about")
     reason: str = Field(max_length=300)
 
 

@@ -16,7 +16,7 @@ from tideover.core.models import Approval, Role, User
 from tideover.core.problems import refuse
 from tideover.lending.models import BankLine, Match, Party, Receipt
 from tideover.lending.receipts.services import receipt_place
-from tideover.lending.statements.services import WITH_RECEIPT, line_become
+from tideover.lending.statements.correct import WITH_RECEIPT, line_become
 from tideover.lending.statements.words import kind_named
 from tideover.lending.words import money
 

@@ -6,14 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from tideover.core.crypto import search_hash
 from tideover.lending.models import BankAccount, BankLine, Contract, LoanParty, Match, Party, Refund, StandingRow
 from tideover.lending.rules.bank_match import Loan, Money, words_of
 from tideover.lending.rules.bank_out import RETURN_DAYS, Earlier, Out, Waiting
-from tideover.lending.statements.outside import quotes_of
+from tideover.lending.statements.quotes import quotes_named
 
 BY_AMOUNT_MAX, LOANS_MAX = 200, 2000
 CO_BORROWERS = ("co_borrower",)
@@ -50,8 +51,8 @@ class Facts:
         """The line for the rules."""
         account_of = self.accounts.get((came.entity_id, came.account_hash), {}) if came.account_hash else {}
         words = words_of(*came.texts)
-        quotes = quotes_of(came.entity_id, words, came.amount_minor, came.on)
-        return Money(came.amount_minor, came.name, words, account_of, quotes)
+        quotes = quotes_named(came.entity_id, words, came.amount_minor, came.on)
+        return Money(came.amount_minor, came.name, words, account_of, tuple(quotes))
 
     def loans_for(self, came: Came) -> list[Loan]:
         """The loans of the lender that the money came to."""
@@ -62,7 +63,7 @@ def facts_certain(all_came: Sequence[Came]) -> Facts:
     """What certainty needs: loans named in the payers' words, and accounts known from earlier receipts."""
     out = Facts(accounts=accounts_known(all_came))
     words = {w for c in all_came for w in words_of(*c.texts)}
-    words |= {q.loan for c in all_came for q in quotes_of(c.entity_id, words_of(*c.texts), c.amount_minor, c.on)}
+    words |= {q.loan for c in all_came for q in quotes_named(c.entity_id, words_of(*c.texts), c.amount_minor, c.on)}
     _add(out, Contract.objects.filter(number__in=words, entity__in={c.entity_id for c in all_came}))
     return out
 
@@ -146,10 +147,27 @@ def earlier_of(line: BankLine) -> list[Earlier]:
 
 
 def refunds_waiting(line: BankLine) -> list[Waiting]:
-    """Refunds of this amount that are on their way out."""
-    rows = Refund.objects.filter(
-        state__in=("approved", "sent"), amount_minor=line.amount_minor, receipt__entity=line.account.entity_id
-    ).select_related("receipt")
+    """Refunds of this amount whose own line did not come yet, whatever else was said of them."""
+    return _as_waiting(_refunds(line).exclude(reference__in=_lines_of(line, "refund")))
+
+
+def refunds_out(line: BankLine) -> list[Waiting]:
+    """Refunds of this amount that no line brought back yet; the bank may send one back before it says that it went."""
+    return _as_waiting(_refunds(line).exclude(reference__in=_lines_of(line, "returned_out")))
+
+
+def _refunds(line: BankLine) -> QuerySet[Refund]:
+    recent = Q(ended_on=None) | Q(ended_on__gte=line.booked_on - timedelta(days=RETURN_DAYS))
+    rows = Refund.objects.filter(recent, amount_minor=line.amount_minor, receipt__entity=line.account.entity_id)
+    return rows.select_related("receipt")
+
+
+def _lines_of(line: BankLine, kind: str) -> QuerySet[Match, Any]:
+    """Numbers that lines of the same amount are about."""
+    return Match.objects.filter(kind=kind, undone_at=None, line__amount_minor=line.amount_minor).values("of")
+
+
+def _as_waiting(rows: QuerySet[Refund]) -> list[Waiting]:
     return [Waiting(r.reference, r.amount_minor, r.receipt.payer_account) for r in rows.order_by("pk")[:LOANS_MAX]]
 
 

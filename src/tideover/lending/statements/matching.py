@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
 from tideover.core.problems import Refused
 from tideover.lending import clock
-from tideover.lending.models import BankLine, Match, Party, Receipt
+from tideover.lending.models import BankLine, Match, Party, Receipt, Refund
+from tideover.lending.receipts.refunds import refund_move
 from tideover.lending.receipts.services import Payer, Source, receipt_record, receipt_reverse
 from tideover.lending.rules.bank_match import Placing, Reason, decide, why_unplaced
-from tideover.lending.rules.bank_out import is_return, out_decide
+from tideover.lending.rules.bank_out import Out, came_back, is_return, out_decide
 from tideover.lending.statements import facts as f
 from tideover.lending.statements.facts import Facts
-from tideover.lending.statements.outside import batch_of
+from tideover.lending.statements.settling import settle
 
 BATCH = 100
 
@@ -63,14 +65,15 @@ def _credit(line: BankLine, actor: str, known: Facts | None) -> Match:
     if line.counter_account and line.counter_account in f.own_accounts(line):
         return match_make(line, "own", [Reason("own", {"account": line.counter_account})], actor=actor)
     if is_return(out.said, out.reversal):
-        return match_make(line, "returned_out", [Reason("returned_out")], actor=actor)
-    batch = batch_of(line.account.entity_id, line.amount_minor, line.booked_on, line.reference)
-    if batch is not None:
-        return match_make(line, "settlement", [Reason("settlement", {"batch": batch})], actor=actor, of=batch)
+        return _came_back(line, out, actor)
     came = f.came_of(line)
     if known is None:
         known = f.facts_certain([came])
     money, loans = known.money(came), known.loans_for(came)
+    names_loan = bool(money.quotes) or any(n.number.upper() in money.words for n in loans)
+    batch = settle(line, out, names_loan=names_loan, actor=actor)
+    if batch is not None:
+        return match_make(line, "settlement", [Reason("settlement", {"batch": batch.number})], actor=actor, of=batch.number)
     fresh = f.accounts_known([came]).get((came.entity_id, came.account_hash), {}) if came.account_hash else {}
     if dict(money.account_of) != fresh:  # an earlier line of the same batch was placed meanwhile
         known.accounts[came.entity_id, came.account_hash] = fresh
@@ -79,6 +82,31 @@ def _credit(line: BankLine, actor: str, known: Facts | None) -> Match:
     if placing is None:
         return unplaced(line, why_unplaced(money, loans), actor=actor)
     return _placed(line, placing, actor)
+
+
+def _came_back(line: BankLine, out: Out, actor: str) -> Match:
+    """Money that we sent is here again: of a refund, which is then held for its receipt; else somebody looks at it."""
+    back = came_back(out, f.refunds_out(line))
+    if back is not None:
+        with suppress(IntegrityError, Refused), transaction.atomic():
+            return refund_line(line, "returned_out", back.number, Reason("refund_back", {"refund": back.number}), actor=actor)
+    return match_make(line, "returned_out", [Reason("returned_out")], actor=actor)
+
+
+def refund_line(line: BankLine, kind: str, number: str, reason: Reason, *, actor: str) -> Match:
+    """The line by which a refund went (kind refund) or came back (returned_out), with the refund's move. Inside a transaction.
+
+    A refund of which the bank told the return first has nothing to move when its own line comes.
+    Raises IntegrityError where another line is that already, Refused for a move that cannot follow.
+    """
+    refund = Refund.objects.get(reference=number)
+    if kind == "returned_out" or refund.state != "returned":
+        state = "gone" if kind == "refund" else "returned"
+        refund_move(refund, state, actor=actor, on=line.booked_on, bank_reference=line.reference)
+    made = match_make(line, kind, [reason], actor=actor, of=number)
+    made.seen_at = made.at  # what came back is held for its receipt again: that is where the work is
+    made.save(update_fields=["seen_at"])
+    return made
 
 
 def _placed(line: BankLine, placing: Placing, actor: str) -> Match:
@@ -120,7 +148,15 @@ def _debit(line: BankLine, actor: str) -> Match:
         refunds=f.refunds_waiting(line), payouts=f.payouts_waiting(line, out.words),
     )  # fmt: skip
     if became.kind == "returned":
-        return returned(line, became.of, [became.reason], actor=actor)
+        try:
+            with transaction.atomic():
+                return returned(line, became.of, [became.reason], actor=actor)
+        except Refused:  # its money went back to the payer meanwhile
+            return match_make(line, "other", [Reason("returned_refunded", {"line": became.of})], actor=actor)
+    if became.kind == "refund":
+        with suppress(IntegrityError, Refused), transaction.atomic():
+            return refund_line(line, "refund", became.of, became.reason, actor=actor)
+        return match_make(line, "other", [Reason("refund_taken", {"refund": became.of})], actor=actor)
     return match_make(line, became.kind, [became.reason], actor=actor, of=became.of)
 
 

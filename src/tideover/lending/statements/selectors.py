@@ -19,7 +19,7 @@ from tideover.core.packs.load import calendar
 from tideover.core.problems import NotFound, Problem
 from tideover.lending.models import BankAccount, BankLine, Match, Party, Receipt, StatementBalance, StatementFile
 from tideover.lending.models.statements import OPEN
-from tideover.lending.rules.bank_match import Suggestion, suggest
+from tideover.lending.rules.bank_match import Suggestion, suggest, why_unplaced
 from tideover.lending.rules.late_files import LOOK_DAYS, Balances, Expected, Gap, gaps, missing
 from tideover.lending.scope import entities_visible
 from tideover.lending.statements.facts import Came, came_of, facts_likely
@@ -76,9 +76,10 @@ def suspense_shown(receipts: Sequence[Receipt], on: date) -> list[Waiting]:
     out = []
     for r in receipts:
         assert facts is not None
-        match = of.get(r.pk)
-        waiting = Waiting(r, match.line if match else None, (on - r.received_on).days, match.reasons if match else [])
-        waiting.suggestions = [(s, None) for s in suggest(facts.money(came[r.pk]), facts.loans_for(came[r.pk]))]  # type: ignore[misc]
+        match, money, loans = of.get(r.pk), facts.money(came[r.pk]), facts.loans_for(came[r.pk])
+        why = match.reasons if match else [reason.json() for reason in why_unplaced(money, loans)]
+        waiting = Waiting(r, match.line if match else None, (on - r.received_on).days, why)
+        waiting.suggestions = [(s, None) for s in suggest(money, loans)]  # type: ignore[misc]
         out.append(waiting)
     people = Party.objects.in_bulk({s.party_id for w in out for s, _ in w.suggestions})
     for w in out:

@@ -1,4 +1,4 @@
-"""Use cases of bank statements: take in a file or a call, finish what was cut off, say what a line is, answer a doubt."""
+"""Use cases of bank statements: accounts, taking in a file or a call, finishing what was cut off."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ from tideover.core.ids import handle_new
 from tideover.core.packs.load import NoRule
 from tideover.core.packs.load import calendar as pack_calendar
 from tideover.core.problems import refuse
-from tideover.lending import clock
-from tideover.lending.models import BankAccount, BankLine, LegalEntity, Match, Receipt, StatementBalance, StatementFile
-from tideover.lending.receipts.services import receipt_reverse
-from tideover.lending.rules.bank_match import Reason
-from tideover.lending.statements.matching import lines_match, match_make, receipt_of, returned, unplaced
+from tideover.lending.models import BankAccount, BankLine, LegalEntity, Match, StatementBalance, StatementFile
+from tideover.lending.statements.correct import settlements_look
+from tideover.lending.statements.matching import lines_match
 from tideover.lending.statements.reading import file_read
 from tideover.lending.statements.rules.line import BadStatement, Reject, Statement
 from tideover.lending.statements.store import lines_store
@@ -29,8 +27,6 @@ from tideover.lending.statements.store import lines_store
 REASON_MAX = 300
 CUT_OFF_AFTER = timedelta(minutes=5)
 """An import that has not ended by then was killed, or is very large; to finish it twice does no harm."""
-CREDIT_KINDS, DEBIT_KINDS = ("suspense", "own", "returned_out", "other"), ("refund", "returned", "payout", "fee", "own", "other")
-WITH_RECEIPT = ("receipt", "suspense")
 
 
 def account_open(
@@ -176,7 +172,8 @@ def lines_open(file: StatementFile) -> list[BankLine]:
 
 
 def statements_finish(at: datetime) -> int:
-    """Take to their end the files and calls that were cut off: stored again from the bytes that are kept, and matched; how many.
+    """Take to their end the files and calls that were cut off: stored again from the bytes that are kept, and matched; and look
+    again at money that may be the credit of a batch whose results came later; how many.
 
     Each worker calls it now and then; two that do it at once give the same as one.
     """
@@ -186,7 +183,7 @@ def statements_finish(at: datetime) -> int:
             call_done(file)
         else:
             statement_import(unseal(file.content, "statement"), file.name, actor=file.actor, **file.options)
-    return len(cut_off)
+    return len(cut_off) + settlements_look(business_date(at), actor="worker")
 
 
 def call_done(file: StatementFile) -> None:
@@ -210,102 +207,3 @@ def file_settle(file: StatementFile, *, reason: str, actor: str) -> StatementFil
         row.save(update_fields=["seen_at"])
         log(actor, "statement.settle", "statement", row.reference, {"reason": reason.strip()[:REASON_MAX]})
     return row
-
-
-def doubt_answer(line: BankLine, *, same: bool, reason: str, actor: str) -> Match:
-    """Somebody says whether a line that may be here already is the same as the other, or a payment of its own.
-
-    Raises Refused: no reason, or no doubt is open.
-    """
-    with transaction.atomic():
-        clock.writing()
-        row, live = _locked(line, reason)
-        if live.kind != "doubt":
-            raise refuse("no_doubt", f"nothing is in doubt about line {row.reference}", "line")
-        _end(live, reason, actor)
-        if same:
-            return match_make(row, "same", [Reason("same_said", {"line": live.of})], actor=actor, of=live.of)
-    lines_match([row], actor=actor)
-    return row.matches.get(undone_at=None)
-
-
-def _locked(line: BankLine, reason: str) -> tuple[BankLine, Match]:
-    if not reason.strip():
-        raise refuse("missing", "say how you know", "reason")
-    rows = BankLine.objects.select_for_update(of=("self",), no_key=True).select_related("account__entity", "file")
-    row = rows.get(pk=line.pk)
-    live = row.matches.select_related("receipt").filter(undone_at=None).first()
-    if live is None:
-        raise refuse("not_matched", f"line {row.reference} is being worked on; try again", "line")
-    return row, live
-
-
-def _end(match: Match, reason: str, actor: str) -> None:
-    match.undone_at, match.undone_by, match.undone_why = now(), actor, reason.strip()[:REASON_MAX]
-    match.save(update_fields=["undone_at", "undone_by", "undone_why"])
-
-
-def line_become(line: BankLine, *, kind: str, of: str = "", reason: str, actor: str) -> Match:
-    """Say that a line is something else than it was taken for; one act with the receipts that this takes back or makes.
-
-    kind suspense undoes a placing (its receipt is reversed, the money waits again); own, returned_out and other make a credit
-    no receipt; a debit becomes refund, payout, fee, own, other, or `returned` of the line `of`, whose receipt is reversed. From
-    `returned` to something else the taken back line is unplaced money again.
-    Raises Refused: no reason, a kind that the direction does not have, nothing would change, a part of the receipt went out.
-    """
-    with transaction.atomic():
-        clock.writing()
-        row, live = _locked(line, reason)
-        kinds = CREDIT_KINDS if row.direction == "credit" else DEBIT_KINDS
-        if kind not in kinds:
-            raise refuse("bad_kind", f"a {row.direction} line becomes one of {', '.join(kinds)}", "kind")
-        if live.became == kind and kind != "returned" and live.of == of:
-            raise refuse("no_change", f"line {row.reference} is {kind} already", "kind")
-        _take_back(row, live, actor)
-        _end(live, reason, actor)
-        said = [Reason("said")]
-        if kind == "suspense":
-            return unplaced(row, said, actor=actor)
-        if kind == "returned":
-            return returned(row, _returnable(row, of), said, actor=actor)
-        if live.kind in WITH_RECEIPT and kind == "own" and not of:
-            of = row.counter_account
-        return match_make(row, kind, said, actor=actor, of=of)
-
-
-def _returnable(row: BankLine, of: str) -> str:
-    """The earlier line of which a return takes the receipt back. Raises Refused when it is not one."""
-    found = Match.objects.select_related("line").filter(
-        line__reference=of, line__account=row.account_id, line__direction="credit", undone_at=None, kind__in=WITH_RECEIPT,
-        receipt__reversed_at=None,
-    ).first()  # fmt: skip
-    if found is None or found.line.amount_minor != row.amount_minor:
-        raise refuse("no_such_line", "name the line that was taken back: a credit of the same amount whose receipt stands", "of")
-    return of
-
-
-def _take_back(row: BankLine, live: Match, actor: str) -> None:
-    """Undo what a line did: its receipt is reversed, or the receipt that it reversed is money of nobody again."""
-    if live.kind in WITH_RECEIPT and live.receipt is not None:
-        receipt = Receipt.objects.get(pk=live.receipt_id)
-        if receipt.refunding_minor or receipt.refunded_minor:
-            raise refuse("refunded", f"money of {receipt.number} went back already: it cannot be taken back", "line")
-        receipt_reverse(receipt, idempotency_key=f"bank-line:{row.pk}:undo", actor=actor)
-    if live.kind == "returned":
-        earlier = BankLine.objects.select_related("account__entity", "file").get(reference=live.of)
-        before = earlier.matches.get(undone_at=None)
-        before.undone_at, before.undone_by, before.undone_why = now(), actor, "return undone"
-        before.save(update_fields=["undone_at", "undone_by", "undone_why"])
-        match_make(earlier, "suspense", [Reason("said")], actor=actor, receipt=receipt_of(earlier, None, None, actor))
-
-
-def line_settle(line: BankLine, *, reason: str, actor: str) -> Match:
-    """Say that a line of kind other or returned_out needs nothing more. Raises Refused without a reason or when it is neither."""
-    with transaction.atomic():
-        row, live = _locked(line, reason)
-        if live.kind not in ("other", "returned_out") or live.seen_at is not None:
-            raise refuse("settled", f"line {row.reference} needs nothing more", "line")
-        live.seen_at = now()
-        live.save(update_fields=["seen_at"])
-        log(actor, "bank_line.settle", "bank_line", row.reference, {"reason": reason.strip()[:REASON_MAX]})
-    return live

@@ -23,17 +23,11 @@ from tideover.lending.models import BankAccount, BankLine, StatementFile
 from tideover.lending.scope import entities_visible
 from tideover.lending.statements import selectors as s
 from tideover.lending.statements.approvals import line_become_ask
+from tideover.lending.statements.correct import CREDIT_KINDS, DEBIT_KINDS, doubt_answer, line_settle
 from tideover.lending.statements.rules.line import BadStatement
-from tideover.lending.statements.services import (
-    CREDIT_KINDS,
-    DEBIT_KINDS,
-    doubt_answer,
-    file_settle,
-    line_settle,
-    statement_import,
-)
+from tideover.lending.statements.services import file_settle, statement_import
 from tideover.lending.statements.views_suspense import user_of
-from tideover.lending.statements.words import REFUSALS, STATES, kind_named, reason_words
+from tideover.lending.statements.words import REFUSALS, STATES, kind_named, masked, masked_account, reason_words
 
 PAGE = 50
 UPLOAD_MAX = 20 << 20
@@ -115,10 +109,14 @@ def lines_shown(rows: list[BankLine]) -> list[dict[str, Any]]:
     return [line_shown(x, matches.get(x.pk)) for x in rows]
 
 
-def line_shown(x: BankLine, match: Any) -> dict[str, Any]:
-    """One line as a page shows it."""
+def line_shown(x: BankLine, match: Any, *, full: bool = False) -> dict[str, Any]:
+    """One line as a page shows it; full: with the name and account of the other side."""
     kind = kind_named(match.became) if match else _("being worked on")
-    return {"x": x, "m": match, "kind": kind, "why": reason_words(match.reasons) if match else ""}
+    name, account = str(x.name), str(x.counter_account)
+    return {
+        "x": x, "m": match, "kind": kind, "why": reason_words(match.reasons) if match else "",
+        "name": name if full else masked(name), "other": account if full else masked_account(account),
+    }  # fmt: skip
 
 
 @require("statement-rejects")
@@ -184,31 +182,37 @@ def bank_lines(request: HttpRequest) -> HttpResponse:
 
 @require("bank-line")
 def bank_line(request: HttpRequest, reference: str) -> HttpResponse:
-    """One line: what it says, what it is and was, in which files it stands. POST: correct it, answer a doubt, settle it."""
+    """One line: what it says, what it is and was, in which files it stands.
+
+    POST: correct it, answer a doubt, settle it, or see the other side in full, which is logged.
+    """
     user = user_of(request)
     try:
         line = s.line_get(user, reference, business_date())
     except NotFound as error:
         raise Http404(reference) from error
     problem = ""
-    if request.method == "POST":
-        if not can(user, "bank-line-act"):
-            raise PermissionDenied("bank-line-act")
+    reveal = request.method == "POST" and request.POST.get("act") == "reveal"
+    if request.method == "POST" and not can(user, "bank-line-act"):
+        raise PermissionDenied("bank-line-act")
+    if request.method == "POST" and not reveal:
         try:
             return _line_act(request, line)
         except Refused as error:
             problem = str(error)
-    log(user.username, "bank_line.read", "bank_line", line.reference)
+    log(user.username, "person.reveal" if reveal else "bank_line.read", "bank_line", line.reference)
     history = list(line.matches.select_related("receipt__party").order_by("-pk"))
     now_is = next((m for m in history if m.undone_at is None), None)
     kinds = CREDIT_KINDS if line.direction == "credit" else DEBIT_KINDS
     context = {
-        **line_shown(line, now_is),
+        **line_shown(line, now_is, full=reveal),
+        "reveal": reveal,
         "history": [line_shown(line, m) for m in history if m.undone_at is not None],
         "seen": list(line.seen.select_related("file").order_by("pk")),
         "kinds": [(k, kind_named(k)) for k in kinds if now_is is None or k != now_is.became],
         "may": can(user, "bank-line-act"),
         "opens_receipts": can(user, "suspense-one"),
+        "opens_batch": can(user, "debit-batch"),
         "problem": problem,
     }
     return render(request, "lending/statements/line.html", context, status=422 if problem else 200)

@@ -16,10 +16,10 @@ from tideover.core.business_time import business_date
 from tideover.core.models import Approval, User
 from tideover.core.problems import NotFound, Refused
 from tideover.lending.models import Party, Receipt
+from tideover.lending.receipts.refunds import refund_ask
 from tideover.lending.rules.bank_match import Suggestion
 from tideover.lending.statements.approvals import suspense_place_ask
 from tideover.lending.statements.asking import ask_open
-from tideover.lending.statements.outside import send_back, sends_back
 from tideover.lending.statements.selectors import (
     AGED_DAYS,
     Waiting,
@@ -30,7 +30,7 @@ from tideover.lending.statements.selectors import (
     suspense_shown,
     suspense_visible,
 )
-from tideover.lending.statements.words import reason_words, reasons_english, reasons_said
+from tideover.lending.statements.words import masked, masked_account, reason_words, reasons_english, reasons_said
 from tideover.lending.words import money
 
 PAGE = 20
@@ -48,10 +48,12 @@ def candidate(s: Suggestion, party: Party, key: str) -> dict[str, Any]:
     return {"party": party, "loans": s.loans, "points": s.points, "reasons": reasons_said(s.reasons), "key": key, "s": s}
 
 
-def shown(w: Waiting) -> dict[str, Any]:
-    """An unplaced receipt as a page shows it."""
+def shown(w: Waiting, *, full: bool = False) -> dict[str, Any]:
+    """An unplaced receipt as a page shows it; full: with the payer's name and account."""
+    name, account = str(w.receipt.payer_name), str(w.receipt.payer_account)
     found = [candidate(s, p, k) for (s, p), k in zip(w.suggestions, KEYS, strict=False)]
-    return {"w": w, "r": w.receipt, "why": reason_words(w.why), "candidates": found, "best": found[0] if found else None}
+    who = {"payer": name if full else masked(name), "account": account if full else masked_account(account)}
+    return {"w": w, "r": w.receipt, **who, "why": reason_words(w.why), "candidates": found, "best": found[0] if found else None}
 
 
 @require("suspense")
@@ -76,31 +78,36 @@ def suspense(request: HttpRequest) -> HttpResponse:
 
 @require("suspense")
 def suspense_one(request: HttpRequest, number: str) -> HttpResponse:
-    """One unplaced receipt: every candidate with its reasons, a search, and what can be done. POST: place, or ask."""
+    """One unplaced receipt: every candidate with its reasons, a search, and what can be done.
+
+    POST: place, ask, or see the payer in full, which is logged.
+    """
     user, today = user_of(request), business_date()
     try:
         receipt = suspense_get(user, number, today)
     except NotFound as error:
         raise Http404(number) from error
     problems: list[tuple[str, str]] = []
-    if request.method == "POST":
-        if not can(user, "suspense-place"):
-            raise PermissionDenied("suspense-place")
+    reveal = request.method == "POST" and request.POST.get("act") == "reveal"
+    if request.method == "POST" and not can(user, "suspense-place"):
+        raise PermissionDenied("suspense-place")
+    if request.method == "POST" and not reveal:
         try:
             return _act(request, user, receipt)
         except Refused as error:
             problems = [(p.field or "reason", p.message) for p in error.problems]
-    log(user.username, "suspense.read", "receipt", receipt.number)
+    log(user.username, "person.reveal" if reveal else "suspense.read", "receipt", receipt.number)
     [waiting] = suspense_shown([receipt], today)
     query = request.GET.get("q", "").strip()[:60]
     context = {
-        **shown(waiting),
+        **shown(waiting, full=reveal),
+        "reveal": reveal,
         "problems": problems,
         "query": query,
         "found": party_search(receipt.entity_id, query, today) if query else [],
         "may": can(user, "suspense-place"),
         "linked": can(user, "person"),
-        "sends_back": sends_back() and bool(receipt.payer_account),
+        "sends_back": can(user, "receipt-refund") and bool(receipt.payer_account),
     }
     return render(request, "lending/statements/suspense_one.html", context, status=422 if problems else 200)
 
@@ -124,8 +131,8 @@ def _act(request: HttpRequest, user: User, receipt: Receipt) -> HttpResponse:
         item = ask_open(receipt, party, actor=user.username)
         messages.success(request, _("%(item)s: their branch asks %(who)s.") % {"item": item.reference, "who": party.reference})
         return redirect("suspense-one", receipt.number)
-    if act == "send_back" and sends_back():
-        asked = send_back(receipt, reason=said.get("reason", ""), actor=user)
+    if act == "send_back" and can(user, "receipt-refund"):
+        asked = refund_ask(receipt, amount_minor=receipt.unapplied_minor, reason=said.get("reason", ""), actor=user)
         messages.success(request, _("A second person must decide: %(approval)s waits.") % {"approval": asked.reference})
         return redirect("suspense-one", receipt.number)
     raise Http404(act)

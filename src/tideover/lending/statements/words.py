@@ -59,6 +59,16 @@ REFUSALS = {
 }
 
 
+def masked(name: str) -> str:
+    """The name of the other side as lists show it: its first character; what the bank hid stays hidden."""
+    return f"{name[:1]}{'*' * min(3, len(name) - 1)}" if name else ""
+
+
+def masked_account(account: str) -> str:
+    """The last four digits of an account."""
+    return f"**** {account[-4:]}" if account else ""
+
+
 def kind_named(kind: str) -> str:
     """What a line is, in words."""
     return _(KINDS.get(kind, kind))
