@@ -1,9 +1,10 @@
-"""Payments by REST: one a request and in batches of 1,000, through a served process on loopback.
+"""Money in by REST: payments one a request and in batches of 1,000, receipts one a request, through a served process on loopback.
 
 Run: python -m bench.payments [--loans N] [--singles N] [--batches N], under scripts/with_postgres.py for PostgreSQL. Against: the
 same event rows by bare INSERT into a table of the same database, each in a transaction of its own (singles) and 1,000 a
 transaction (batches). Figures in payments/s; `cpu`: payments per second of the server's CPU time, which others' work on the
-machine changes little.
+machine changes less. The last batch has half its keys from the one before: they must answer with their first events and book
+nothing. Receipts (one for each borrower with two loans) are divided over the loans and booked as parts, one payment a part.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ BATCH = 1000
 CLIENTS = 2
 
 
-def _post(connection: http.client.HTTPConnection, address: str, body: Any) -> Any:
+def _post(connection: http.client.HTTPConnection, address: str, body: Any, key: str = "") -> Any:
     head = {"Authorization": "Bearer payments", "Content-Type": "application/json"}
+    head |= {"Idempotency-Key": key} if key else {}
     connection.request("POST", f"/api/v1{address}", json.dumps(body), head)
     answer = connection.getresponse()
     data = json.loads(answer.read())
@@ -41,15 +43,23 @@ def _payment(n: int, loans: int, name: str) -> dict[str, str]:
     return {"loan": f"L-{n % loans}", "amount": "1.00", "effective_on": today, "idempotency_key": f"{name}-{n}"}
 
 
-def _singles(port: int, count: int, loans: int, name: str) -> float:
-    """Seconds for `count` single payments by CLIENTS connections."""
+def _receipt(n: int, loans: int) -> dict[str, str]:
+    who, entity = f"P-{n % (loans // 2):07d}", "BANK" if n % 10 < 5 else "SHOP"
+    return {"party": who, "entity": entity, "amount": "1.00", "received_on": date.today().isoformat()}
+
+
+def _singles(port: int, count: int, loans: int, name: str, *, receipts: bool = False) -> float:
+    """Seconds for `count` single payments (or receipts) by CLIENTS connections."""
     failed: list[BaseException] = []
 
     def work(first: int) -> None:
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port)
             for n in range(first, count, CLIENTS):
-                _post(connection, "/payments", _payment(n, loans, name))
+                if receipts:
+                    _post(connection, "/receipts", _receipt(n, loans), f"{name}-{n}")
+                else:
+                    _post(connection, "/payments", _payment(n, loans, name))
         except BaseException as error:  # handed to the caller, who stops
             failed.append(error)
 
@@ -73,6 +83,17 @@ def _batches(port: int, count: int, loans: int) -> float:
         if answer["accepted"] != BATCH:
             raise RuntimeError(f"{answer['accepted']} of {BATCH} accepted")
     return time.perf_counter() - started
+
+
+def _repeats(port: int, batches: int, loans: int) -> None:
+    """Send half of the last batch again with as many new payments, and see that each key has one event and no more."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    last = (batches - 1) * BATCH
+    first = _post(connection, "/payments/batch", {"payments": [_payment(last + i, loans, "many") for i in range(BATCH)]})
+    mixed = [_payment(last + i if i % 2 else last + BATCH + i, loans, "many") for i in range(BATCH)]
+    again = _post(connection, "/payments/batch", {"payments": mixed})
+    if again["accepted"] != BATCH or [r["seq"] for r in again["results"][1::2]] != [r["seq"] for r in first["results"][1::2]]:
+        raise RuntimeError("a repeated key was booked again")
 
 
 def _bare(home: str, count: int, together: int) -> float:
@@ -126,6 +147,11 @@ def run(loans: int = 2000, singles: int = 2000, batches: int = 4) -> dict[str, A
             at.append(cpu_seconds(pid))
             many = _batches(port, batches, loans)
             at.append(cpu_seconds(pid))
+            _repeats(port, batches, loans)
+            at.append(cpu_seconds(pid))
+            receipts = min(singles, loans // 2)
+            parts = _singles(port, receipts, loans, "receipt", receipts=True)
+            at.append(cpu_seconds(pid))
             peak, said = peak_bytes(pid), machine()
         bare = {"single": _bare(home, singles, 1), "batch": _bare(home, singles + batches * BATCH, BATCH)}
     rate = batches * BATCH / many
@@ -136,7 +162,12 @@ def run(loans: int = 2000, singles: int = 2000, batches: int = 4) -> dict[str, A
         "seconds": round(one + many, 3),
         "peak_rss_bytes": peak,
         "single": {"rate": round(singles / one, 1), "unit": "payments/s, one a request", "connections": CLIENTS},
-        "cpu": {"single": round(singles / (at[1] - at[0]), 1), "batch": round(batches * BATCH / (at[2] - at[1]), 1)},
+        "receipts": {"rate": round(receipts / parts, 1), "unit": "receipts/s, one a request", "connections": CLIENTS},
+        "cpu": {
+            "single": round(singles / (at[1] - at[0]), 1),
+            "batch": round(batches * BATCH / (at[2] - at[1]), 1),
+            "receipts": round(receipts / (at[4] - at[3]), 1),
+        },
         "against": {
             "bare INSERT, 1000 a transaction": {"rate": round(bare["batch"], 1), "ratio": round(rate / bare["batch"], 4)},
             "bare INSERT, one a transaction": {

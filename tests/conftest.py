@@ -16,6 +16,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 (Path(os.environ["TIDEOVER_HOME"]) / "static").mkdir(parents=True, exist_ok=True)
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.factories import House, house_build
 
@@ -26,6 +27,11 @@ LONG = (
     "tests/lending/debits/test_faults",
 )  # fmt: skip
 """Files that take the longest; what is not named here runs after them in the usual order."""
+
+
+# No test is about speed: a busy machine must not turn a property red.
+settings.register_profile("tideover", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tideover")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -72,7 +72,7 @@ def house_build() -> House:
     manager = None
     for n, role in enumerate(r for r in Role if r != Role.BORROWER):
         user = User.objects.create_user(username=role.value, role=role)
-        narrow = role in (Role.BRANCH_HEAD, Role.CUSTOMER_MANAGER, Role.COLLECTOR)
+        narrow = role in (Role.BRANCH_HEAD, Role.CUSTOMER_MANAGER, Role.COLLECTOR, Role.TELLER)
         post = Staff.objects.create(
             user=user, number=f"S{n:03}", name_zh="陈明", name_en="Chen Ming", entity=entity,
             branch=branches[0] if narrow else None, valid_from=start,

@@ -12,6 +12,7 @@ Step = tuple[str, str, str]
 
 KINDS: dict[str, tuple[Step, ...]] = {
     "compliance": (
+        ("large-cash", "/large-cash", ""),
         ("contact-log", "/contact-log", ""),
         ("contact-log", "/contact-log?show=contacts", ""),
         ("contact-log", "/contact-log?person=NOBODY", ""),
@@ -37,6 +38,13 @@ KINDS: dict[str, tuple[Step, ...]] = {
         ("signature-list", "/signatures", ""),
         ("contact-clock", "LOAN/clock", ""),
         ("loan", "LOAN", ""),
+    ),
+    "teller": (
+        ("counter", "/counter", ""),
+        ("counter-take", "/counter", "main a[href^='/counter/slips/'] main a[href^='/counter/take/']"),
+        ("counter-slip", "/counter", "main a[href^='/counter/slips/']"),
+        ("tills", "/tills", ""),
+        ("till", "/tills", "main a[href^='/tills/']"),
     ),
     "payments": (
         ("receipts", "/receipts", ""),
@@ -95,7 +103,7 @@ ELSEWHERE = frozenset({
     "sign-out", "set-language", "set-look", "book-csv", "work-start", "action-log-export", "contact-export", "books-export",
     "loan-document-issue", "document", "document-cancel", "document-sign", "letter-addresses", "letter-files", "hook",
     "push-shown", "contact-proof-file", "receipt-reverse", "receipt-move", "receipt-refund", "receipt-release", "refund-state",
-    "payer-alert-close",
+    "payer-alert-close", "counter-print",
     "bank-hook", "statement-rejects",
     # the borrower's
     "my-receipt", "my-schedule", "my-receipts", "my-documents", "my-document", "my-help", "my-push", "my-contact", "my-messages",

@@ -107,7 +107,8 @@ def test_the_command_says_one_object(house: House, capsys: pytest.CaptureFixture
     answer = json.loads(capsys.readouterr().out)
     assert answer["ok"] and {"name", "ok", "detail"} == set(answer["checks"][0])
     assert {c["name"] for c in answer["checks"]} == {
-        "installed", "packs", "action log chain", "triggers", "reference rates", "receipts = parts", "journal chains",
+        "installed", "packs", "action log chain", "triggers", "reference rates", "receipts = parts",
+        "tills = slips = receipts", "journal chains",
         "standing = replay", "tape", "tape = replay", "approvals", "documents", "outbox", "texts of messages", "tapes",
         "sub-ledger = tape", "books: closed periods", "books", "field keys", "contact decisions chain",
         "beside a core", "contact decisions = facts",

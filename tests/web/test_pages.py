@@ -48,6 +48,10 @@ ADDRESSES = {
     "book-csv": "/book.csv",
     "book-loans": "/book/loans?kind=rolled",
     "receipts": "/receipts",
+    "counter": "/counter",
+    "counter-take": "/counter/take/P-0001",
+    "tills": "/tills",
+    "large-cash": "/large-cash",
     "books": "/books",
     "books-trial-balance": "/books/trial-balance",
     "books-account": "/books/accounts/601101",
@@ -132,6 +136,7 @@ def test_every_entry_of_the_matrix_is_a_route_or_an_act() -> None:
         "call-import", "home-messages", "home-blocked", "home-replies", "home-reviews", "home-letters", "books-home",
         "books-loan", "books-period-close", "home-receipts", "home-payers", "debits-home", "payments-desk",
         "suspense-place", "statement-settle", "bank-line-act", "home-beside", "loan-instructions", "my-instructions",
+        "home-tills", "home-cash", "my-counter", "reveal-payer",
     }  # fmt: skip
     assert {p for p in PERMISSIONS if p not in routes(get_resolver().url_patterns)} == acts
 

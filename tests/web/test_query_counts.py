@@ -29,8 +29,11 @@ from tideover.daily.close import close_day
 from tideover.engine.events import EventKind
 from tideover.lending import services_agreements, services_rows
 from tideover.lending.approvals import event_ask
+from tideover.lending.counter.taking import Paid as PaidHere
+from tideover.lending.counter.taking import payment_take
+from tideover.lending.counter.tills import till_count, till_open
 from tideover.lending.documents import loan_document_issue
-from tideover.lending.models import Debit, Receipt, StatementFile
+from tideover.lending.models import Debit, Receipt, Slip, StatementFile, Till
 from tideover.lending.receipts.services import Payer, Source, receipt_record
 from tideover.lending.services import event_record, facility_open
 from tideover.lending.services_holds import hold_place
@@ -59,6 +62,9 @@ ONE = {
     "signature-scan",
     "document-paper",
     "document-ask-signature",
+    "till",
+    "counter-slip",
+    "counter-print",
     "receipt",
     "my-receipt",
     "receipt-reverse",
@@ -122,6 +128,13 @@ def more(house: House, n: int) -> None:
         loan_document_issue(on, "repayment_record", language="en", as_of=date(2026, 2, 1) + timedelta(n), actor="t")
         debit(on, "failed" if n else "unknown", 5, f"D-{n}-{on.pk}")
 
+    at = now() - timedelta(days=1 + n)
+    box = till_open(house.branch, float_minor=100, idempotency_key=f"t{n}", actor=house.staff["teller"], at=at)
+    for k, amount in enumerate((1_000_001, 900_000, 5_000_000)):
+        said = PaidHere(someone if k else house.borrower, "cash", amount, note="x")
+        slip = payment_take(box, said, idempotency_key=f"s{n}-{k}", actor=house.staff["teller"], at=at)
+    Approval.objects.filter(reference=slip.approval).update(state="expired")
+    till_count(box, {100: 1}, actor=house.staff["teller"], at=at)
     account = account_open(
         entity=house.entity, number=f"88{n}", name="x", bank="", opened_on=date(2020, 1, 1), actor="t"
     )  # fmt: skip
@@ -180,6 +193,9 @@ def lists(house: House) -> dict[str, Any]:
             if "/debit-batches/" in path or "/debits/" in path:
                 d = Debit.objects.earliest("pk")
                 path = path.replace("T-1", d.batch.number).replace("P-0001", d.reference)
+            if "/counter/" in path:
+                number = (Slip if "/slips/" in path else Till).objects.earliest("pk").number
+                path = path.replace("T-1", number)
             if "/receipts/" in path:
                 path = path.replace("T-1", Receipt.objects.earliest("pk").number)
             readers = (

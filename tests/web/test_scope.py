@@ -23,6 +23,9 @@ from tideover.core.work import work_open
 from tideover.engine.events import EventKind
 from tideover.lending import services_rows
 from tideover.lending.approvals import event_ask
+from tideover.lending.counter.taking import Paid as PaidHere
+from tideover.lending.counter.taking import payment_take
+from tideover.lending.counter.tills import till_open
 from tideover.lending.documents import loan_document_issue
 from tideover.lending.models import Break, Refund, Staff
 from tideover.lending.receipts.services import Payer, Source, receipt_record
@@ -54,6 +57,12 @@ BODIES: dict[str, Any] = {
     "api:work-snooze": {"until": "2026-12-01T00:00:00Z", "reason": "x"},
     "api:work-give": {"to": "collector"},
     "api:holds-review": {"act": "keep", "reason": "x"},
+    "api:counter-payment": {"party": "P-0001", "amount": "1.00"},
+    "api:counter-till-count": {"pieces": []},
+    "api:counter-till-close": {},
+    "api:counter-slip-cancel": {"reason": "x"},
+    "api:counter-slip-give-back": {"reason": "x", "till": "TL-1"},
+    "api:counter-slip-ask": {"reason": "x"},
     "api:receipt-move": {"parts": [], "reason": "x"},
     "api:receipt-refund": {"amount": "1.00", "reason": "x"},
     "api:receipt-release": {"what": "keep", "reason": "x"},
@@ -129,6 +138,13 @@ def two(house: House) -> tuple[House, dict[str, str]]:
     line = file.lines.get()
     row |= {"/statements/": file.reference, "/bank-lines/": line.reference, "/bank-accounts/": account.number}
     row["/suspense/"] = line.matches.get().receipt.number
+    there = User.objects.create_user("teller_nb", role=Role.TELLER)
+    Staff.objects.create(
+        user=there, number="S-NB", name_zh="x", name_en="x", branch=house.other_branch, valid_from=date(2020, 1, 1)
+    )  # fmt: skip
+    box = till_open(house.other_branch, float_minor=0, idempotency_key="t", actor=there)
+    slip = payment_take(box, PaidHere(theirs, "cash", 100), idempotency_key="s", actor=there)
+    row |= {"/counter/tills/": box.number, "/counter/slips/": slip.number}
     team = far.teams.create(code="SZ1", name_zh="x", name_en="x", valid_from=date(2020, 1, 1))
     post_there = Staff.objects.create(
         user=house.staff["bureau"], number="S777", name_zh="x", name_en="x", branch=far, valid_from=date(2020, 1, 1)
@@ -185,7 +201,7 @@ def test_bodies_cannot_name_what_is_out_of_scope(two: tuple[House, dict[str, str
     head, pay, under = (client(house, r) for r in ("branch_head", "payments", "underwriter"))
     their = {"party": "P-0002"}
     pay_there = {"loan": "T-3", "amount": "1.00", "effective_on": "2026-02-20", "idempotency_key": "x"}
-    receipt = {**their, "entity": "BANK", "amount": "1.00", "received_on": "2026-02-20", "source": "counter"}
+    receipt = {**their, "entity": "BANK", "amount": "1.00", "received_on": "2026-02-20", "source": "bank"}
     line = {**their, "number": "F-9", "entity": "BANK", "limit": "1.00", "opened_on": DAY, "expires_on": "2027-01-01"}
     for c, address, body in (
         (pay, "/payments", pay_there),
@@ -201,7 +217,7 @@ def test_bodies_cannot_name_what_is_out_of_scope(two: tuple[House, dict[str, str
         *((head, f"/{kind}", {"party": "P-0001", "loan": "T-3", **row}) for kind, row in ROWS.items()),
     ):
         assert post(c, address, body).status_code in (404, 422), (address, body)
-    assert house.other_loan.events.count() == 1, "the receipt of the fixture alone"
+    assert house.other_loan.events.count() == 2, "the receipt and the slip of the fixture alone"
     batch = post(pay, "/payments/batch", {"payments": [pay_there]}).json()
     assert batch["accepted"] == 0 and batch["results"][0]["errors"][0]["code"] == "no_such_loan"
 

@@ -15,7 +15,8 @@ from tideover.core.models import Role, User
 
 EVERYONE = frozenset(Role)
 STAFF = EVERYONE - {Role.BORROWER}
-READS_LOANS = STAFF - {Role.ENGINEER}
+READS_LOANS = STAFF - {Role.ENGINEER, Role.TELLER}
+"""A teller meets loans at the counter alone (counter-take): what is owed today by who stands there."""
 BOOKS_MONEY = frozenset({Role.PAYMENTS, Role.FINANCE})
 READS_RECEIPTS = BOOKS_MONEY | {Role.COMPLIANCE, Role.AUDITOR, Role.BRANCH_HEAD, Role.CUSTOMER_MANAGER, Role.COMPLAINTS}
 WATCHES_PAYERS = BOOKS_MONEY | {Role.COMPLIANCE, Role.AUDITOR}
@@ -42,6 +43,10 @@ READS_LOG = frozenset({Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER})
 READS_EXPERIMENTS = frozenset({Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.TEAM_LEAD, Role.BRANCH_HEAD, Role.ENGINEER})
 
 READS_DEBITS = BOOKS_MONEY | {Role.AUDITOR, Role.COMPLIANCE, Role.BRANCH_HEAD}
+
+READS_COUNTER = BOOKS_MONEY | {Role.TELLER, Role.BRANCH_HEAD, Role.COMPLIANCE, Role.AUDITOR}
+"""Who sees tills and slips; only a teller takes money, so that who places money in the book never holds it."""
+READS_CASH = READS_COUNTER - {Role.TELLER}
 
 READS_BREAKS = BOOKS_MONEY | {Role.RISK, Role.COMPLIANCE, Role.AUDITOR, Role.ENGINEER, Role.BRANCH_HEAD}
 """Who sees where a core and replay differ."""
@@ -270,6 +275,21 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     **{f"api:{what}": READS_MONEY_IN for what in ("suspense-list", "statements-list", "statement-get", "bank-lines-list")},
     **{f"api:{what}": READS_MONEY_IN for what in ("bank-accounts-list", "bank-account-days")},
     **{f"api:{act}": BOOKS_MONEY for act in ("suspense-place", "statements-import", "bank-line-become", "bank-line-doubt")},
+    **dict.fromkeys(("counter", "counter-take"), frozenset({Role.TELLER})),
+    **dict.fromkeys(("tills", "till", "counter-slip"), READS_COUNTER),
+    "counter-print": frozenset({Role.TELLER, Role.BRANCH_HEAD}),
+    "large-cash": READS_CASH,
+    **{f"api:counter-{what}": READS_COUNTER for what in ("tills-list", "till-get", "slips-list", "slip-get")},
+    **{
+        f"api:counter-{act}": frozenset({Role.TELLER})
+        for act in ("till-open", "payment", "slip-cancel", "slip-give-back", "slip-ask")
+    },
+    **dict.fromkeys(("api:counter-till-count", "api:counter-till-close"), frozenset({Role.TELLER, Role.BRANCH_HEAD})),
+    "api:counter-large-cash": READS_CASH,
+    "home-tills": frozenset({Role.TELLER, Role.BRANCH_HEAD, Role.PAYMENTS}),
+    "home-cash": frozenset({Role.COMPLIANCE}),
+    "my-counter": frozenset({Role.BORROWER}),
+    "reveal-payer": frozenset({Role.COMPLIANCE}),
     **dict.fromkeys(("breaks", "core-files", "instructions", "api:breaks-list", "api:core-files-list"), READS_BREAKS),
     "api:instructions-list": READS_BREAKS,
     **dict.fromkeys(("break-work", "api:break-accept", "api:break-mend", "home-beside"), BOOKS_MONEY),

@@ -111,7 +111,7 @@ def _reading(vendor: str, model: type[models.Model], names: tuple[str, ...]) -> 
 def rows_insert(
     model: type[models.Model], rows: Sequence[models.Model], *, replace_on: str = "", keep: Sequence[str] = ()
 ) -> None:
-    """INSERT rows by one prepared statement. Signals are not sent and keys are not read back.
+    """INSERT rows, many by one statement. Signals are not sent and keys are not read back.
 
     replace_on: a unique field; a row that is there already is overwritten, but for the fields in `keep`.
     """
@@ -120,8 +120,37 @@ def rows_insert(
         with connection.cursor() as cursor:
             if len(asked) == 1:
                 cursor.execute(asked[0].sql, asked[0].params)
+            elif connection.vendor == "postgresql":
+                cursor.execute(*_as_arrays(model, asked))
             else:
                 cursor.executemany(asked[0].sql, [a.params for a in asked])
+
+
+def _as_arrays(model: type[models.Model], asked: Sequence[Asked]) -> tuple[str, list[str]]:
+    """One statement that takes a column as one array: a third of the work of as many statements as there are rows."""
+    kinds = [str(f.db_type(connection)) for f in _written(model)]
+    # A cast to varchar(n) would cut a text that is too long; as text the column itself refuses it.
+    marks = ", ".join(f"%s::{'text' if k.startswith('varchar') else k}[]" for k in kinds)
+    said = f"VALUES ({', '.join(['%s'] * len(kinds))})"
+    values = zip(*(a.params for a in asked), strict=True)
+    return asked[0].sql.replace(said, f"SELECT * FROM unnest({marks})", 1), [_array(column) for column in values]
+
+
+def _array(values: Sequence[Any]) -> str:
+    """PostgreSQL's literal of an array of adapted values."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):  # also true and false
+        return str(value)
+    plain = getattr(value, "obj", value)  # the driver's wrappers of JSON and bytes
+    if isinstance(plain, bytes | memoryview):
+        return f'"\\\\x{plain.hex()}"'
+    text = str(value) if plain is value else (value.dumps or json.dumps)(plain)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def to_insert(

@@ -14,6 +14,7 @@ class LendingConfig(AppConfig):
         from tideover.lending import approvals, publishing, work_sources
         from tideover.lending.beside import services as beside
         from tideover.lending.beside.panels import borrower_side, loan_side
+        from tideover.lending.counter.register import register as counter_register
         from tideover.lending.debits.panels import panels_register
         from tideover.lending.desk import rows as desk
         from tideover.lending.documents import kinds_register
@@ -39,6 +40,7 @@ class LendingConfig(AppConfig):
         post_migrate.connect(lambda using, **_: install(using), sender=self, weak=False, dispatch_uid="append-only")
         approvals.kind_register()
         receipts_register()
+        counter_register()
         statements_register()
         beside.kinds_register()
         work_sources.kinds_register()

@@ -17,6 +17,7 @@ from tideover.core.packs.rules.fixings import fixings_missing
 from tideover.engine.terms import NO_DAY, date_of, day
 from tideover.lending import triggers
 from tideover.lending.columns import IMPOSSIBLE, OK, REJECTED, Conventions, loans_read, standings_of
+from tideover.lending.counter.doctor import tills_check
 from tideover.lending.held import CORE, REPLAY, Figure, figures_held, held_into
 from tideover.lending.imports.standings import standing_columns
 from tideover.lending.journal import chain_breaks
@@ -30,7 +31,7 @@ NAMED_MAX = 10
 
 def checks() -> list[Check]:
     """The checks of the book, the cheap ones first."""
-    return [_triggers(), _rates(), _receipts(), _chains(), _standings()]
+    return [_triggers(), _rates(), _receipts(), tills_check(), _chains(), _standings()]
 
 
 def _triggers() -> Check:

@@ -92,15 +92,20 @@ def journals_read(contract_ids: Sequence[int]) -> dict[int, list[Said]]:
 
 
 def journals_asked(contract_ids: Sequence[int]) -> Asked:
-    """Asks for the journals of many loans, for `journals_of`."""
-    return to_read(LoanEvent, READ, *among("contract_id", contract_ids), "ORDER BY contract_id, seq")
+    """Asks for the journals of many loans, for `journals_of`; PostgreSQL itself counts the microseconds, which costs less."""
+    asked = to_read(LoanEvent, READ, *among("contract_id", contract_ids), "ORDER BY contract_id, seq")
+    if connection.vendor != "postgresql":
+        return asked
+    plain = [c for c in asked.converters if c[0] != READ.index("recorded_at")]
+    us = "(extract(epoch FROM recorded_at) * 1000000)::bigint"
+    return asked._replace(sql=asked.sql.replace("recorded_at", us, 1), converters=plain)
 
 
 def journals_of(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[Said]]:
     """The journals in the rows that `journals_asked` found."""
     out: dict[int, list[Said]] = {}
     for pk, seq, kind, on, amount, extra, at in rows:
-        out.setdefault(pk, []).append(Said(seq, kind, on, amount, extra, micros(at)))
+        out.setdefault(pk, []).append(Said(seq, kind, on, amount, extra, at if isinstance(at, int) else micros(at)))
     return out
 
 

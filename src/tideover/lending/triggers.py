@@ -35,6 +35,13 @@ APPEND_ONLY = {
     "lending_mandateact": ("id = NEW.id",),
     "lending_debitmove": ("id = NEW.id",),
     "lending_debitanswer": ("id = NEW.id",),
+    "lending_tillmove": (
+        "id = NEW.id",
+        "(slip_id = NEW.slip_id AND kind = NEW.kind)",
+        "(till_id = NEW.till_id AND kind = NEW.kind AND slip_id IS NULL AND NEW.slip_id IS NULL)",
+    ),
+    "lending_tillcount": ("id = NEW.id", "till_id = NEW.till_id"),
+    "lending_slipprint": ("id = NEW.id",),
     "sources_consentact": ("id = NEW.id", "(consent_id = NEW.consent_id AND act = NEW.act)"),
     "contact_verdictrow": ("id = NEW.id", "(party_id = NEW.party_id AND seq = NEW.seq)"),
 }

@@ -51,9 +51,10 @@ STAFF_NAMES = (
     ("沈岚", "Shen Lan"), ("陈明", "Chen Ming"), ("许文", "Xu Wen"), ("何静", "He Jing"), ("方毅", "Fang Yi"),
     ("周正", "Zhou Zheng"), ("钱悦", "Qian Yue"), ("冯立", "Feng Li"), ("蒋律", "Jiang Lü"), ("韩雪", "Han Xue"),
     ("杨帆", "Yang Fan"), ("秦川", "Qin Chuan"), ("尤敏", "You Min"), ("施然", "Shi Ran"), ("孔亮", "Kong Liang"),
+    ("金玲", "Jin Ling"),
 )  # fmt: skip
 """Names of the demo's staff, in the order of their roles: who decided must be told from who asked."""
-BRANCH_ROLES = (Role.BRANCH_HEAD, Role.CUSTOMER_MANAGER)
+BRANCH_ROLES = (Role.BRANCH_HEAD, Role.CUSTOMER_MANAGER, Role.TELLER)
 
 
 @dataclass(slots=True)

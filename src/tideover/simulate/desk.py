@@ -28,6 +28,7 @@ from tideover.lending.models import Contract, Hold, Party
 from tideover.lending.publishing import product_ask, product_newest
 from tideover.lending.receipts.refunds import refund_ask
 from tideover.lending.receipts.services import Payer, Source, receipt_record
+from tideover.simulate.counter import counter
 from tideover.simulate.statements import statements
 
 SURFACE = "reminder.before_due"
@@ -41,6 +42,7 @@ def desk_lay(as_of: date) -> None:
     _experiment(staff, as_of)
     _receipts(staff, as_of)
     _work(staff, as_of)
+    counter(staff, as_of)
     statements(as_of)
 
 

@@ -25,6 +25,7 @@ from tideover.lending.api_documents import router as documents_router
 from tideover.lending.api_organisation import router as organisation_router
 from tideover.lending.api_rows import router as rows_router
 from tideover.lending.beside.api import router as beside_router
+from tideover.lending.counter.api import router as counter_router
 from tideover.lending.debits.api import router as debits_router
 from tideover.lending.desk.api import router as desk_router
 from tideover.lending.receipts.api import router as receipts_router
@@ -89,6 +90,7 @@ for part in (
     receipts_router,
     payers_router,
     debits_router,
+    counter_router,
     statements_router,
     desk_router,
     beside_router,

@@ -15,6 +15,8 @@ RAIL = (
     ("approvals", "Approvals", "check-check"),
     ("book", "The book", "book-open"),
     ("loan-list", "Loans", "list"),
+    ("counter", "Counter", "receipt"),
+    ("tills", "Tills", "calculator"),
     ("receipts", "Receipts", "wallet"),
     ("suspense", "Suspense", "inbox"),
     ("statements", "Statements", "file-text"),

@@ -38,6 +38,7 @@ HOMES: dict[Role, tuple[str, ...]] = {
     Role.RISK: ("became_late", "rolled", "new", "late", "bad", "written_off"),
     Role.COMPLIANCE: ("complaint", "dispute", "reveals", "searches", "chain", "corrected"),
     Role.AUDITOR: ("chain", "actions", "reveals", "corrected", "held", "debit", "unclosed"),
+    Role.TELLER: (),
     Role.ENGINEER: ("unclosed", "stuck", "import", "fixing", "calendar", "chain"),
 }
 """Which exceptions each role of staff reads first, in this order: names of panels in the slot `home.rows`."""

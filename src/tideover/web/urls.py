@@ -42,6 +42,7 @@ urlpatterns = [
     path("", include("tideover.lending.urls")),
     path("", include("tideover.lending.receipts.urls")),
     path("", include("tideover.lending.beside.urls")),
+    path("", include("tideover.lending.counter.urls")),
     path("", include("tideover.accounting.urls")),
     path("", include("tideover.contact.channels.urls")),
     path("", include("tideover.contact.urls_messages")),

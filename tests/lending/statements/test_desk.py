@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,9 +12,8 @@ from django.test import Client
 from tests.factories import House
 from tests.lending.statements.samples import ACCOUNT, Paid, camt, table
 from tideover.core.approvals import approval_decide
-from tideover.core.business_time import business_date, start_of_day
 from tideover.core.models import Approval, WorkItem
-from tideover.lending.models import BankLine, Match, Receipt, StatementFile
+from tideover.lending.models import BankLine, Receipt, StatementFile
 from tideover.lending.statements import selectors as s
 from tideover.lending.statements.services import account_open, statement_import
 
@@ -168,17 +167,6 @@ def test_rows_of_the_home(house: House, desk: Client) -> None:
     home = desk.get("/").text
     for label in (
         "Money in that nobody has claimed", "Of it unclaimed for over 30 days", "Bank files refused or not read whole",
-        "Bank lines to look at", "Bank accounts without a statement",
+        "Bank lines to look at", "Bank statements that have not come",
     ):  # fmt: skip
         assert label in home, label
-
-
-def test_statements_are_late_by_the_hour(house: House, desk: Client) -> None:
-    today, user = business_date(), house.staff["payments"]
-    yesterday = today - timedelta(days=1)
-    take(Paid("1.00", id="S1"), day=(yesterday - timedelta(days=1)).isoformat())
-    morning = start_of_day(today) + timedelta(hours=8)
-    assert s.statements_late(user, morning) == []
-    [(account, day)] = s.statements_late(user, morning + timedelta(hours=1))
-    assert (account.number, day) == (ACCOUNT, yesterday)
-    assert Match.objects.count() == 1

@@ -39,6 +39,7 @@ class DocumentKind:
 
 
 _kinds: dict[str, DocumentKind] = {}
+_labels: dict[str, str] = {}
 
 
 def register(kind: DocumentKind) -> None:
@@ -65,9 +66,15 @@ def kind_of(code: str) -> DocumentKind:
     return _kinds[code]
 
 
+def label_register(code: str, label: str) -> None:
+    """Name papers with a code of their own that are no document of this kit (`verify.code_register`). `label`: English msgid."""
+    _labels[code] = label
+
+
 def label_of(code: str) -> str:
     """The words of a kind in the page's language; the code of one that nobody registers any more."""
-    return gettext(_kinds[code].label) if code in _kinds else code
+    label = _kinds[code].label if code in _kinds else _labels.get(code, "")
+    return gettext(label) if label else code
 
 
 def template_of(kind: DocumentKind, language: str) -> bytes:

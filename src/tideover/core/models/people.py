@@ -28,6 +28,7 @@ class Role(models.TextChoices):
     COMPLIANCE = "compliance", _("Compliance officer")
     AUDITOR = "auditor", _("Auditor")
     ENGINEER = "engineer", _("Engineer")
+    TELLER = "teller", _("Teller")
 
 
 class User(AbstractUser):

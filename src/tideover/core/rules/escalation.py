@@ -15,6 +15,7 @@ LINE: dict[str, tuple[str, ...]] = {
     "team_lead": ("branch_head",),
     "underwriter": ("branch_head",),
     "payments": ("finance",),
+    "teller": ("branch_head", "payments"),
     "finance": ("risk",),
     "legal": ("branch_head",),
     "bureau": ("compliance",),

@@ -2,6 +2,7 @@
 
 from tideover.lending.models.beside import Break, CoreBalance, CoreFile, CoreHold, CoreMovement, CorePolicy, Instruction
 from tideover.lending.models.contract import Collateral, Contract, Facility, LoanParty, Product
+from tideover.lending.models.counter import CounterSeries, Slip, SlipPrint, Till, TillCount, TillMove
 from tideover.lending.models.debits import (
     Debit,
     DebitAccount,
@@ -42,10 +43,10 @@ from tideover.lending.models.statements import (
 
 __all__ = [
     "BankAccount", "BankLine", "BookClock", "Branch", "Break", "Claim", "Collateral", "Complaint", "ContactPoint",
-    "ContactRecord", "Contract", "CoreBalance", "CoreFile", "CoreHold", "CoreMovement", "CorePolicy", "Debit",
+    "ContactRecord", "Contract", "CoreBalance", "CoreFile", "CoreHold", "CoreMovement", "CorePolicy", "CounterSeries", "Debit",
     "DebitAccount", "DebitAnswer", "DebitBatch", "DebitFile", "DebitMove", "Dispute", "Facility", "HelpRequest", "Hold",
     "HoldReview", "HookNonce", "HookSecret", "ImportBatch", "Instruction", "LegalEntity", "LineSeen", "LoanEvent",
     "LoanParty", "Mandate", "MandateAct", "Match", "Notice", "Party", "PayerAlert", "Product", "Promise", "PublishedRate",
-    "Receipt", "ReceiptPart", "Refund", "ResetNotice", "Staff", "StandingRow", "StatementBalance", "StatementFile", "Team",
-    "WatchList", "WatchName",
+    "Receipt", "ReceiptPart", "Refund", "ResetNotice", "Slip", "SlipPrint", "Staff", "StandingRow", "StatementBalance",
+    "StatementFile", "Team", "Till", "TillCount", "TillMove", "WatchList", "WatchName",
 ]  # fmt: skip

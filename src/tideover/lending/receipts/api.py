@@ -41,7 +41,7 @@ class ReceiptIn(Strict):
     entity: str = Field(max_length=20)
     amount: Money
     received_on: Day
-    source: Literal["counter", "bank", "app", "other"] = Field("other", description="where the money came in")
+    source: Literal["bank", "app", "other"] = Field("other", description="where the money came in; a counter has its own address")
     reference: str = Field("", max_length=80, description="the number that the payment has there")
     payer_name: str = Field("", max_length=80)
     payer_account: str = Field("", max_length=40)

@@ -36,6 +36,7 @@ REASONS = {
     "other": "nothing in it is known",
     "returned_refunded": "the bank takes back line %(line)s, whose money went back to its payer already",
     "returned_out": "money that we sent came back: nobody paid it in",
+    "counter": "it is money of the counter: %(number)s",
     "refund_back": "refund %(refund)s came back",
     "refund_taken": "it looks like refund %(refund)s, which left by another line",
     "settlement": "it is the bank's one line for debit batch %(batch)s",

@@ -11,6 +11,7 @@ from tideover.core.action_log import log
 from tideover.core.business_time import business_date, now
 from tideover.core.problems import Refused
 from tideover.lending import clock
+from tideover.lending.counter.bank import counter_named
 from tideover.lending.models import BankLine, Match, Party, Receipt, Refund
 from tideover.lending.receipts.refunds import refund_move
 from tideover.lending.receipts.services import Payer, Source, receipt_record, receipt_reverse
@@ -69,6 +70,9 @@ def _credit(line: BankLine, actor: str, known: Facts | None) -> Match:
     came = f.came_of(line)
     if known is None:
         known = f.facts_certain([came])
+    counter = counter_named(line.account.entity_id, out.words, line.amount_minor)
+    if counter is not None:
+        return match_make(line, "own", [Reason("counter", {"number": counter})], actor=actor, of=counter)
     money, loans = known.money(came), known.loans_for(came)
     names_loan = bool(money.quotes) or any(n.number.upper() in money.words for n in loans)
     batch = settle(line, out, names_loan=names_loan, actor=actor)

@@ -35,3 +35,7 @@ document.addEventListener("DOMContentLoaded", function () {
   var here = document.querySelector("[data-here]") || document.querySelector("[data-row]") || document.querySelector("[data-keys]");
   if (here) here.focus();
 });
+/* A page that is paper: its own print button. */
+document.addEventListener("click", function (event) {
+  if (event.target.closest("[data-print]")) window.print();
+});
