@@ -209,5 +209,5 @@ def test_everything_that_waits_of_receipts_costs_a_home_one_query(house: House) 
         found = {name: k.found(user, today) for name, k in kinds.items()}
     assert len(asked) == 2, "that of the post, and one"
     assert {name: (f["n"], f["first"], f["total"]) for name, f in found.items() if f["n"]} == {
-        "suspense": (2, ON, 1100), "suspense_old": (2, ON, 1100), "receipts_stopped": (1, ON, 1000), "alerts": (2, ON, 3000),
+        "suspense": (1, ON, 100), "suspense_old": (1, ON, 100), "receipts_stopped": (1, ON, 1000), "alerts": (2, ON, 3000),
     }  # fmt: skip

@@ -99,7 +99,7 @@ def _broken(request: HttpRequest, pk: int) -> Broken:
     return broken_get(list(breaks_visible(request.user, today).filter(number=one.number, closed_at=None)))
 
 
-@route(router.post, "/breaks/{pk}/accept", "break-accept", {200: AcceptOut, 202: WaitingOut}, keyed=False)
+@route(router.post, "/breaks/{pk}/accept", "break-accept", {200: AcceptOut, 202: WaitingOut})
 def accept(request: HttpRequest, pk: int, body: AcceptIn) -> Any:
     """Accept every difference of this break's loan with a reason. 202: above what one person accepts, a second must decide."""
     broken = _broken(request, pk)
@@ -114,7 +114,7 @@ class MendOut(Schema):
     agrees: bool
 
 
-@route(router.post, "/breaks/{pk}/mend", "break-mend", MendOut, keyed=False)
+@route(router.post, "/breaks/{pk}/mend", "break-mend", MendOut)
 def mend(request: HttpRequest, pk: int) -> Any:
     """Let the journal follow the core where the cause says how, or tell the core of money that it lacks."""
     broken = _broken(request, pk)

@@ -240,9 +240,8 @@ class _Days:
         self.events[contract.pk].append(Event(seq=seq, on=day(on), kind=EventKind.PAYMENT, amount_minor=amount))
 
     def standing(self, contract: Contract, on: date) -> Standing:
-        """A loan on a day, with what is planned so far."""
-        events = [e for e in self.events[contract.pk] if e.on <= day(on)]
-        now = replay(terms_for(contract), events, day(on), None, Depth.ROWS)
+        """A loan on a day, with what is planned so far; what was reversed does not count, whatever the day of its reversal."""
+        now = replay(terms_for(contract), self.events[contract.pk], day(on), None, Depth.ROWS)
         return standing_moved(contract, self.stored[contract.pk], now, self.figures.get(contract.pk))
 
 

@@ -34,8 +34,10 @@ def accounts_visible(user: User, on: date) -> QuerySet[BankAccount]:
 
 
 def suspense_visible(user: User, on: date) -> QuerySet[Receipt]:
-    """Receipts of nobody yet, of the lenders that a post reaches; the oldest first."""
-    rows = Receipt.objects.filter(party=None, reversed_at=None, entity__in=entities_visible(user, on))
+    """Receipts of nobody yet, of the lenders that a post reaches; the oldest first. What a watch list stopped is compliance's."""
+    rows = Receipt.objects.filter(
+        party=None, reversed_at=None, screening__in=("clear", "released"), entity__in=entities_visible(user, on)
+    )
     return rows.filter(unapplied_minor__gt=0).select_related("entity").order_by("received_on", "pk")
 
 
