@@ -61,6 +61,13 @@ KINDS: dict[str, tuple[Step, ...]] = {
         ("bank-line", "/statements/lines", "main table a[href^='/statements/lines/']"),
         ("bank-accounts", "/statements/accounts", ""),
         ("bank-account", "/statements/accounts", "main table a[href^='/statements/accounts/']"),
+        ("debits", "/debits", ""),
+        ("debit-batch", "/debits", "main a[href^='/debits/batches/']"),
+        ("debit", "/debits", "main a[href^='/debits/batches/'] main table a[href^='/debits/D']"),
+        ("breaks", "/breaks", ""),
+        ("core-files", "/core-files", ""),
+        ("instructions", "/instructions", ""),
+        ("late-files", "/late-files", ""),
     ),
     "finance": (
         ("home", "/", ""),
@@ -104,11 +111,11 @@ ELSEWHERE = frozenset({
     "sign-out", "set-language", "set-look", "book-csv", "work-start", "action-log-export", "contact-export", "books-export",
     "loan-document-issue", "document", "document-cancel", "document-sign", "letter-addresses", "letter-files", "hook",
     "push-shown", "contact-proof-file", "receipt-reverse", "receipt-move", "receipt-refund", "receipt-release", "refund-state",
-    "payer-alert-close", "counter-print",
+    "payer-alert-close", "counter-print", "break-work",
     "bank-hook", "statement-rejects",
     # the borrower's
     "my-receipt", "my-schedule", "my-receipts", "my-documents", "my-document", "my-help", "my-push", "my-contact", "my-messages",
-    "my-message", "my-payoff", "my-held", "payoff-quote-make", "payoff-quote-withdraw",
+    "my-message", "my-debits", "my-payoff", "my-held", "payoff-quote-make", "payoff-quote-withdraw",
     "unsubscribe", "my-sign", "my-sign-file", "my-mini-program",
     # like one that is walked, or with a reference that the demo's book does not hold
     "signature", "signature-scan", "document-ask-signature", "document-paper",

@@ -23,7 +23,7 @@ from tideover.contact.models import AddressFault, LetterBatch, Message
 from tideover.contact.outbox import outbox_work
 from tideover.contact.rules.model import Channel, Purpose
 from tideover.contact.selectors_messages import demands_delivered
-from tideover.core.business_time import business_date, now
+from tideover.core.business_time import business_date
 from tideover.core.problems import Refused
 from tideover.lending.models import ContactRecord, Party
 from tideover.lending.services_holds import hold_place
@@ -33,7 +33,8 @@ DEMAND = {"overdue": 382090, "principal": 1143770, "as_of": NOON.date(), "pay_by
 
 
 def yesterday_noon() -> datetime:
-    return NOON.replace(year=now().year, month=now().month, day=now().day) - timedelta(days=1)
+    today = business_date()
+    return NOON.replace(year=today.year, month=today.month, day=today.day) - timedelta(days=1)
 
 
 @pytest.fixture

@@ -141,7 +141,6 @@ def test_what_cannot_happen_to_a_loan_is_refused(run: Run) -> None:
     ("row", "column"),
     [
         ("T-1,payment,2026-02-20,,,", "amount"),
-        ("T-1,payoff,2026-02-20,5,,", "amount"),
         ("T-1,charge,2026-02-20,5,,", "component"),
         ("T-1,charge,2026-02-20,5,principal,", "component"),
         ("T-1,rate_change,2026-02-20,,,", "rate"),

@@ -33,7 +33,7 @@ def seconds(house: House, on: date) -> float:
 
 def test_the_standing_of_day_700_costs_what_day_1_costs(house: House) -> None:
     start = house.loan.disbursed_on
-    assert queries(house, start + timedelta(days=1)) == queries(house, start + timedelta(days=700)) == 1
+    assert queries(house, start + timedelta(days=1)) == queries(house, start + timedelta(days=700)) <= 2
     assert seconds(house, start + timedelta(days=700)) < 3 * seconds(house, start + timedelta(days=1))
 
 

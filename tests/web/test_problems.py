@@ -90,7 +90,7 @@ def test_our_own_fault_says_a_reference_and_nothing_else(house: House, monkeypat
     def broken(*args: object, **kwargs: object) -> None:
         raise RuntimeError("secret 李明")
 
-    monkeypatch.setattr(api, "loan_standing", broken)
+    monkeypatch.setattr(api, "standing_held", broken)
     c = client(house)
     c.raise_request_exception = False
     response = c.get("/api/v1/loans/T-1")

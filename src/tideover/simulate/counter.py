@@ -46,7 +46,7 @@ def _branch(teller: User) -> Branch:
 
 def _people(branch: Branch) -> list[Party]:
     """Borrowers of the branch who owe something, the latest first."""
-    loans = Contract.objects.filter(branch=branch, standing__payoff_minor__gt=500_000).exclude(
+    loans = Contract.objects.filter(branch=branch, borrower__user=None, standing__payoff_minor__gt=500_000).exclude(
         standing__bucket__in=("written_off", "closed")
     )  # fmt: skip
     rows = loans.select_related("borrower").order_by("-standing__overdue_minor", "pk")
@@ -72,7 +72,9 @@ def _pay(box: Till, teller: User, people: list[Party], at: datetime, name: str) 
 def _yesterday(branch: Branch, teller: User, head: User, people: list[Party], at: datetime) -> None:
     box = till_open(branch, float_minor=FLOAT, idempotency_key="demo:till:yesterday", actor=teller, at=at)
     slips = _pay(box, teller, people, at, "yesterday")
-    rich = Contract.objects.filter(branch=branch, standing__payoff_minor__gt=LARGE).exclude(standing__bucket="written_off")
+    rich = Contract.objects.filter(branch=branch, borrower__user=None, standing__payoff_minor__gt=LARGE).exclude(
+        standing__bucket="written_off"
+    )
     owes = rich.select_related("borrower").order_by("pk").first()
     big = Paid(owes.borrower if owes else people[0], "cash", LARGE if owes else 1_200_000, note="卖房尾款，提前归还一部分")
     waiting = payment_take(box, big, idempotency_key="demo:slip:confirmed", actor=teller, at=at + timedelta(hours=3))

@@ -94,7 +94,14 @@ def _approvals(staff: dict[Role, User], as_of: date) -> None:
 def _receipts(staff: dict[Role, User], as_of: date) -> None:
     """Money of nobody yet, a third party's on two loans of one person, and one that wants to go back."""
     payments = staff[Role.PAYMENTS]
-    several = Contract.objects.values("borrower", "entity").annotate(n=Count("pk")).filter(n__gt=1).order_by("borrower").first()
+    several = (
+        Contract.objects.filter(borrower__user=None)
+        .values("borrower", "entity")
+        .annotate(n=Count("pk"))
+        .filter(n__gt=1)
+        .order_by("borrower")
+        .first()
+    )
     first = Contract.objects.select_related("borrower", "entity").order_by("pk").first()
     if first is None:
         return

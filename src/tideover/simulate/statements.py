@@ -18,9 +18,9 @@ def statements(as_of: date) -> int:
     """Make the account and take in its statement, once; how many lines. Late borrowers pay without saying enough."""
     if BankAccount.objects.filter(number=NUMBER).exists():
         return 0
-    late = Contract.objects.filter(entity__book_mode=BookMode.RECORD, standing__overdue_minor__gt=0).exclude(
-        standing__bucket="written_off"
-    )
+    late = Contract.objects.filter(
+        entity__book_mode=BookMode.RECORD, standing__overdue_minor__gt=0, borrower__user=None
+    ).exclude(standing__bucket="written_off")  # fmt: skip
     loans = list(late.select_related("borrower", "standing", "entity").order_by("standing__days_past_due", "pk")[:4])
     if not loans:
         return 0

@@ -24,6 +24,8 @@ MAY_REPLAY = {
     "lending/panels_mine_why.py": "what changed in 30 days; not asked while the core's figures hold",
     "lending/receipts/planning.py": "the days of a plan with payments that are not booked: carried by standing_moved",
     "lending/receipts/panels.py": "what undoing a receipt would change: carried by standing_moved",
+    "lending/payoff/figures.py": "what closes a loan on a day; no quote is made for a loan that a core keeps",
+    "lending/rules/payoff.py": "the same, as a rule",
     "lending/api_agreements.py": "the plan of a contract that is not signed yet",
     "daily/loans.py": "the tape, through held_into; the other clock of a reschedule",
 }
