@@ -226,3 +226,13 @@ def test_nothing_late_is_told(way: Way) -> None:
     assert 'href="#pay"' not in page
     assert letter(way.loan) == 0
     assert tape(way.loan) == 0
+
+
+def test_interest_of_the_days_under_way_is_not_asked_for(house: House, settings: object, tmp_path: Path) -> None:
+    """What left the bank's customer two days ago covers what was due then; interest has been worked out for two days since."""
+    settings.DEBIT_FOLDER = tmp_path / "debits"  # type: ignore[attr-defined]
+    loan = due_today(house, due_on=TODAY - timedelta(days=7))
+    sent = in_flight(house, loan, clock(10, -2))
+    [mine] = my_loans(loan.borrower.user)
+    assert sent.debit_on == TODAY - timedelta(days=2) and 0 < mine.in_flight_minor < mine.due_minor
+    assert shown(loan)[0] == "on_its_way"

@@ -12,7 +12,7 @@ from tideover.core.models import User
 from tideover.engine.events import PAYMENT_KINDS, EventKind
 from tideover.engine.standing import Row, Standing
 from tideover.engine.terms import NO_DAY, day
-from tideover.lending.debits.selectors import money_in_flight
+from tideover.lending.debits.selectors import money_in_flight, moving_since
 from tideover.lending.held import Held, figures_held, standing_held
 from tideover.lending.models import Contract, LoanEvent
 from tideover.lending.panels_loan import brings_money, open_principal, parts_of
@@ -33,6 +33,8 @@ class MyLoan:
     in_flight_minor: int
     events: list[LoanEvent]
     is_money_here: bool = False
+    since_sent_minor: int = 0
+    """How much of what is due came about after the money left the bank: interest of those days, which will not stand."""
 
     @property
     def standing(self) -> Standing:
@@ -71,7 +73,7 @@ class MyLoan:
     def covered_by(self) -> str:
         """What covers all that is due, so that nobody asks: on_its_way (from the bank), money_here (it waits), or nothing."""
         # Less than what is due would leave the borrower late while we said that nothing was to be done.
-        if self.in_flight_minor and self.in_flight_minor >= self.due_minor:
+        if self.in_flight_minor and self.in_flight_minor >= self.due_minor - self.since_sent_minor:
             return "on_its_way"
         return "money_here" if self.is_money_here and self.due_minor else ""
 
@@ -160,13 +162,20 @@ def loans_mine(contracts: list[Contract]) -> list[MyLoan]:
     for event in LoanEvent.objects.filter(contract__in=contracts).order_by("contract_id", "seq"):
         journals[event.contract_id].append(event)
     figures, here = figures_held([c.pk for c in contracts], today), late_for_money_here([c.pk for c in contracts])
-    return [
-        MyLoan(
-            c, standing_held(c, today, events=journals[c.pk], figures=figures), amounts.get(c.pk, 0), journals[c.pk],
-            c.pk in here,
-        )
-        for c in contracts
-    ]  # fmt: skip
+    left_on = moving_since(amounts) if amounts else {}
+    out = []
+    for c in contracts:
+        held = standing_held(c, today, events=journals[c.pk], figures=figures)
+        grown = 0
+        if c.pk in left_on and left_on[c.pk] < today:
+            then = standing_held(c, left_on[c.pk], events=journals[c.pk], figures=figures).standing
+            grown = max(0, _for_lateness(held.standing) - _for_lateness(then))
+        out.append(MyLoan(c, held, amounts.get(c.pk, 0), journals[c.pk], c.pk in here, grown))
+    return out
+
+
+def _for_lateness(s: Standing) -> int:
+    return s.penalty_minor + s.compound_minor
 
 
 GIVEN = PAYMENT_KINDS - {EventKind.PAYMENT, EventKind.DOWN_PAYMENT}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from tideover.core.business_time import business_date, now
@@ -30,6 +30,12 @@ def money_in_flight(contract_ids: Iterable[int], at: datetime | None = None) -> 
     else:
         rows = rows.filter(Q(settled_at=None) | Q(settled_at__gt=at), sent_at__lte=at)
     return dict(rows.values_list("contract_id").annotate(Sum("amount_minor")).order_by())
+
+
+def moving_since(contract_ids: Iterable[int]) -> dict[int, date]:
+    """The day on which the oldest debit under way was to leave, by contract id."""
+    rows = Debit.objects.filter(contract__in=list(contract_ids), state__in=MOVING)
+    return dict(rows.values_list("contract_id").annotate(Min("debit_on")).order_by())
 
 
 def is_moving(contract: Contract) -> bool:
