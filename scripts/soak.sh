@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The long runs: many random loans, kernel against reference; long fuzzing of the REST; and on each database kills during closes,
+# The long runs: many random loans, kernel against reference; every cell of the real books; long fuzzing of the REST; and on each database kills during closes,
 # imports and postings, the outbox's own fault test, every fault of every gateway, and of the bank. Report: docs/soak/.
 # Sizes: docs/settings.md. With file names only those tests run, on SQLite.
 set -euo pipefail
@@ -17,6 +17,7 @@ run() { python -m pytest -m "" -p no:cacheprovider -rP --durations=5 "$@"; }
 on_each() { run "$@"; python scripts/with_postgres.py python -m pytest -m "" -p no:cacheprovider -rP --durations=5 "$@"; }
 all() {
   run -n 2 tests/engine/test_kernel.py
+  run tests/real_books
   run -m soak tests/web/test_api_fuzz.py
   on_each tests/daily/test_kill.py tests/lending/test_import_killed.py tests/accounting/test_kill.py tests/contact/test_faults.py
   on_each -m soak tests/contact/channels/test_end_to_end.py

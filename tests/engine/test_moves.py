@@ -15,7 +15,7 @@ from tideover.engine.moves import HELD, Cause, held_of, principal_of
 from tideover.engine.presets import consumer_annuity
 from tideover.engine.terms import NO_DAY, Component, Surplus, Terms, day
 
-LOANS = 600
+LOANS = 300
 P, I = Component.PRINCIPAL, Component.INTEREST
 
 

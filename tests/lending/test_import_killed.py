@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.databases import ROOT, book_fresh
 
-KILLS = int(os.environ.get("TIDEOVER_KILLS", "3"))
+KILLS = int(os.environ.get("TIDEOVER_KILLS", "2"))
 
 
 def test_killed_anywhere_nothing_is_half_written(tmp_path: Path) -> None:

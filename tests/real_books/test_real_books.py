@@ -30,6 +30,7 @@ def test_berka_682_bank_loans(tmp_path: Path) -> None:
     assert book.tideover("tape", "query", sql)["rows"] == [["5314", 231, 6426380]]
 
 
+@pytest.mark.soak
 def test_superlender_18183_micro_loans(tmp_path: Path) -> None:
     book = book_import("superlender", tmp_path)
     assert [book.said[f]["stored"] for f in ("people", "contracts", "payments")] == [4359, 18183, 18183]
@@ -65,6 +66,7 @@ def test_homecredit_7347_instalment_rows(tmp_path: Path) -> None:
     assert found["unexplained"] == 0  # every other one lies behind an instalment of its loan that the file leaves unpaid
 
 
+@pytest.mark.soak
 def test_smu_ledger_every_cell_of_11974_loans(tmp_path: Path) -> None:
     book = book_import("smu_ledger", tmp_path)
     assert [book.said[f]["stored"] for f in ("people", "contracts", "payments")] == [11974, 11974, 71978]

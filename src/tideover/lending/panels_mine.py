@@ -12,7 +12,7 @@ from tideover.core.models import User
 from tideover.engine.events import PAYMENT_KINDS, EventKind
 from tideover.engine.standing import Row, Standing
 from tideover.engine.terms import NO_DAY, day
-from tideover.lending.debits.selectors import money_in_flight, moving_since
+from tideover.lending.debits.selectors import under_way
 from tideover.lending.held import Held, figures_held, standing_held
 from tideover.lending.models import Contract, LoanEvent
 from tideover.lending.panels_loan import brings_money, open_principal, parts_of
@@ -157,20 +157,20 @@ def my_loans(user: User) -> list[MyLoan]:
 def loans_mine(contracts: list[Contract]) -> list[MyLoan]:
     """Loans as their borrower reads them."""
     today = business_date()
-    amounts = money_in_flight([c.pk for c in contracts])
+    moving = under_way([c.pk for c in contracts])
     journals: dict[int, list[LoanEvent]] = defaultdict(list)
     for event in LoanEvent.objects.filter(contract__in=contracts).order_by("contract_id", "seq"):
         journals[event.contract_id].append(event)
     figures, here = figures_held([c.pk for c in contracts], today), late_for_money_here([c.pk for c in contracts])
-    left_on = moving_since(amounts) if amounts else {}
     out = []
     for c in contracts:
         held = standing_held(c, today, events=journals[c.pk], figures=figures)
+        amount, left_on = moving.get(c.pk, (0, today))
         grown = 0
-        if c.pk in left_on and left_on[c.pk] < today:
-            then = standing_held(c, left_on[c.pk], events=journals[c.pk], figures=figures).standing
+        if left_on < today:
+            then = standing_held(c, left_on, events=journals[c.pk], figures=figures).standing
             grown = max(0, _for_lateness(held.standing) - _for_lateness(then))
-        out.append(MyLoan(c, held, amounts.get(c.pk, 0), journals[c.pk], c.pk in here, grown))
+        out.append(MyLoan(c, held, amount, journals[c.pk], c.pk in here, grown))
     return out
 
 

@@ -32,10 +32,11 @@ def money_in_flight(contract_ids: Iterable[int], at: datetime | None = None) -> 
     return dict(rows.values_list("contract_id").annotate(Sum("amount_minor")).order_by())
 
 
-def moving_since(contract_ids: Iterable[int]) -> dict[int, date]:
-    """The day on which the oldest debit under way was to leave, by contract id."""
+def under_way(contract_ids: Iterable[int]) -> dict[int, tuple[int, date]]:
+    """Minor units under way now, and the day on which the oldest debit was to leave, by contract id."""
     rows = Debit.objects.filter(contract__in=list(contract_ids), state__in=MOVING)
-    return dict(rows.values_list("contract_id").annotate(Min("debit_on")).order_by())
+    found = rows.values_list("contract_id").annotate(Sum("amount_minor"), Min("debit_on")).order_by()
+    return {pk: (amount, on) for pk, amount, on in found}
 
 
 def is_moving(contract: Contract) -> bool:
