@@ -284,20 +284,28 @@ def plan(
     return [_plan(x, policy, at.replace(tzinfo=None), is_business, left, owner.get(x.id, -x.id)) for x in loans]
 
 
+def _leave_for(x: Loan, policy: Policy, today: date) -> Leave | str:
+    """The leave under which something may be taken of a loan today; else the reason why nothing may."""
+    if x.moving_minor > 0 or any(t.state in OPEN for t in x.tries):
+        return "in_flight"
+    if x.disputed or "dispute" in x.holds:
+        return "dispute"
+    if any(h in policy.stops for h in x.holds):
+        return "hold"
+    if x.mandate is None:
+        return "no_mandate"
+    if today < x.mandate.valid_from or (x.mandate.valid_to is not None and today > x.mandate.valid_to):
+        return "outside_mandate"
+    return x.mandate
+
+
 def _plan(x: Loan, policy: Policy, at: datetime, is_business: IsBusiness, left: _Left, owner: int) -> Planned | NotPlanned:
     if x.due_minor <= 0:
         return NotPlanned(x.id, "nothing_due")
-    if x.moving_minor > 0 or any(t.state in OPEN for t in x.tries):
-        return NotPlanned(x.id, "in_flight")
-    if x.disputed or "dispute" in x.holds:
-        return NotPlanned(x.id, "dispute")
-    if any(h in policy.stops for h in x.holds):
-        return NotPlanned(x.id, "hold")
-    m, today = x.mandate, at.date()
-    if m is None:
-        return NotPlanned(x.id, "no_mandate")
-    if today < m.valid_from or (m.valid_to is not None and today > m.valid_to):
-        return NotPlanned(x.id, "outside_mandate")
+    today = at.date()
+    m = _leave_for(x, policy, today)
+    if isinstance(m, str):
+        return NotPlanned(x.id, m)
     row = _row_today(x, m, policy, at, is_business)
     if isinstance(row, str):
         return NotPlanned(x.id, row)
@@ -328,17 +336,10 @@ def requested(x: Loan, amount_minor: int, policy: Policy, at: datetime) -> Plann
     debit, and never in part. Tries and days of the plan do not bind it."""
     if amount_minor <= 0:
         return NotPlanned(x.id, "nothing_due")
-    if x.moving_minor > 0 or any(t.state in OPEN for t in x.tries):
-        return NotPlanned(x.id, "in_flight")
-    if x.disputed or "dispute" in x.holds:
-        return NotPlanned(x.id, "dispute")
-    if any(h in policy.stops for h in x.holds):
-        return NotPlanned(x.id, "hold")
-    m, today = x.mandate, at.date()
-    if m is None:
-        return NotPlanned(x.id, "no_mandate")
-    if today < m.valid_from or (m.valid_to is not None and today > m.valid_to):
-        return NotPlanned(x.id, "outside_mandate")
+    today = at.date()
+    m = _leave_for(x, policy, today)
+    if isinstance(m, str):
+        return NotPlanned(x.id, m)
     account = _account(x, m, policy, today)
     if account is None:
         return NotPlanned(x.id, "no_account")
