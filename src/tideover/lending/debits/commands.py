@@ -1,4 +1,4 @@
-"""`tideover debits`: plan, send, take-in, inquire, status, work, and batch (what went out)."""
+"""`tideover debits`: plan, send, take-in, inquire, status and work."""
 
 from __future__ import annotations
 
